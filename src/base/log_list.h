@@ -1,0 +1,32 @@
+/* base/log_list.h - every event the program logs.
+ *
+ * To add one: a row here (KEEP SORTED): symbol, level, event name, what it means for an operator.
+ *
+ * Owns: nothing. Threads: constants. Limits: none. Formats: docs/api/log_events.json. Why: operators get a catalogue. */
+#ifndef LH_BASE_LOG_LIST_H
+#define LH_BASE_LOG_LIST_H
+
+/* clang-format off */
+/* KEEP SORTED */
+#define LH_LOG_LIST(X)                                                                                  \
+    X(ASSERT_FAILED,   ERROR, "assert.failed",   "A mistake of ours was found; the process ends.")      \
+    X(AUTH_OFF,        WARN,  "auth.off",        "Requests need no key: the server listens on loopback only.") \
+    X(CATALOG_COMMIT,  INFO,  "catalog.commit",  "A new version of a dataset became visible.")          \
+    X(CATALOG_LOADED,  INFO,  "catalog.loaded",  "The catalog was rebuilt from its manifests.")         \
+    X(HTTP_ACCESS,     INFO,  "http.access",     "One request was answered.")                           \
+    X(HTTP_ERROR,      ERROR, "http.error",      "A request failed with a 5xx status.")                 \
+    X(INGEST_DONE,     INFO,  "ingest.done",     "A file became a commit.")                             \
+    X(INGEST_FAILED,   WARN,  "ingest.failed",   "A file could not be ingested; nothing changed.")      \
+    X(JOB_DONE,        INFO,  "job.done",        "A job ended.")                                        \
+    X(JOB_FAILED,      WARN,  "job.failed",      "A job failed.")                                       \
+    X(SERVER_DRAINING, INFO,  "server.draining", "No new requests are taken; open ones finish.")        \
+    X(SERVER_READY,    INFO,  "server.ready",    "Requests are served.")                                \
+    X(SERVER_STARTING, INFO,  "server.starting", "The server starts; limits in force are listed.")      \
+    X(SERVER_STOPPED,  INFO,  "server.stopped",  "The server has stopped.")                             \
+    X(STAGING_CLEANED, INFO,  "staging.cleaned", "Left-overs of an earlier run were removed.")          \
+    X(WORKER_CRASHED,  ERROR, "worker.crashed",  "A worker ended unexpectedly; its request failed.")    \
+    X(WORKER_KILLED,   WARN,  "worker.killed",   "A worker was killed: deadline, memory or cancel.")    \
+    X(WORKER_STARTED,  DEBUG, "worker.started",  "A worker process was started.")
+/* clang-format on */
+
+#endif
