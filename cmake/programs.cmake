@@ -21,3 +21,10 @@ if(TARGET lh_programs AND EXISTS "${CMAKE_SOURCE_DIR}/src/worker/programs/main.c
         add_dependencies(lakehouse lakehouse-worker)
     endif()
 endif()
+
+add_custom_target(programs)
+foreach(program IN ITEMS lakehouse lakehouse-worker)
+    if(TARGET ${program})
+        add_dependencies(programs ${program})
+    endif()
+endforeach()

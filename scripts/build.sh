@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Configures a preset when it was not yet, and builds it. usage: scripts/build.sh PRESET JOBS [TARGET]
+# Prints nothing but what the compiler says when there is nothing to do.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+preset=${1:?usage: build.sh PRESET JOBS [TARGET]}
+jobs=${2:-2}
+target=${3:-all}
+dir=build/$preset
+if [ ! -f "$dir/build.ninja" ] || [ CMakePresets.json -nt "$dir/build.ninja" ]; then
+    printf 'build: configuring %s\n' "$preset"
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    if ! cmake --preset "$preset" >"$log" 2>&1; then
+        cat "$log" >&2
+        exit 1
+    fi
+fi
+quiet=()
+[ -t 1 ] || quiet=(--quiet) # on a terminal the progress line is worth having
+ninja -C "$dir" -j "$jobs" "${quiet[@]}" "$target" | sed '/^ninja: \(no work to do\|Entering\)/d'
