@@ -10,12 +10,12 @@
 
 #include <stddef.h>
 
-#define LH_WARN_UNUSED __attribute__((warn_unused_result))
+#define LH_WARN_UNUSED                     __attribute__((warn_unused_result))
 #define LH_PRINTF(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
-#define LH_NORETURN __attribute__((noreturn))
-#define LH_COLD __attribute__((cold, noinline))
-#define LH_LIKELY(x) __builtin_expect(!!(x), 1)
-#define LH_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define LH_NORETURN                        __attribute__((noreturn))
+#define LH_COLD                            __attribute__((cold, noinline))
+#define LH_LIKELY(x)                       __builtin_expect(!!(x), 1)
+#define LH_UNLIKELY(x)                     __builtin_expect(!!(x), 0)
 
 /* Declares `fn_cleanup` for LH_CLEANUP(fn): fn takes a pointer, accepts NULL and half-built objects. */
 #define LH_DEFINE_CLEANUP(type, fn)                                                                \
@@ -47,9 +47,9 @@
         (void)ignored_;                                                                            \
     } while (0)
 
-#define LH_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define LH_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define LH_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define LH_ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
+#define LH_MIN(a, b)                       ((a) < (b) ? (a) : (b))
+#define LH_MAX(a, b)                       ((a) > (b) ? (a) : (b))
 #define LH_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* For our own mistakes, never for the world's: on in every build. */

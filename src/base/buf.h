@@ -24,7 +24,8 @@ LH_DEFINE_CLEANUP_VALUE(lh_buf, lh_buf_done)
 /* Makes room for `bytes` more. After success append of that many cannot fail. */
 LH_WARN_UNUSED lh_rc lh_buf_reserve(lh_ctx *cx, lh_buf *buf, size_t bytes);
 LH_WARN_UNUSED lh_rc lh_buf_append(lh_ctx *cx, lh_buf *buf, lh_str bytes);
-LH_WARN_UNUSED LH_PRINTF(3, 4) lh_rc lh_buf_printf(lh_ctx *cx, lh_buf *buf, const char *format, ...);
+LH_WARN_UNUSED LH_PRINTF(3, 4) lh_rc
+    lh_buf_printf(lh_ctx *cx, lh_buf *buf, const char *format, ...);
 LH_WARN_UNUSED lh_rc lh_buf_append_char(lh_ctx *cx, lh_buf *buf, char c);
 void lh_buf_truncate(lh_buf *buf, size_t len); /* len <= buf->len */
 void lh_buf_drop_front(lh_buf *buf, size_t bytes);

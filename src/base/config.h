@@ -27,7 +27,10 @@ typedef enum lh_config_type {
     LH_C_STR_LIST  /* (lh_str_list); environment: comma-separated */
 } lh_config_type;
 
-enum { LH_CONFIG_RELOAD = 1, LH_CONFIG_SECRET = 2 }; /* reload: SIGHUP is enough; secret: never shown */
+enum {
+    LH_CONFIG_RELOAD = 1,
+    LH_CONFIG_SECRET = 2
+}; /* reload: SIGHUP is enough; secret: never shown */
 
 typedef struct lh_config_key {
     const char *section;
@@ -37,15 +40,16 @@ typedef struct lh_config_key {
     size_t offset;
     int64_t min; /* of the number, bytes or microseconds; 0,0 = no limit */
     int64_t max;
-    const char *def; /* as written in TOML without quotes; "" = derived at start, the doc says how */
+    const char
+        *def; /* as written in TOML without quotes; "" = derived at start, the doc says how */
     const char *const *names;
     const char *doc;
 } lh_config_key; /* tables end with {0} */
 
 /* Defaults, then toml_text (may be empty; file_name is for messages), then the environment (getenv).
  * Errors: LH_E_BAD_CONFIG with line and column, or the variable's name as field. */
-LH_WARN_UNUSED lh_rc lh_config_load(lh_ctx *cx, const lh_config_key *keys, lh_str toml_text, const char *file_name,
-                                    void *out);
+LH_WARN_UNUSED lh_rc lh_config_load(lh_ctx *cx, const lh_config_key *keys, lh_str toml_text,
+                                    const char *file_name, void *out);
 const char *lh_config_type_name(lh_config_type type);
 
 #endif

@@ -21,8 +21,8 @@
 #include "base/ctx.h"
 
 #define LH_CONTAINER_SECTIONS_MAX 256
-#define LH_CONTAINER_BLOCK_BYTES (256u * 1024u)
-#define LH_CONTAINER_NAME_MAX 24 /* bytes of a section's name */
+#define LH_CONTAINER_BLOCK_BYTES  (256u * 1024u)
+#define LH_CONTAINER_NAME_MAX     24 /* bytes of a section's name */
 
 typedef struct lh_container_section {
     char name[LH_CONTAINER_NAME_MAX]; /* zero-padded */
@@ -51,9 +51,11 @@ LH_WARN_UNUSED lh_rc lh_container_open(lh_ctx *cx, lh_str bytes, lh_str kind, lh
 /* As open, but of any kind: for inspect and fsck. */
 LH_WARN_UNUSED lh_rc lh_container_open_any(lh_ctx *cx, lh_str bytes, lh_container *ret);
 /* The section's bytes; LH_E_CORRUPT when absent, or its item size is not item_bytes (0 = any). */
-LH_WARN_UNUSED lh_rc lh_container_get(lh_ctx *cx, const lh_container *c, lh_str name, uint32_t item_bytes, lh_str *ret_bytes);
+LH_WARN_UNUSED lh_rc lh_container_get(lh_ctx *cx, const lh_container *c, lh_str name,
+                                      uint32_t item_bytes, lh_str *ret_bytes);
 int lh_container_has(const lh_container *c, lh_str name);
-LH_WARN_UNUSED lh_rc lh_container_verify(lh_ctx *cx, const lh_container *c); /* every block of every section */
+LH_WARN_UNUSED lh_rc lh_container_verify(lh_ctx *cx,
+                                         const lh_container *c); /* every block of every section */
 
 /* Where a writer's bytes go. write_at may be called with rising offsets, and once more at offset 0. */
 typedef struct lh_container_sink {
@@ -62,14 +64,18 @@ typedef struct lh_container_sink {
 } lh_container_sink;
 
 typedef struct lh_container_writer lh_container_writer;
-LH_WARN_UNUSED lh_rc lh_container_writer_new(lh_ctx *cx, lh_container_sink sink, lh_str kind, uint32_t kind_version,
-                                             lh_container_writer **ret);
-LH_WARN_UNUSED lh_rc lh_container_section_begin(lh_ctx *cx, lh_container_writer *w, lh_str name, uint32_t item_bytes);
-LH_WARN_UNUSED lh_rc lh_container_section_write(lh_ctx *cx, lh_container_writer *w, lh_str bytes); /* any number of times */
+LH_WARN_UNUSED lh_rc lh_container_writer_new(lh_ctx *cx, lh_container_sink sink, lh_str kind,
+                                             uint32_t kind_version, lh_container_writer **ret);
+LH_WARN_UNUSED lh_rc lh_container_section_begin(lh_ctx *cx, lh_container_writer *w, lh_str name,
+                                                uint32_t item_bytes);
+LH_WARN_UNUSED lh_rc lh_container_section_write(lh_ctx *cx, lh_container_writer *w,
+                                                lh_str bytes); /* any number of times */
 LH_WARN_UNUSED lh_rc lh_container_section_end(lh_ctx *cx, lh_container_writer *w);
-LH_WARN_UNUSED lh_rc lh_container_add(lh_ctx *cx, lh_container_writer *w, lh_str name, uint32_t item_bytes, lh_str bytes);
+LH_WARN_UNUSED lh_rc lh_container_add(lh_ctx *cx, lh_container_writer *w, lh_str name,
+                                      uint32_t item_bytes, lh_str bytes);
 /* Writes table, checksums and at last the header. The file is valid only after this. */
-LH_WARN_UNUSED lh_rc lh_container_finish(lh_ctx *cx, lh_container_writer *w, uint64_t *ret_file_bytes);
+LH_WARN_UNUSED lh_rc lh_container_finish(lh_ctx *cx, lh_container_writer *w,
+                                         uint64_t *ret_file_bytes);
 lh_container_writer *lh_container_writer_free(lh_container_writer *w);
 LH_DEFINE_CLEANUP(lh_container_writer, lh_container_writer_free)
 

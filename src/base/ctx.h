@@ -52,25 +52,29 @@ LH_COLD LH_PRINTF(5, 6) lh_rc
     lh_fail_at(lh_ctx *cx, lh_rc rc, const char *file, int line, const char *format, ...);
 /* From errno: maps ENOSPC/EDQUOT, ENOMEM, ENOENT, EACCES ... to rows; adds the reason, never a host path. */
 #define lh_fail_errno(cx, what, number) lh_fail_errno_at((cx), __FILE__, __LINE__, (what), (number))
-LH_COLD lh_rc lh_fail_errno_at(lh_ctx *cx, const char *file, int line, const char *what, int number);
+LH_COLD lh_rc lh_fail_errno_at(lh_ctx *cx, const char *file, int line, const char *what,
+                               int number);
 
 /* These refine the error that is there and return its code, so: `return lh_err_hint(cx, "...")` after lh_fail. */
 LH_COLD LH_PRINTF(2, 3) lh_rc lh_err_hint(lh_ctx *cx, const char *format, ...);
 LH_COLD LH_PRINTF(2, 3) lh_rc lh_err_field(lh_ctx *cx, const char *format, ...);
-LH_COLD LH_PRINTF(2, 3) lh_rc lh_err_prefix(lh_ctx *cx, const char *format, ...); /* once, by a middle layer */
+LH_COLD LH_PRINTF(2, 3) lh_rc
+    lh_err_prefix(lh_ctx *cx, const char *format, ...); /* once, by a middle layer */
 LH_COLD lh_rc lh_err_place(lh_ctx *cx, int line, int column);
 void lh_err_clear(lh_ctx *cx);
 
 /* Arena shorthands that say LH_E_NO_MEMORY in cx and return NULL. Zeroed. */
 LH_WARN_UNUSED void *lh_ctx_alloc(lh_ctx *cx, size_t count, size_t item_bytes);
-#define LH_NEW(cx, type) ((type *)lh_ctx_alloc((cx), 1, sizeof(type)))
+#define LH_NEW(cx, type)              ((type *)lh_ctx_alloc((cx), 1, sizeof(type)))
 #define LH_NEW_ARRAY(cx, type, count) ((type *)lh_ctx_alloc((cx), (count), sizeof(type)))
 /* Grows an arena array to hold one more: doubles *capacity. Items move; old memory stays in the arena. */
-LH_WARN_UNUSED lh_rc lh_ctx_grow(lh_ctx *cx, void **items, size_t count, size_t *capacity, size_t item_bytes);
+LH_WARN_UNUSED lh_rc lh_ctx_grow(lh_ctx *cx, void **items, size_t count, size_t *capacity,
+                                 size_t item_bytes);
 
 /* Text in the arena. On no memory: ptr NULL, len 0 and LH_E_NO_MEMORY in cx. All are NUL-terminated as well. */
 lh_str lh_ctx_dup(lh_ctx *cx, lh_str text);
 LH_PRINTF(2, 3) lh_str lh_ctx_fmt(lh_ctx *cx, const char *format, ...);
-const char *lh_ctx_cstr(lh_ctx *cx, lh_str text); /* NULL when out of memory or when text holds a NUL */
+const char *lh_ctx_cstr(lh_ctx *cx,
+                        lh_str text); /* NULL when out of memory or when text holds a NUL */
 
 #endif

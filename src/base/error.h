@@ -31,10 +31,10 @@ typedef struct lh_err {
     char field[128]; /* JSON path, header, query parameter or column; "" = none */
 } lh_err;
 
-const char *lh_rc_code(lh_rc rc);  /* "bad_json"; "ok" for LH_OK */
-int lh_rc_status(lh_rc rc);        /* HTTP status; 200 for LH_OK */
-int lh_rc_retryable(lh_rc rc);     /* 1 when the same call may succeed later */
-const char *lh_rc_text(lh_rc rc);  /* one sentence for people */
+const char *lh_rc_code(lh_rc rc);   /* "bad_json"; "ok" for LH_OK */
+int lh_rc_status(lh_rc rc);         /* HTTP status; 200 for LH_OK */
+int lh_rc_retryable(lh_rc rc);      /* 1 when the same call may succeed later */
+const char *lh_rc_text(lh_rc rc);   /* one sentence for people */
 lh_rc lh_rc_find(const char *code); /* LH_RC_COUNT when no row has that wire code */
 
 /* Forwards any failure of expr to the caller. */

@@ -18,13 +18,20 @@ typedef enum lh_fault_point {
         LH_FAULT_COUNT
 } lh_fault_point;
 
-typedef enum lh_fault_action { LH_FAULT_OFF, LH_FAULT_FAIL, LH_FAULT_FAIL_ALWAYS, LH_FAULT_CRASH, LH_FAULT_DELAY } lh_fault_action;
+typedef enum lh_fault_action {
+    LH_FAULT_OFF,
+    LH_FAULT_FAIL,
+    LH_FAULT_FAIL_ALWAYS,
+    LH_FAULT_CRASH,
+    LH_FAULT_DELAY
+} lh_fault_action;
 
 const char *lh_fault_name(lh_fault_point point);
 const char *lh_fault_doc(lh_fault_point point);
 
-#if LH_FAULTS
-void lh_fault_arm(lh_fault_point point, lh_fault_action action, uint32_t nth_hit, uint32_t delay_ms);
+#if defined(LH_FAULTS) && LH_FAULTS
+void lh_fault_arm(lh_fault_point point, lh_fault_action action, uint32_t nth_hit,
+                  uint32_t delay_ms);
 void lh_fault_disarm_all(void);
 uint64_t lh_fault_hits(lh_fault_point point);
 LH_WARN_UNUSED lh_rc lh_fault_arm_text(lh_ctx *cx, lh_str text); /* the environment's format */

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 
 #define LH_JSON_DEPTH_DEFAULT 64
-#define LH_JSON_DEPTH_MAX 1024
+#define LH_JSON_DEPTH_MAX     1024
 
 typedef enum lh_json_kind {
     LH_JSON_NULL,
@@ -32,8 +32,9 @@ typedef enum lh_json_kind {
 const char *lh_json_kind_name(lh_json_kind kind); /* "object", "string", ... for messages */
 
 enum {
-    LH_JSON_LENIENT_TEXT = 1, /* bad UTF-8 and lone surrogates become U+FFFD and are counted, not refused */
-    LH_JSON_MANY = 2          /* several values after one another (NDJSON): END only after the last */
+    LH_JSON_LENIENT_TEXT =
+        1,           /* bad UTF-8 and lone surrogates become U+FFFD and are counted, not refused */
+    LH_JSON_MANY = 2 /* several values after one another (NDJSON): END only after the last */
 };
 
 typedef struct lh_json_reader {
@@ -43,8 +44,8 @@ typedef struct lh_json_reader {
     uint32_t depth;
     uint32_t depth_max;
     uint32_t flags;
-    uint32_t replaced_count; /* oddities under LH_JSON_LENIENT_TEXT */
-    uint8_t state;           /* private */
+    uint32_t replaced_count;              /* oddities under LH_JSON_LENIENT_TEXT */
+    uint8_t state;                        /* private */
     uint8_t stack[LH_JSON_DEPTH_MAX / 8]; /* bit set: object */
 } lh_json_reader;
 
@@ -55,11 +56,13 @@ typedef struct lh_json_token {
 } lh_json_token;
 
 /* depth_max 0 = LH_JSON_DEPTH_DEFAULT. */
-void lh_json_reader_init(lh_json_reader *reader, lh_ctx *cx, lh_str text, uint32_t flags, uint32_t depth_max);
+void lh_json_reader_init(lh_json_reader *reader, lh_ctx *cx, lh_str text, uint32_t flags,
+                         uint32_t depth_max);
 /* Errors: LH_E_BAD_JSON with line and column. */
 LH_WARN_UNUSED lh_rc lh_json_next(lh_json_reader *reader, lh_json_token *ret_token);
 /* Skips the rest of the value that token began; *ret_raw (may be NULL) = its exact text. */
-LH_WARN_UNUSED lh_rc lh_json_skip(lh_json_reader *reader, const lh_json_token *token, lh_str *ret_raw);
+LH_WARN_UNUSED lh_rc lh_json_skip(lh_json_reader *reader, const lh_json_token *token,
+                                  lh_str *ret_raw);
 /* 1-based line and column (in code points) of a byte offset. */
 void lh_json_place(lh_str text, size_t offset, int *ret_line, int *ret_column);
 
@@ -71,14 +74,17 @@ struct lh_json {
     lh_str key;  /* inside an object */
     lh_str raw;  /* exact text of the value in the input (borrowed) */
     size_t offset;
-    size_t count;        /* children */
+    size_t count;         /* children */
     const lh_json *first; /* children in order */
     const lh_json *next;
 };
 
-LH_WARN_UNUSED lh_rc lh_json_parse(lh_ctx *cx, lh_str text, uint32_t depth_max, const lh_json **ret_root);
-const lh_json *lh_json_get(const lh_json *object, lh_str key); /* last of that key; NULL when absent or not an object */
-lh_str lh_json_get_str(const lh_json *object, lh_str key);     /* LH_STR_NONE when absent or not a string */
-bool lh_json_is_true(const lh_json *value);                     /* NULL: false */
+LH_WARN_UNUSED lh_rc lh_json_parse(lh_ctx *cx, lh_str text, uint32_t depth_max,
+                                   const lh_json **ret_root);
+const lh_json *lh_json_get(const lh_json *object,
+                           lh_str key); /* last of that key; NULL when absent or not an object */
+lh_str lh_json_get_str(const lh_json *object,
+                       lh_str key);         /* LH_STR_NONE when absent or not a string */
+bool lh_json_is_true(const lh_json *value); /* NULL: false */
 
 #endif

@@ -30,7 +30,8 @@ typedef struct lh_json_writer {
 
 void lh_jw_init(lh_json_writer *w, lh_ctx *cx, lh_buf *out);
 void lh_jw_init_flush(lh_json_writer *w, lh_ctx *cx, lh_buf *out, lh_jw_flush flush, void *arg);
-LH_WARN_UNUSED lh_rc lh_jw_end(lh_json_writer *w); /* flushes; the first error of all calls. Nesting must be closed. */
+LH_WARN_UNUSED lh_rc
+lh_jw_end(lh_json_writer *w); /* flushes; the first error of all calls. Nesting must be closed. */
 
 void lh_jw_object_begin(lh_json_writer *w);
 void lh_jw_object_end(lh_json_writer *w);

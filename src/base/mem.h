@@ -12,9 +12,9 @@
 
 #include <stdint.h>
 
-LH_WARN_UNUSED void *lh_alloc(size_t bytes);                           /* NULL when out of memory */
-LH_WARN_UNUSED void *lh_alloc_zero(size_t count, size_t item_bytes);   /* checked product, zeroed */
-LH_WARN_UNUSED void *lh_realloc(void *ptr, size_t bytes);              /* NULL leaves ptr valid */
+LH_WARN_UNUSED void *lh_alloc(size_t bytes);                         /* NULL when out of memory */
+LH_WARN_UNUSED void *lh_alloc_zero(size_t count, size_t item_bytes); /* checked product, zeroed */
+LH_WARN_UNUSED void *lh_realloc(void *ptr, size_t bytes);            /* NULL leaves ptr valid */
 LH_WARN_UNUSED void *lh_realloc_array(void *ptr, size_t count, size_t item_bytes);
 void *lh_free(void *ptr); /* NULL ok; returns NULL */
 LH_WARN_UNUSED char *lh_strdup(const char *c_string);
@@ -27,7 +27,7 @@ uint64_t lh_alloc_failures(void); /* how many were refused since the last fail_a
 typedef struct lh_arena lh_arena;
 
 LH_WARN_UNUSED lh_arena *lh_arena_new(size_t bytes_max); /* NULL when out of memory */
-lh_arena *lh_arena_free(lh_arena *arena);                /* runs the deferred calls, newest first; NULL ok */
+lh_arena *lh_arena_free(lh_arena *arena); /* runs the deferred calls, newest first; NULL ok */
 LH_DEFINE_CLEANUP(lh_arena, lh_arena_free)
 void lh_arena_reset(lh_arena *arena); /* as free, but keeps the first block */
 /* 16-byte aligned, not zeroed. NULL when out of memory or past the limit. */

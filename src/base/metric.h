@@ -29,7 +29,7 @@ void lh_metric_observe_us(lh_metric metric, int64_t us);
 void lh_metric_observe_label_us(lh_metric metric, size_t label_index, int64_t us);
 int64_t lh_metric_value(lh_metric metric, size_t label_index); /* histograms: the count */
 LH_WARN_UNUSED lh_rc lh_metric_write_all(lh_ctx *cx, lh_buf *out);
-void lh_metric_describe(lh_metric metric, const char **ret_name, const char **ret_kind, const char **ret_label,
-                        const char **ret_help);
+void lh_metric_describe(lh_metric metric, const char **ret_name, const char **ret_kind,
+                        const char **ret_label, const char **ret_help);
 
 #endif

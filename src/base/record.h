@@ -14,25 +14,25 @@
 #include "base/json.h"
 #include "base/json_write.h"
 
-#define LH_RECORD_TEXT_MAX (64 * 1024) /* bytes of a text without its own maximum */
-#define LH_RECORD_ITEMS_MAX 10000      /* items of a list without its own maximum */
+#define LH_RECORD_TEXT_MAX  (64 * 1024) /* bytes of a text without its own maximum */
+#define LH_RECORD_ITEMS_MAX 10000       /* items of a list without its own maximum */
 
 /* Type of the struct member in brackets. */
 typedef enum lh_field_type {
-    LH_F_BOOL,   /* (bool) */
-    LH_F_I64,    /* (int64_t) */
-    LH_F_U64,    /* (uint64_t) */
-    LH_F_I32,    /* (int32_t) */
-    LH_F_U32,    /* (uint32_t) */
-    LH_F_F64,    /* (double) */
-    LH_F_STR,    /* (lh_str) */
-    LH_F_ENUM,   /* (int): index into .names */
-    LH_F_TIME,   /* (int64_t): real microseconds, RFC 3339 text in JSON; 0 = null */
-    LH_F_JSON,   /* (lh_str): any value, raw text; empty = absent, written as null */
-    LH_F_OBJECT, /* (struct): .record */
-    LH_F_LIST,   /* (lh_list): items of type .item; LH_F_OBJECT items use .record and its size */
+    LH_F_BOOL,    /* (bool) */
+    LH_F_I64,     /* (int64_t) */
+    LH_F_U64,     /* (uint64_t) */
+    LH_F_I32,     /* (int32_t) */
+    LH_F_U32,     /* (uint32_t) */
+    LH_F_F64,     /* (double) */
+    LH_F_STR,     /* (lh_str) */
+    LH_F_ENUM,    /* (int): index into .names */
+    LH_F_TIME,    /* (int64_t): real microseconds, RFC 3339 text in JSON; 0 = null */
+    LH_F_JSON,    /* (lh_str): any value, raw text; empty = absent, written as null */
+    LH_F_OBJECT,  /* (struct): .record */
+    LH_F_LIST,    /* (lh_list): items of type .item; LH_F_OBJECT items use .record and its size */
     LH_F_MAP_I64, /* (lh_list of lh_pair_i64): JSON object name -> integer */
-    LH_F_MAP_STR /* (lh_list of lh_pair_str): JSON object name -> text */
+    LH_F_MAP_STR  /* (lh_list of lh_pair_str): JSON object name -> text */
 } lh_field_type;
 
 /* Any list member: items is an array of the item's C type, in the arena. */
@@ -67,16 +67,16 @@ typedef struct lh_field {
     size_t offset;
     int64_t min;
     int64_t max;
-    const char *def;           /* JSON text; NULL = zero */
-    const lh_record *record;   /* OBJECT, LIST of OBJECT */
-    const char *const *names;  /* ENUM: NULL-terminated, index = value */
-    lh_field_type item;        /* LIST */
-    const char *doc;           /* one sentence, with the unit */
+    const char *def;          /* JSON text; NULL = zero */
+    const lh_record *record;  /* OBJECT, LIST of OBJECT */
+    const char *const *names; /* ENUM: NULL-terminated, index = value */
+    lh_field_type item;       /* LIST */
+    const char *doc;          /* one sentence, with the unit */
 } lh_field;
 
 struct lh_record {
-    const char *name; /* schema name, unique in the program: "SqlRequest" */
-    size_t size;      /* of the struct */
+    const char *name;       /* schema name, unique in the program: "SqlRequest" */
+    size_t size;            /* of the struct */
     const lh_field *fields; /* ends with {0} */
     const char *doc;
     /* Offset of a uint64_t member whose bit i is set when field i was in the JSON; 0 = none (so never first). */
@@ -98,7 +98,8 @@ enum { LH_RECORD_OPEN = 1 };
 LH_WARN_UNUSED lh_rc lh_record_parse(lh_ctx *cx, const lh_record *record, lh_str json, void *out);
 LH_WARN_UNUSED lh_rc lh_record_defaults(lh_ctx *cx, const lh_record *record, void *out);
 /* One field from a text that is not JSON (query parameter, form field): "true", "12", "name". */
-LH_WARN_UNUSED lh_rc lh_record_set_text(lh_ctx *cx, const lh_record *record, lh_str name, lh_str text, void *out);
+LH_WARN_UNUSED lh_rc lh_record_set_text(lh_ctx *cx, const lh_record *record, lh_str name,
+                                        lh_str text, void *out);
 void lh_record_write(lh_json_writer *w, const lh_record *record, const void *in);
 /* {"type":"object","properties":...}; nested records as {"$ref":"#/components/schemas/NAME"}. */
 void lh_record_write_schema(lh_json_writer *w, const lh_record *record);

@@ -25,7 +25,10 @@ typedef struct lh_str_list {
 } lh_str_list;
 
 #define LH_S(literal) ((lh_str){("" literal), sizeof(literal) - 1})
-#define LH_S_INIT(literal) {("" literal), sizeof(literal) - 1} /* for static initialisers */
+#define LH_S_INIT(literal)                                                                         \
+    {                                                                                              \
+        ("" literal), sizeof(literal) - 1                                                          \
+    } /* for static initialisers */
 #define LH_STR_NONE ((lh_str){NULL, 0})
 /* printf("%.*s", LH_STR_ARG(s)); text longer than INT_MAX is cut. */
 #define LH_STR_ARG(s) ((int)LH_MIN((s).len, (size_t)0x7fffffff)), ((s).ptr ? (s).ptr : "")
@@ -54,12 +57,12 @@ int lh_str_ends(lh_str s, lh_str suffix);
 int lh_str_starts_nocase(lh_str s, lh_str prefix);
 
 #define LH_STR_NPOS ((size_t)-1)
-size_t lh_str_find(lh_str s, lh_str needle);  /* offset or LH_STR_NPOS */
-size_t lh_str_find_char(lh_str s, char c);    /* first, or LH_STR_NPOS */
-size_t lh_str_rfind_char(lh_str s, char c);   /* last, or LH_STR_NPOS */
+size_t lh_str_find(lh_str s, lh_str needle);          /* offset or LH_STR_NPOS */
+size_t lh_str_find_char(lh_str s, char c);            /* first, or LH_STR_NPOS */
+size_t lh_str_rfind_char(lh_str s, char c);           /* last, or LH_STR_NPOS */
 lh_str lh_str_sub(lh_str s, size_t from, size_t len); /* clamped to s */
 lh_str lh_str_from_offset(lh_str s, size_t from);     /* s[from..], clamped */
-lh_str lh_str_trim(lh_str s);                 /* ASCII space, tab, CR, LF off both ends */
+lh_str lh_str_trim(lh_str s);                         /* ASCII space, tab, CR, LF off both ends */
 
 /* Splits at the first sep: ret_head gets what is before it, *rest what follows. Returns 0 at the end. */
 int lh_str_split_next(lh_str *rest, char sep, lh_str *ret_head);
@@ -76,6 +79,7 @@ int lh_utf8_valid(lh_str s);
  * subpart (as the Unicode standard recommends). Returns 0 at the end. */
 int lh_utf8_next(lh_str s, size_t *offset, uint32_t *ret_code_point);
 size_t lh_utf8_encode(uint32_t code_point, char out[4]); /* bytes written, 1..4 */
-size_t lh_utf8_cut(lh_str s, size_t bytes_max); /* longest prefix <= bytes_max that ends at a boundary */
+size_t lh_utf8_cut(lh_str s,
+                   size_t bytes_max); /* longest prefix <= bytes_max that ends at a boundary */
 
 #endif

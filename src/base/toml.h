@@ -10,7 +10,14 @@
 
 #include "base/ctx.h"
 
-typedef enum lh_toml_kind { LH_TOML_STR, LH_TOML_INT, LH_TOML_FLOAT, LH_TOML_BOOL, LH_TOML_OTHER, LH_TOML_EMPTY_ARRAY } lh_toml_kind;
+typedef enum lh_toml_kind {
+    LH_TOML_STR,
+    LH_TOML_INT,
+    LH_TOML_FLOAT,
+    LH_TOML_BOOL,
+    LH_TOML_OTHER,
+    LH_TOML_EMPTY_ARRAY
+} lh_toml_kind;
 
 typedef struct lh_toml_entry {
     lh_str path; /* "server.listen"; items of arrays: "storage.buckets[0].name" */
@@ -21,6 +28,7 @@ typedef struct lh_toml_entry {
 } lh_toml_entry;
 
 /* Errors: LH_E_BAD_CONFIG with line and column. */
-LH_WARN_UNUSED lh_rc lh_toml_parse(lh_ctx *cx, lh_str text, lh_toml_entry **ret_entries, size_t *ret_count);
+LH_WARN_UNUSED lh_rc lh_toml_parse(lh_ctx *cx, lh_str text, lh_toml_entry **ret_entries,
+                                   size_t *ret_count);
 
 #endif
