@@ -17,7 +17,7 @@ ARGS ?=
 # One step per preset: configure when needed, then build. $(call build,PRESET[,TARGET])
 build = scripts/build.sh $(1) $(JOBS) $(2)
 
-.PHONY: help install-build install-test install-bench run build dev test bench check tidy coverage tsan fuzz demo \
+.PHONY: help install-build install-test install-bench run build dev test bench check tidy format coverage tsan fuzz demo \
         install clean distclean
 
 help: ## list these commands
@@ -54,8 +54,11 @@ check: install-test ## layers, banned calls, sizes, format, tables, clang-tidy, 
 	@python3 tools/duplicates.py
 	@$(MAKE) --no-print-directory tidy
 
-tidy:
+tidy: ## clang-tidy alone (remembers what was clean)
 	@python3 tools/tidy.py --jobs $(JOBS)
+
+format: ## lay out every C file as `make check` wants it
+	@python3 tools/format.py
 
 coverage: install-test ## unit tests with line coverage, per module
 	@$(call build,coverage)

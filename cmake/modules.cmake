@@ -10,7 +10,8 @@ function(lh_simd_flags)
                                         "-mavx2;-mfma;-mbmi2;-mf16c")
         elseif(source MATCHES "_avx512\\.c$")
             set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS
-                "-mavx2;-mfma;-mbmi2;-mf16c;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni;-mavx512bf16;-mavx512vbmi")
+                "-mavx2;-mfma;-mbmi2;-mf16c;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni;-mavx512bf16")
+            set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_OPTIONS -mavx512vbmi)
         elseif(source MATCHES "/toml\\.cc$")
             set_source_files_properties("${source}" PROPERTIES
                 COMPILE_OPTIONS "-fno-rtti;-fno-exceptions;-O1;-Wno-null-dereference"

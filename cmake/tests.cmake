@@ -1,7 +1,11 @@
 # tests/unit/<module>/*_test.c -> bin/unit_<module>; tests/fuzz/fuzz_<name>.c -> bin/fuzz_<name>.
-set(LH_TEST_ENV "LH_TEST_DATA=${CMAKE_SOURCE_DIR}/tests/data;ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1;UBSAN_OPTIONS=print_stacktrace=1;TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tools/tsan.supp:halt_on_error=1")
+set(LH_TEST_ENV
+    "LH_TEST_DATA=${CMAKE_SOURCE_DIR}/tests/data"
+    "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
+    "UBSAN_OPTIONS=print_stacktrace=1"
+    "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tools/tsan.supp:halt_on_error=1")
 if(LH_SANITIZE MATCHES "thread")
-    string(APPEND LH_TEST_ENV ";CK_FORK=no") # TSan cannot follow a fork of a threaded process
+    list(APPEND LH_TEST_ENV "CK_FORK=no") # TSan cannot follow a fork of a threaded process
 endif()
 
 add_library(lh_test_flags INTERFACE)

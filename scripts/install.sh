@@ -3,7 +3,7 @@
 #
 # Debian packages come from packages/<purpose>.txt; parts that are not in Debian from packages/pinned.txt, by their
 # registry's own client, hash-checked, into deps/; Python tools of the tests into deps/venv. Needs root or sudo only
-# when a Debian package is missing. Downloads are kept in $LH_DEPS_CACHE (~/.cache/lakehouse), so a second clone is quick.
+# when a Debian package is missing. Downloads are kept in $LH_DEPS_CACHE (~/.cache/lakehouse): a second clone is quick.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes packages/python-<purpose>.lock: every package that python-<purpose>.txt leads to, with version and hashes, for
-# the machine's own Python version. Run it by hand after changing a list; read the diff. usage: lock_python.sh test|bench
+# Writes packages/python-<purpose>.lock: every package that python-<purpose>.txt leads to, with version and hash,
+# for Debian's Python version. Run it by hand after changing a list; read the diff. usage: lock_python.sh test|bench
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 purpose=${1:?usage: lock_python.sh test|bench}

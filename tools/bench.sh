@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs benches: bench/NAME.py, bench/NAME.sh, or the program build/<preset>/bench/NAME. usage: tools/bench.sh PRESET [NAME]
+# Runs benches: bench/NAME.py, bench/NAME.sh, or the program build/<preset>/bench/NAME.
+# usage: tools/bench.sh PRESET [NAME]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 preset=${1:?usage: bench.sh PRESET [NAME]}

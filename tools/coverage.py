@@ -23,7 +23,8 @@ def module_of(path):
 def main():
     for stale in glob.glob(os.path.join(BUILD, "**", "*.gcda"), recursive=True):
         os.unlink(stale)
-    tests = subprocess.run([sys.executable, os.path.join(ROOT, "tools", "test_run.py"), "--preset", "coverage", *sys.argv[1:]])
+    runner = os.path.join(ROOT, "tools", "test_run.py")
+    tests = subprocess.run([sys.executable, runner, "--preset", "coverage", *sys.argv[1:]])
     lines = collections.defaultdict(dict)
     with tempfile.TemporaryDirectory() as work:
         data = glob.glob(os.path.join(BUILD, "**", "*.gcda"), recursive=True)

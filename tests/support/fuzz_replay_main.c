@@ -1,4 +1,5 @@
-/* fuzz_replay_main.c - feeds every file of the given corpus folders to a fuzz target, so that old findings stay
+/* fuzz_replay_main.c - feeds every file of the given corpus folders to a fuzz target, so that old
+ * findings stay
  * found without a fuzzing compiler. The empty input is always tried. */
 #include <dirent.h>
 #include <stddef.h>
@@ -11,7 +12,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-/* The input is copied to an allocation of exactly its size, so that ASan sees a read past the end. */
+/* The input is copied to an allocation of exactly its size, so that ASan sees a read past the
+ * end. */
 static void replay_file(const char *path, size_t bytes)
 {
     FILE *file = fopen(path, "rb");

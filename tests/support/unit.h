@@ -1,7 +1,8 @@
 /* unit.h - tests that register themselves, on top of Check.
  *
  * Owns:    nothing; each test puts one static node into the list that unit_main.c runs.
- * Threads: tests of one program run one after another, each in a process of its own (CK_FORK=no: in one).
+ * Threads: tests of one program run one after another, each in a process of its own (CK_FORK=no: in
+ *          one).
  * Limits:  60 s per test (CK_DEFAULT_TIMEOUT changes it).
  * Formats: Check's summary line, which tools/test_run.py adds up.
  * Why:     a suite that must be listed in a second place is a suite that gets forgotten.
@@ -12,8 +13,10 @@
  *     }
  *     LH_TEST_LOOP(round_trips_every_size, 100) { check_size(_i); }     _i = 0 .. 99
  *
- * A file is a suite, named after the file: CK_RUN_CASE=append_log_test runs one, `unit_storage durable` runs the
- * tests whose name contains a word. A file that needs more than its module says so: links: storage net  */
+ * A file is a suite, named after the file: CK_RUN_CASE=append_log_test runs one, `unit_storage
+ * durable` runs the
+ * tests whose name contains a word. A file that needs more than its module says so: links: storage
+ * net  */
 #ifndef LH_TESTS_SUPPORT_UNIT_H
 #define LH_TESTS_SUPPORT_UNIT_H
 

@@ -17,7 +17,8 @@ void lh_unit_register(lh_unit_test *node)
     tests_end = &node->next;
 }
 
-/* "tests/unit/storage/append_log_test.c" -> "append_log_test"; the copy lives until the process ends. */
+/* "tests/unit/storage/append_log_test.c" -> "append_log_test"; the copy lives until the process
+ * ends. */
 static const char *suite_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
