@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_S = 60, FILES_MAX = 128 };
+enum { TIMEOUT_S = 60, FILES_MAX = 128, NAME_MAX = 128 };
 
 static lh_unit_test *tests_first;
 static lh_unit_test **tests_end = &tests_first;
@@ -17,42 +17,40 @@ void lh_unit_register(lh_unit_test *node)
     tests_end = &node->next;
 }
 
-/* "tests/unit/storage/append_log_test.c" -> "append_log_test"; the copy lives until the process
- * ends. */
-static const char *suite_name(const char *path)
+static struct {
+    char name[NAME_MAX]; /* lives as long as the program: Check keeps the pointer */
+    const char *file;
+    TCase *tests;
+} suites[FILES_MAX];
+static int suites_count;
+
+/* "tests/unit/storage/append_log_test.c" -> "append_log_test" */
+static void suite_name(const char *path, char name[NAME_MAX])
 {
     const char *slash = strrchr(path, '/');
-    char *name = strdup(slash != NULL ? slash + 1 : path);
-    if (name == NULL)
-        abort();
+    snprintf(name, NAME_MAX, "%s", slash != NULL ? slash + 1 : path);
     char *dot = strrchr(name, '.');
     if (dot != NULL)
         *dot = '\0';
-    return name;
 }
 
 static TCase *case_of_file(SRunner *runner, const char *file)
 {
-    static struct {
-        const char *file;
-        TCase *tests;
-    } known[FILES_MAX];
-    static int known_count;
-
-    for (int i = 0; i < known_count; i++)
-        if (strcmp(known[i].file, file) == 0)
-            return known[i].tests;
-    if (known_count == FILES_MAX)
+    for (int i = 0; i < suites_count; i++)
+        if (strcmp(suites[i].file, file) == 0)
+            return suites[i].tests;
+    if (suites_count == FILES_MAX)
         abort();
-    const char *name = suite_name(file);
+    char *name = suites[suites_count].name;
+    suite_name(file, name);
     Suite *suite = suite_create(name);
     TCase *tests = tcase_create(name);
     if (getenv("CK_DEFAULT_TIMEOUT") == NULL)
         tcase_set_timeout(tests, TIMEOUT_S);
     suite_add_tcase(suite, tests);
     srunner_add_suite(runner, suite);
-    known[known_count].file = file;
-    known[known_count++].tests = tests;
+    suites[suites_count].file = file;
+    suites[suites_count++].tests = tests;
     return tests;
 }
 
