@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_S = 60, FILES_MAX = 128, NAME_MAX = 128 };
+enum { TIMEOUT_S = 60, FILES_MAX = 128, SUITE_NAME_MAX = 128 };
 
 static lh_unit_test *tests_first;
 static lh_unit_test **tests_end = &tests_first;
@@ -18,17 +18,17 @@ void lh_unit_register(lh_unit_test *node)
 }
 
 static struct {
-    char name[NAME_MAX]; /* lives as long as the program: Check keeps the pointer */
+    char name[SUITE_NAME_MAX]; /* lives as long as the program: Check keeps the pointer */
     const char *file;
     TCase *tests;
 } suites[FILES_MAX];
 static int suites_count;
 
 /* "tests/unit/storage/append_log_test.c" -> "append_log_test" */
-static void suite_name(const char *path, char name[NAME_MAX])
+static void suite_name(const char *path, char name[SUITE_NAME_MAX])
 {
     const char *slash = strrchr(path, '/');
-    snprintf(name, NAME_MAX, "%s", slash != NULL ? slash + 1 : path);
+    snprintf(name, SUITE_NAME_MAX, "%s", slash != NULL ? slash + 1 : path);
     char *dot = strrchr(name, '.');
     if (dot != NULL)
         *dot = '\0';
