@@ -180,7 +180,7 @@ void lh_redact(char *text, size_t len)
                 hide = authorization(s, at);
             break;
         case 'A':
-        case 'a': hide = authorization(s, at); /* fall through */
+        case 'a': hide = authorization(s, at); __attribute__((fallthrough));
         case 'P':
         case 'p':
         case 'T':
