@@ -24,11 +24,11 @@ help: ## list these commands
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 install-build:
-	@scripts/install.sh build run
+	@scripts/install.sh build
 install-test:
-	@scripts/install.sh build run test
+	@scripts/install.sh test
 install-bench:
-	@scripts/install.sh build run test bench
+	@scripts/install.sh bench
 
 run: build ## install what is missing, build, serve on 127.0.0.1:3100 with ./data (ARGS=... for serve's options)
 	@exec build/$(RELEASE)/bin/lakehouse serve --demo $(ARGS)

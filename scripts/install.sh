@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, and says what and why. usage: scripts/install.sh [build] [run] [test] [bench]
+# Installs what is missing, and says what and why. usage: scripts/install.sh [run|build|test|bench]
 #
 # Debian packages come from packages/<purpose>.txt; parts that are not in Debian from packages/pinned.txt, by their
 # registry's own client, hash-checked, into deps/; Python tools of the tests into deps/venv. Needs root or sudo only
@@ -9,16 +9,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly cache=${LH_DEPS_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/lakehouse}
 readonly deps=deps
-purposes=("$@")
-[ ${#purposes[@]} -gt 0 ] || purposes=(build run)
+case ${1:-build} in # each purpose brings the ones it stands on
+run) purposes=(run) ;;
+build) purposes=(build run) ;;
+test) purposes=(build run test) ;;
+bench) purposes=(build run test bench) ;;
+*) printf 'install: no such purpose: %s (run, build, test, bench)\n' "$1" >&2; exit 2 ;;
+esac
 
 say() { printf 'install: %s\n' "$*"; }
 die() { printf 'install: %s\n' "$*" >&2; exit 1; }
 wants() { local p; for p in "${purposes[@]}"; do [ "$p" = "$1" ] && return 0; done; return 1; }
-
-for purpose in "${purposes[@]}"; do
-    [ -f "packages/$purpose.txt" ] || die "no such purpose: $purpose (build, run, test, bench)"
-done
 
 # ---- Debian ----
 
@@ -162,6 +163,6 @@ install_pinned() {
 }
 
 install_debian
-if wants build || wants test; then install_pinned; fi
+if wants build; then install_pinned; fi
 if wants test; then install_python test; fi
 if wants bench; then install_python bench; fi
