@@ -476,7 +476,7 @@ def sorted_list(path):
     previous, active = "", False
     for number, line in enumerate(lines_of(path), 1):
         if "KEEP SORTED" in line:
-            previous, active = "", path.endswith(".txt") or not re.search(r"add|\d\.", line)
+            previous, active = "", path.endswith(".txt") or bool(re.search(r"(/\*|#) KEEP SORTED", line))
             continue
         if not active:
             continue
