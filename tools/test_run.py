@@ -69,8 +69,8 @@ def run_pytest(folder, build, release, words, totals):
         env["LH_RELEASE_BIN_DIR"] = os.path.join(ROOT, "build", release, "bin")
     env.setdefault("TSAN_OPTIONS", f"suppressions={ROOT}/tools/tsan.supp:halt_on_error=1")
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
-    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--no-header", "-p", "no:cacheprovider",
-               "-n", str(os.cpu_count() or 2), "--dist", "loadgroup", "--timeout", "300",
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header",
+               "-n", str(os.cpu_count() or 2), "--dist", "loadgroup",
                "--durations", "10", "--junitxml", report, path]
     if words:
         command += ["-k", words]
