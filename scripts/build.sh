@@ -16,6 +16,8 @@ if [ ! -f "$dir/build.ninja" ] || [ CMakePresets.json -nt "$dir/build.ninja" ]; 
         exit 1
     fi
 fi
-quiet=()
-[ -t 1 ] || quiet=(--quiet) # on a terminal the progress line is worth having
-ninja -C "$dir" -j "$jobs" "${quiet[@]}" "$target" | sed '/^ninja: \(no work to do\|Entering\)/d'
+if [ -t 1 ]; then # on a terminal the progress line is worth having
+    ninja -C "$dir" -j "$jobs" "$target"
+else
+    ninja -C "$dir" -j "$jobs" --quiet "$target" | sed '/^ninja: \(no work to do\|Entering\)/d; /^-- GLOB mismatch/d'
+fi
