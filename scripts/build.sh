@@ -19,5 +19,5 @@ fi
 if [ -t 1 ]; then # on a terminal the progress line is worth having
     ninja -C "$dir" -j "$jobs" "$target"
 else
-    ninja -C "$dir" -j "$jobs" --quiet "$target" | sed '/^ninja: \(no work to do\|Entering\)/d; /^-- GLOB mismatch/d'
+    ninja -C "$dir" -j "$jobs" --quiet "$target" 2>&1 | sed '/^ninja: no work to do/d; /^-- /d'
 fi
