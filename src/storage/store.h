@@ -45,6 +45,8 @@ LH_WARN_UNUSED lh_rc lh_store_list(lh_ctx *cx, lh_store *store, lh_str prefix, l
  * Staged files that were not published vanish at the next start. */
 typedef struct lh_staged lh_staged;
 LH_WARN_UNUSED lh_rc lh_store_stage(lh_ctx *cx, lh_store *store, lh_staged **ret_staged);
+/* Takes over a file that a worker wrote into the staging folder under that name (one component). LH_E_NOT_FOUND. */
+LH_WARN_UNUSED lh_rc lh_store_adopt(lh_ctx *cx, lh_store *store, lh_str name, lh_staged **ret_staged);
 lh_str lh_staged_path(const lh_staged *staged); /* host path, for workers; never shown to clients */
 LH_WARN_UNUSED lh_rc lh_staged_write(lh_ctx *cx, lh_staged *staged, lh_str bytes); /* appends */
 uint64_t lh_staged_bytes(const lh_staged *staged);
