@@ -30,6 +30,7 @@
     X(ALREADY_EXISTS,    "already_exists",    409, 0, "An object of that name exists.")                        \
     X(LENGTH_REQUIRED,   "length_required",   411, 0, "The request needs a length.")                           \
     X(TOO_LARGE,         "too_large",         413, 0, "It is larger than the limit.")                          \
+    X(URL_TOO_LONG,      "url_too_long",      414, 0, "The URL is longer than the limit.")                        \
     X(UNSUPPORTED_MEDIA, "unsupported_media", 415, 0, "The content type or encoding is not supported.")        \
     X(UNPROCESSABLE,     "unprocessable",     422, 0, "The content was understood but cannot be accepted.")    \
     X(TOO_MANY_REQUESTS, "too_many_requests", 429, 1, "Too many requests.")                                    \
