@@ -8,10 +8,19 @@
 
 /* clang-format off */
 /* KEEP SORTED */
-#define LH_FAULT_LIST(X)                                                                   \
-    X(FILE_BEFORE_DIR_SYNC,   "a file was renamed into place, its folder not yet synced")  \
-    X(FILE_BEFORE_RENAME,     "a temporary file is written and synced, not yet renamed")   \
-    X(FILE_BEFORE_SYNC,       "a temporary file is written, not yet synced")
+#define LH_FAULT_LIST(X)                                                                             \
+    X(APPEND_LOG_AFTER_PUT,             "a batch is durable, the append not yet answered")           \
+    X(APPEND_LOG_BEFORE_PUT,            "records are about to become a batch")                       \
+    X(APPEND_LOG_COMPACT_BEFORE_DELETE, "a merged batch is durable, its parts not yet removed")      \
+    X(APPEND_LOG_COMPACT_BEFORE_PUT,    "a merged batch is written, not yet published")              \
+    X(APPEND_LOG_COMPACT_IN_DELETE,     "some parts of a merged batch are removed")                  \
+    X(DIR_BEFORE_MAKE,                  "a folder is about to be made")                              \
+    X(FILE_BEFORE_DIR_SYNC,             "a file was renamed into place, its folder not yet synced")  \
+    X(FILE_BEFORE_REMOVE,               "a file is about to be removed")                             \
+    X(FILE_BEFORE_RENAME,               "a temporary file is written and synced, not yet renamed")   \
+    X(FILE_BEFORE_SYNC,                 "a temporary file is written, not yet synced")               \
+    X(FILE_BEFORE_WRITE,                "a file is open, its bytes not yet written")                 \
+    X(STAGED_BEFORE_SYNC,               "a staged file was read back, not yet synced")
 /* clang-format on */
 
 #endif
