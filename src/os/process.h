@@ -25,15 +25,22 @@ typedef struct lh_spawn_options {
     size_t fds_count;
     int stderr_fd; /* -1: inherit */
 } lh_spawn_options;
+/* The child is in a process group of its own, with default signals, standard input and output on /dev/null, and no
+ * other descriptor than those named. */
 LH_WARN_UNUSED lh_rc lh_process_spawn(lh_ctx *cx, const lh_spawn_options *opts, lh_process *ret_process);
 void lh_process_kill(const lh_process *process, int signal_number); /* by pidfd; ended already is fine */
 /* Waits until it ends or the deadline passes. *ret_status as waitpid's. LH_E_DEADLINE. Only for own children. */
 LH_WARN_UNUSED lh_rc lh_process_wait(lh_ctx *cx, lh_process *process, int *ret_status);
 void lh_process_close(lh_process *process);
+/* In the child: SIGKILL for this process when the thread that started it ends. parent = the starter's pid, as it told;
+ * LH_E_CANCELLED when it is gone already. Note "thread": start long-lived children from a thread that lives as long. */
+LH_WARN_UNUSED lh_rc lh_process_die_with_parent(lh_ctx *cx, pid_t parent);
 
 /* Unix stream socket pair, close-on-exec. */
 LH_WARN_UNUSED lh_rc lh_socket_pair(lh_ctx *cx, int ret_fds[2]);
-/* Sends/receives exactly one message of `bytes` bytes with descriptors. Received descriptors are close-on-exec. */
+/* Sends/receives exactly one message of `bytes` bytes with descriptors: both sides know the length (a fixed header).
+ * Received descriptors are close-on-exec. Waits until cx's deadline/cancel. LH_E_UNAVAILABLE: the other side has closed;
+ * LH_E_IO: it closed in the middle; LH_E_BAD_VALUE: control data that is cut, unknown or too long (nothing is kept). */
 LH_WARN_UNUSED lh_rc lh_socket_send_fds(lh_ctx *cx, int socket, lh_str bytes, const int *fds, size_t fds_count);
 LH_WARN_UNUSED lh_rc lh_socket_recv_fds(lh_ctx *cx, int socket, void *out, size_t bytes, int *ret_fds, size_t fds_max,
                                         size_t *ret_fds_count, size_t *ret_bytes); /* *ret_bytes 0 = closed */

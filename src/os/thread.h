@@ -45,6 +45,8 @@ void lh_cond_done(lh_cond *cond);
 void lh_cond_wait(lh_cond *cond, lh_mutex *mutex);
 /* 0 when the time passed. deadline_us is a lh_clock_mono_us() value (real clock, not the test clock's offset). */
 int lh_cond_wait_until(lh_cond *cond, lh_mutex *mutex, int64_t deadline_us);
+/* The same with a span of real time from now, whatever the test clock reads. 0 when it passed. */
+int lh_cond_wait_for(lh_cond *cond, lh_mutex *mutex, int64_t wait_us);
 void lh_cond_signal(lh_cond *cond);
 void lh_cond_broadcast(lh_cond *cond);
 
