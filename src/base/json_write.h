@@ -2,7 +2,8 @@
  *
  * Owns:    nothing: writes into a borrowed buffer, which it may hand to a flush function when it is long.
  * Threads: one per writer.
- * Limits:  nesting LH_JSON_WRITE_DEPTH; the buffer's own maximum when there is no flush.
+ * Limits:  nesting LH_JSON_WRITE_DEPTH - 1; the buffer's own maximum when there is no flush. With one, a text or raw
+ *          value of any size fits; flush_bytes is a quarter of the buffer's maximum, at most 64 KiB.
  * Formats: RFC 8259; NaN and infinities become null; strings must be UTF-8 (bad bytes become U+FFFD).
  * Why:     errors stick: write everything, ask once with lh_jw_end. */
 #ifndef LH_BASE_JSON_WRITE_H

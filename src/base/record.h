@@ -5,7 +5,9 @@
  *
  * Owns:    parsed texts and lists live in the arena of the context (texts may borrow from the input: keep it alive).
  * Threads: tables are constant; parsing is one thread per context.
- * Limits:  per field: min/max are the number's range, the text's bytes or the list's items; 0,0 = the defaults below.
+ * Limits:  per field: min/max are the number's range, the text's bytes or the list's items; 0,0 = the defaults below
+ *          (not for LH_RECORD_OPEN: what we stored we must be able to read). max 0 with a positive min: no maximum of
+ *          its own. At most 64 fields. A key that comes twice is refused.
  * Formats: JSON, JSON Schema 2020-12 (as OpenAPI 3.1 uses it).
  * Why:     declared, not coded: validation, docs and tests cannot drift (docs/adr/0004-records.md). */
 #ifndef LH_BASE_RECORD_H
@@ -93,13 +95,17 @@ enum { LH_RECORD_OPEN = 1 };
     }
 
 /* Defaults, then the JSON over them. out has record->size bytes; on error its content is unspecified.
- * Errors: LH_E_BAD_JSON (line, column), LH_E_UNKNOWN_FIELD (near name in the hint), LH_E_MISSING_FIELD,
- * LH_E_BAD_VALUE; err.field = path such as "columns[2].name". */
+ * Errors: LH_E_BAD_JSON (also a key that comes twice), LH_E_UNKNOWN_FIELD (near name in the hint), LH_E_MISSING_FIELD,
+ * LH_E_BAD_VALUE; all with line and column; err.field = path such as "columns[2].name". */
 LH_WARN_UNUSED lh_rc lh_record_parse(lh_ctx *cx, const lh_record *record, lh_str json, void *out);
 LH_WARN_UNUSED lh_rc lh_record_defaults(lh_ctx *cx, const lh_record *record, void *out);
-/* One field from a text that is not JSON (query parameter, form field): "true", "12", "name". */
+/* One field from a text that is not JSON (query parameter, form field): "true", "12", "name"; a list of scalars is
+ * comma-separated or JSON, an object or a map is JSON. Sets the field's present bit. */
 LH_WARN_UNUSED lh_rc lh_record_set_text(lh_ctx *cx, const lh_record *record, lh_str name,
                                         lh_str text, void *out);
+/* After the last lh_record_set_text: LH_E_MISSING_FIELD for a required field whose present bit is not set. The record
+ * must have a present_offset. */
+LH_WARN_UNUSED lh_rc lh_record_check_required(lh_ctx *cx, const lh_record *record, const void *out);
 void lh_record_write(lh_json_writer *w, const lh_record *record, const void *in);
 /* {"type":"object","properties":...}; nested records as {"$ref":"#/components/schemas/NAME"}. */
 void lh_record_write_schema(lh_json_writer *w, const lh_record *record);
