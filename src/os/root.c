@@ -110,7 +110,7 @@ static int open_walk(int dir, const char *relative, int flags)
 /* Descriptor or -errno. EAGAIN: a rename elsewhere raced with the check of RESOLVE_BENEATH. */
 static int open_beneath(lh_root *root, const char *relative, int flags)
 {
-    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+    struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC),
                            .resolve =
                                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
     for (int i = 0; i < OPENAT2_TRIES_MAX && !atomic_load(&root->no_openat2); i++) {
