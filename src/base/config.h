@@ -7,7 +7,8 @@
  * Threads: load is one thread.
  * Limits:  each row's min and max.
  * Formats: TOML 1.0. Sizes as "512MiB", times as "10s".
- * Why:     unknown keys are errors with line and column; a typo must not silently be a default. */
+ * Why:     unknown keys are errors with line and column; a typo must not silently be a default. For the same reason a
+ *          variable LAKEHOUSE_<SECTION>_X that is no key is an error. */
 #ifndef LH_BASE_CONFIG_H
 #define LH_BASE_CONFIG_H
 
@@ -51,5 +52,7 @@ typedef struct lh_config_key {
 LH_WARN_UNUSED lh_rc lh_config_load(lh_ctx *cx, const lh_config_key *keys, lh_str toml_text,
                                     const char *file_name, void *out);
 const char *lh_config_type_name(lh_config_type type);
+/* "LAKEHOUSE_SERVER_LISTEN"; room of 128 bytes fits every key. */
+void lh_config_env_name(const lh_config_key *key, char *out, size_t room);
 
 #endif
