@@ -12,7 +12,7 @@
 
 /* SETUP */
 typedef struct lh_setup_message {
-    lh_str kind;             /* lh_worker_kind_names */
+    lh_str kind; /* lh_worker_kind_names */
     lh_str domain;
     lh_str read_root;
     lh_str spill_dir;
@@ -41,15 +41,21 @@ typedef struct lh_progress_message {
 } lh_progress_message;
 
 /* ======== sql ======== TASK: one SELECT under the views it will ask for. */
-typedef enum lh_sql_format { LH_SQL_JSON, LH_SQL_JSON_ARRAYS, LH_SQL_NDJSON, LH_SQL_CSV, LH_SQL_ARROW } lh_sql_format;
+typedef enum lh_sql_format {
+    LH_SQL_JSON,
+    LH_SQL_JSON_ARRAYS,
+    LH_SQL_NDJSON,
+    LH_SQL_CSV,
+    LH_SQL_ARROW
+} lh_sql_format;
 extern const char *const lh_sql_format_names[]; /* json json_arrays ndjson csv arrow */
 
 typedef struct lh_sql_task {
-    lh_str sql;       /* as the client wrote it: one SELECT, or EXPLAIN <select> */
-    lh_str params;    /* raw JSON array (positional) or object (named); empty = none */
-    int format;       /* lh_sql_format */
-    uint64_t limit;   /* rows at most; 0 = no limit. One row more is looked for, to say truncated */
-    uint64_t offset;  /* rows skipped first, for cursors */
+    lh_str sql;      /* as the client wrote it: one SELECT, or EXPLAIN <select> */
+    lh_str params;   /* raw JSON array (positional) or object (named); empty = none */
+    int format;      /* lh_sql_format */
+    uint64_t limit;  /* rows at most; 0 = no limit. One row more is looked for, to say truncated */
+    uint64_t offset; /* rows skipped first, for cursors */
     bool big_ints_as_text;
 } lh_sql_task;
 
@@ -62,8 +68,9 @@ typedef struct lh_need_views {
 typedef struct lh_view_message {
     lh_str name;    /* as asked */
     lh_str version; /* the same text = the same view */
-    lh_str sql;     /* SELECT over read_parquet of local files, written by the server; empty = no such dataset */
-    lh_list near;   /* lh_str: names the principal may see that look like it, when there is none */
+    lh_str
+        sql; /* SELECT over read_parquet of local files, written by the server; empty = no such dataset */
+    lh_list near; /* lh_str: names the principal may see that look like it, when there is none */
 } lh_view_message;
 typedef struct lh_give_views {
     lh_list views; /* lh_view_message */
@@ -88,7 +95,7 @@ typedef struct lh_sql_done {
 
 /* ======== ingest ======== TASK, by op. */
 typedef enum lh_ingest_op {
-    LH_INGEST_FILE,        /* descriptor 0: the source file -> Parquet files in staging */
+    LH_INGEST_FILE, /* descriptor 0: the source file -> Parquet files in staging */
     LH_INGEST_WRITE_CHUNKS, /* DATA frames of chunk rows (below) -> one Parquet part; ends with an empty DATA */
     LH_INGEST_READ_CHUNKS, /* a Parquet part -> DATA frames of chunk rows */
     LH_INGEST_INSPECT      /* footers of Parquet files -> rows and columns */
@@ -96,7 +103,12 @@ typedef enum lh_ingest_op {
 extern const char *const lh_ingest_op_names[]; /* file write_chunks read_chunks inspect */
 
 typedef enum lh_ingest_format {
-    LH_FORMAT_AUTO, LH_FORMAT_CSV, LH_FORMAT_JSON, LH_FORMAT_NDJSON, LH_FORMAT_PARQUET, LH_FORMAT_TEXT
+    LH_FORMAT_AUTO,
+    LH_FORMAT_CSV,
+    LH_FORMAT_JSON,
+    LH_FORMAT_NDJSON,
+    LH_FORMAT_PARQUET,
+    LH_FORMAT_TEXT
 } lh_ingest_format;
 extern const char *const lh_ingest_format_names[]; /* auto csv json ndjson parquet text */
 typedef enum lh_header_mode { LH_HEADER_AUTO, LH_HEADER_YES, LH_HEADER_NO } lh_header_mode;
@@ -104,33 +116,34 @@ extern const char *const lh_header_mode_names[]; /* auto yes no */
 
 /* What the caller of POST /ingest/file may say; empty = detect. */
 typedef struct lh_ingest_options {
-    int format;          /* lh_ingest_format */
-    lh_str delimiter;    /* one character */
-    lh_str quote;        /* one character */
-    int header;          /* lh_header_mode */
-    lh_str encoding;     /* utf-8, utf-16le, utf-16be, latin-1 */
-    lh_list null_texts;  /* lh_str: spellings of null beyond the empty field */
-    bool all_text;       /* no types: every column stays text */
-    lh_str compression;  /* of the Parquet written: zstd (default), snappy */
+    int format;         /* lh_ingest_format */
+    lh_str delimiter;   /* one character */
+    lh_str quote;       /* one character */
+    int header;         /* lh_header_mode */
+    lh_str encoding;    /* utf-8, utf-16le, utf-16be, latin-1 */
+    lh_list null_texts; /* lh_str: spellings of null beyond the empty field */
+    bool all_text;      /* no types: every column stays text */
+    lh_str compression; /* of the Parquet written: zstd (default), snappy */
 } lh_ingest_options;
 extern const lh_record lh_ingest_options_record; /* "IngestOptions", also a request record */
 
 typedef struct lh_ingest_task {
-    int op;                /* lh_ingest_op */
-    lh_str file_name;      /* FILE: for the format by its ending */
+    int op;           /* lh_ingest_op */
+    lh_str file_name; /* FILE: for the format by its ending */
     lh_ingest_options options;
-    lh_str output_prefix;  /* FILE, WRITE_CHUNKS: path below staging; parts are <prefix>-<n>.parquet */
+    lh_str
+        output_prefix; /* FILE, WRITE_CHUNKS: path below staging; parts are <prefix>-<n>.parquet */
     uint64_t unpacked_bytes_max; /* a compressed source may not grow past this */
-    lh_str base_sql;       /* upsert: SELECT of the rows there are; empty = none */
-    lh_str key;            /* upsert: column */
-    lh_list paths;         /* READ_CHUNKS, INSPECT: lh_str, local files */
+    lh_str base_sql;             /* upsert: SELECT of the rows there are; empty = none */
+    lh_str key;                  /* upsert: column */
+    lh_list paths;               /* READ_CHUNKS, INSPECT: lh_str, local files */
 } lh_ingest_task;
 
 typedef struct lh_ingest_column {
-    lh_str name;       /* unique, as it will be seen */
-    lh_str type;       /* DuckDB's spelling: VARCHAR BIGINT DOUBLE BOOLEAN DATE TIMESTAMP ... */
-    uint64_t values;   /* not null */
-    uint64_t sampled;  /* texts looked at for the counts below */
+    lh_str name;      /* unique, as it will be seen */
+    lh_str type;      /* DuckDB's spelling: VARCHAR BIGINT DOUBLE BOOLEAN DATE TIMESTAMP ... */
+    uint64_t values;  /* not null */
+    uint64_t sampled; /* texts looked at for the counts below */
     uint64_t like_email;
     uint64_t like_phone;
     uint64_t like_ssn;
@@ -142,11 +155,11 @@ typedef struct lh_ingest_part {
 } lh_ingest_part;
 /* DONE of ingest, all ops. */
 typedef struct lh_ingest_done {
-    lh_str format;     /* what it was, FILE */
+    lh_str format; /* what it was, FILE */
     uint64_t rows;
-    lh_list parts;     /* lh_ingest_part, in row order */
-    lh_list columns;   /* lh_ingest_column */
-    lh_list oddities;  /* lh_pair_i64: code -> count (long_row, short_row, bad_utf8, ...) */
+    lh_list parts;    /* lh_ingest_part, in row order */
+    lh_list columns;  /* lh_ingest_column */
+    lh_list oddities; /* lh_pair_i64: code -> count (long_row, short_row, bad_utf8, ...) */
 } lh_ingest_done;
 
 /* Chunk rows in DATA frames, one after another, little-endian:
@@ -160,8 +173,8 @@ typedef struct lh_embed_task {
 /* READY of embed carries this. */
 typedef struct lh_model_message {
     lh_str model;
-    lh_str precision;   /* f32 */
-    lh_str kernel;      /* instruction set and revision, "avx2/1" */
+    lh_str precision; /* f32 */
+    lh_str kernel;    /* instruction set and revision, "avx2/1" */
     uint32_t dimensions;
     uint32_t tokens_max;
 } lh_model_message;
@@ -172,8 +185,9 @@ typedef struct lh_embed_done {
     uint32_t truncated; /* texts longer than tokens_max */
 } lh_embed_done;
 
-extern const lh_record lh_setup_record, lh_error_message_record, lh_progress_record, lh_sql_task_record,
-    lh_need_views_record, lh_give_views_record, lh_sql_head_record, lh_sql_done_record, lh_ingest_task_record,
-    lh_ingest_done_record, lh_embed_task_record, lh_model_record, lh_embed_done_record;
+extern const lh_record lh_setup_record, lh_error_message_record, lh_progress_record,
+    lh_sql_task_record, lh_need_views_record, lh_give_views_record, lh_sql_head_record,
+    lh_sql_done_record, lh_ingest_task_record, lh_ingest_done_record, lh_embed_task_record,
+    lh_model_record, lh_embed_done_record;
 
 #endif

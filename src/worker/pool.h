@@ -14,7 +14,12 @@
 #include "worker/messages.h"
 #include "worker/protocol.h"
 
-typedef enum lh_worker_kind { LH_WORKER_SQL, LH_WORKER_INGEST, LH_WORKER_EMBED, LH_WORKER_KIND_COUNT } lh_worker_kind;
+typedef enum lh_worker_kind {
+    LH_WORKER_SQL,
+    LH_WORKER_INGEST,
+    LH_WORKER_EMBED,
+    LH_WORKER_KIND_COUNT
+} lh_worker_kind;
 extern const char *const lh_worker_kind_names[]; /* "sql", "ingest", "embed", NULL */
 
 typedef struct lh_worker_limits {
@@ -27,13 +32,13 @@ typedef struct lh_worker_limits {
 
 typedef struct lh_pool lh_pool;
 typedef struct lh_pool_options {
-    lh_str worker_path;  /* of lakehouse-worker; empty = beside the running program */
+    lh_str worker_path; /* of lakehouse-worker; empty = beside the running program */
     lh_worker_limits kinds[LH_WORKER_KIND_COUNT];
-    int64_t grace_us;    /* between CANCEL and SIGKILL; 0 = 500 ms */
-    lh_str read_root;    /* folder sql and ingest workers may read (bucket root) */
-    lh_str spill_dir;    /* folder workers may write: spill */
-    lh_str staging_dir;  /* folder ingest workers may write their results to */
-    lh_str model_path;   /* packed model file of embed workers; may be empty */
+    int64_t grace_us;   /* between CANCEL and SIGKILL; 0 = 500 ms */
+    lh_str read_root;   /* folder sql and ingest workers may read (bucket root) */
+    lh_str spill_dir;   /* folder workers may write: spill */
+    lh_str staging_dir; /* folder ingest workers may write their results to */
+    lh_str model_path;  /* packed model file of embed workers; may be empty */
 } lh_pool_options;
 /* Returns at once; the zygote warms up beside. Texts are copied. */
 LH_WARN_UNUSED lh_rc lh_pool_open(lh_ctx *cx, const lh_pool_options *opts, lh_pool **ret_pool);
@@ -42,10 +47,15 @@ lh_pool *lh_pool_close(lh_pool *pool); /* kills what is left */
 typedef struct lh_lease lh_lease;
 /* A worker of that kind bound to that security domain (an opaque name: role + policy version; a worker never changes its
  * domain). Waits in the queue until cx's deadline. Errors: LH_E_POOL_FULL, LH_E_DEADLINE, LH_E_CANCELLED, LH_E_UNAVAILABLE. */
-LH_WARN_UNUSED lh_rc lh_pool_lease(lh_ctx *cx, lh_pool *pool, lh_worker_kind kind, lh_str domain, lh_lease **ret_lease);
+LH_WARN_UNUSED lh_rc lh_pool_lease(lh_ctx *cx, lh_pool *pool, lh_worker_kind kind, lh_str domain,
+                                   lh_lease **ret_lease);
+/* Payload of the worker's READY (embed: lh_model_message). Borrowed until release. */
+lh_str lh_lease_ready(const lh_lease *lease);
 /* Task record as JSON, with descriptors (the caller keeps and closes its own copies). */
-LH_WARN_UNUSED lh_rc lh_lease_task(lh_ctx *cx, lh_lease *lease, lh_str task_json, const int *fds, size_t fds_count);
-LH_WARN_UNUSED lh_rc lh_lease_write(lh_ctx *cx, lh_lease *lease, lh_frame_kind kind, lh_str payload); /* GIVE, DATA */
+LH_WARN_UNUSED lh_rc lh_lease_task(lh_ctx *cx, lh_lease *lease, lh_str task_json, const int *fds,
+                                   size_t fds_count);
+LH_WARN_UNUSED lh_rc lh_lease_write(lh_ctx *cx, lh_lease *lease, lh_frame_kind kind,
+                                    lh_str payload); /* GIVE, DATA */
 /* The next frame of this task. ERROR frames become cx->err and their rc (a worker's code is checked against the table).
  * Deadline, cancel, crash, memory: LH_E_DEADLINE, LH_E_CANCELLED, LH_E_WORKER_CRASHED, LH_E_MEMORY_LIMIT; the worker is then gone. */
 LH_WARN_UNUSED lh_rc lh_lease_read(lh_ctx *cx, lh_lease *lease, lh_frame *ret_frame);
