@@ -1,4 +1,5 @@
-/* base/ctx.h - what travels with one request or job: arena, error, deadline, cancel, principal, request id.
+/* base/ctx.h - what travels with one request or job: arena, error, deadline, cancel, principal,
+ * request id.
  *
  * Owns:    borrows everything; whoever starts the request owns the parts.
  * Threads: one thread at a time; only the cancel flag is set from elsewhere.
@@ -36,7 +37,8 @@ typedef struct lh_ctx {
 } lh_ctx;
 
 void lh_ctx_init(lh_ctx *cx, lh_arena *arena); /* no deadline, no cancel, no principal */
-/* Copies deadline, cancel, principal and id of parent; own arena, own error. For a sub-task on another thread. */
+/* Copies deadline, cancel, principal and id of parent; own arena, own error. For a sub-task on
+ * another thread. */
 void lh_ctx_init_child(lh_ctx *cx, lh_arena *arena, const lh_ctx *parent);
 
 /* LH_E_CANCELLED or LH_E_DEADLINE (with message) when the work should stop. */
@@ -46,16 +48,33 @@ int lh_ctx_left_ms(const lh_ctx *cx, int max_ms);
 void lh_cancel_request(lh_cancel *cancel);
 int lh_cancel_requested(const lh_cancel *cancel); /* NULL: 0 */
 
-/* Says an error: replaces what was there, returns rc. Message = what, on what, with the limit or value. */
-#define lh_fail(cx, rc, ...) lh_fail_at((cx), (rc), __FILE__, __LINE__, __VA_ARGS__)
+/* Tells the static analyzer what it cannot see from here: this function never returns LH_OK. */
+#ifdef __clang_analyzer__
+static inline lh_rc lh_is_error(lh_rc rc)
+{
+    if (rc == LH_OK)
+        __builtin_unreachable();
+    return rc;
+}
+#define LH_IS_ERROR(call) lh_is_error(call)
+#else
+#define LH_IS_ERROR(call) (call)
+#endif
+
+/* Says an error: replaces what was there, returns rc. Message = what, on what, with the limit or
+ * value. */
+#define lh_fail(cx, rc, ...) LH_IS_ERROR(lh_fail_at((cx), (rc), __FILE__, __LINE__, __VA_ARGS__))
 LH_COLD LH_PRINTF(5, 6) lh_rc
     lh_fail_at(lh_ctx *cx, lh_rc rc, const char *file, int line, const char *format, ...);
-/* From errno: maps ENOSPC/EDQUOT, ENOMEM, ENOENT, EACCES ... to rows; adds the reason, never a host path. */
-#define lh_fail_errno(cx, what, number) lh_fail_errno_at((cx), __FILE__, __LINE__, (what), (number))
+/* From errno: maps ENOSPC/EDQUOT, ENOMEM, ENOENT, EACCES ... to rows; adds the reason, never a host
+ * path. */
+#define lh_fail_errno(cx, what, number)                                                            \
+    LH_IS_ERROR(lh_fail_errno_at((cx), __FILE__, __LINE__, (what), (number)))
 LH_COLD lh_rc lh_fail_errno_at(lh_ctx *cx, const char *file, int line, const char *what,
                                int number);
 
-/* These refine the error that is there and return its code, so: `return lh_err_hint(cx, "...")` after lh_fail. */
+/* These refine the error that is there and return its code, so: `return lh_err_hint(cx, "...")`
+ * after lh_fail. */
 LH_COLD LH_PRINTF(2, 3) lh_rc lh_err_hint(lh_ctx *cx, const char *format, ...);
 LH_COLD LH_PRINTF(2, 3) lh_rc lh_err_field(lh_ctx *cx, const char *format, ...);
 LH_COLD LH_PRINTF(2, 3) lh_rc
@@ -67,11 +86,13 @@ void lh_err_clear(lh_ctx *cx);
 LH_WARN_UNUSED void *lh_ctx_alloc(lh_ctx *cx, size_t count, size_t item_bytes);
 #define LH_NEW(cx, type)              ((type *)lh_ctx_alloc((cx), 1, sizeof(type)))
 #define LH_NEW_ARRAY(cx, type, count) ((type *)lh_ctx_alloc((cx), (count), sizeof(type)))
-/* Grows an arena array to hold one more: doubles *capacity. Items move; old memory stays in the arena. */
+/* Grows an arena array to hold one more: doubles *capacity. Items move; old memory stays in the
+ * arena. */
 LH_WARN_UNUSED lh_rc lh_ctx_grow(lh_ctx *cx, void **items, size_t count, size_t *capacity,
                                  size_t item_bytes);
 
-/* Text in the arena. On no memory: ptr NULL, len 0 and LH_E_NO_MEMORY in cx. All are NUL-terminated as well. */
+/* Text in the arena. On no memory: ptr NULL, len 0 and LH_E_NO_MEMORY in cx. All are NUL-terminated
+ * as well. */
 lh_str lh_ctx_dup(lh_ctx *cx, lh_str text);
 LH_PRINTF(2, 3) lh_str lh_ctx_fmt(lh_ctx *cx, const char *format, ...);
 const char *lh_ctx_cstr(lh_ctx *cx,
