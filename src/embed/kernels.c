@@ -1,0 +1,76 @@
+/* kernels.c - which instruction set runs: looked up once, overridable for tests and for comparing machines. */
+#include "embed/kernels.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* Rows of queries that attention takes at a time (the vector kernels' tile). */
+enum { ATTENTION_ROWS = 6 };
+
+#if defined(__x86_64__)
+static int has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi2");
+}
+
+/* All that kernels_avx512.c is compiled for, as the compiler may use any of it. */
+static int has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
+           __builtin_cpu_supports("avx512bf16");
+}
+#endif
+
+static int always(void)
+{
+    return 1;
+}
+
+/* Best first. */
+static const struct {
+    const lh_kernels *kernels;
+    int (*runs_here)(void);
+} sets[] = {
+#if defined(__x86_64__)
+    {&lh_kernels_avx512, has_avx512},
+    {&lh_kernels_avx2, has_avx2},
+#endif
+    {&lh_kernels_scalar, always},
+};
+
+const lh_kernels *lh_kernels_find(lh_str name)
+{
+    for (size_t i = 0; i < LH_ARRAY_LEN(sets); i++)
+        if (lh_str_eq(name, lh_str_from(sets[i].kernels->name)) && sets[i].runs_here())
+            return sets[i].kernels;
+    return NULL;
+}
+
+static const lh_kernels *choose(void)
+{
+    const lh_kernels *asked = lh_kernels_find(lh_str_from(getenv("LH_SIMD")));
+    for (size_t i = 0; asked == NULL && i < LH_ARRAY_LEN(sets); i++)
+        if (sets[i].runs_here())
+            asked = sets[i].kernels;
+    return asked;
+}
+
+const lh_kernels *lh_kernels_get(void)
+{
+    static _Atomic(const lh_kernels *) chosen; /* two threads at once find the same */
+    const lh_kernels *kernels = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (kernels == NULL) {
+        kernels = choose();
+        atomic_store_explicit(&chosen, kernels, memory_order_relaxed);
+    }
+    return kernels;
+}
+
+size_t lh_kernels_scratch_floats(const lh_heads *heads, size_t tokens_max)
+{
+    size_t keys = (tokens_max + LH_PANEL - 1) / LH_PANEL * LH_PANEL;
+    return keys * (heads->head_width + ATTENTION_ROWS);
+}
