@@ -44,7 +44,9 @@ LH_WARN_UNUSED lh_rc lh_server_start(lh_ctx *cx, lh_server *server); /* starts t
 lh_str lh_server_address(const lh_server *server); /* "127.0.0.1:45123" really bound */
 /* Stops accepting, lets open requests finish until the deadline of cx, then cuts them. */
 void lh_server_drain(lh_ctx *cx, lh_server *server);
-lh_server *lh_server_close(lh_server *server);
+lh_server *lh_server_close(lh_server *server); /* NULL ok; cuts what is open, waits for the handlers */
+LH_DEFINE_CLEANUP(lh_server, lh_server_close)
+int lh_server_draining(const lh_server *server); /* any thread; readiness is over */
 
 /* Row flags and labels for OpenAPI and docs: visits all rows in table order. */
 typedef void (*lh_route_visit)(void *arg, const lh_route *route);
