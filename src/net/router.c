@@ -4,6 +4,7 @@
  * /jobs/{id}/events and /jobs/running/log can live side by side. Rows are few and ours, so going back is bounded. */
 #include "net/router_private.h"
 
+#include "base/mem.h"
 #include "base/metric.h"
 #include "net/server.h"
 #include "net/text_private.h"
@@ -29,7 +30,7 @@ struct lhi_router {
     lh_arena *arena;
     node root;
     row_list rows;
-    const char **labels;
+    const char *const *labels;
     size_t labels_count;
 };
 
@@ -130,40 +131,59 @@ static lh_rc add_rows(lh_ctx *cx, lhi_router *router, const lh_route *const *tab
     return LH_OK;
 }
 
-/* Labels outlive the router, because metrics are read until the process ends: equal texts are made once and kept in
- * one list for good. Called at start, by one thread. */
+/* Labels outlive the router, because metrics are read until the process ends: texts and arrays are made once, equal ones
+ * are shared, and all stay in these lists for good. Called at start, by one thread. */
+static struct kept_text {
+    struct kept_text *next;
+    char text[];
+} *kept_texts;
+static struct kept_list {
+    struct kept_list *next;
+    size_t count;
+    const char *texts[];
+} *kept_lists;
+
 static const char *label_text(lh_ctx *cx, const lh_route *route)
 {
-    static struct kept_label {
-        struct kept_label *next;
-        char text[];
-    } *kept;
     lh_str text = lh_ctx_fmt(cx, "%s %s", route->method, route->path);
     if (text.ptr == NULL)
         return NULL;
-    for (struct kept_label *label = kept; label != NULL; label = label->next)
+    for (struct kept_text *label = kept_texts; label != NULL; label = label->next)
         if (strcmp(label->text, text.ptr) == 0)
             return label->text;
-    struct kept_label *label = lh_alloc(sizeof(*label) + text.len + 1);
+    struct kept_text *label = lh_alloc(sizeof(*label) + text.len + 1);
     if (label == NULL)
         return NULL;
     memcpy(label->text, text.ptr, text.len + 1);
-    label->next = kept;
-    kept = label;
+    label->next = kept_texts;
+    kept_texts = label;
     return label->text;
 }
 
 static lh_rc make_labels(lh_ctx *cx, lhi_router *router)
 {
     size_t count = LH_MIN(router->rows.count + 1, (size_t)LH_METRIC_LABELS_MAX);
-    router->labels = LH_NEW_ARRAY(cx, const char *, count);
-    if (router->labels == NULL)
-        return LH_E_NO_MEMORY;
-    router->labels[0] = "none";
+    size_t bytes = count * sizeof(const char *);
+    struct kept_list *list = lh_alloc(sizeof(*list) + bytes);
+    if (list == NULL)
+        return lh_fail(cx, LH_E_NO_MEMORY, "no memory for the labels of routes");
+    list->count = count;
+    list->texts[0] = "none";
     for (size_t i = 1; i < count; i++)
-        if ((router->labels[i] = label_text(cx, router->rows.items[i - 1]->route)) == NULL)
+        if ((list->texts[i] = label_text(cx, router->rows.items[i - 1]->route)) == NULL) {
+            lh_free(list);
             return lh_fail(cx, LH_E_NO_MEMORY, "no memory for the labels of routes");
+        }
     router->labels_count = count;
+    for (struct kept_list *old = kept_lists; old != NULL; old = old->next)
+        if (old->count == count && memcmp(old->texts + 1, list->texts + 1, bytes - sizeof(char *)) == 0) {
+            lh_free(list);
+            router->labels = old->texts;
+            return LH_OK;
+        }
+    list->next = kept_lists;
+    kept_lists = list;
+    router->labels = list->texts;
     return LH_OK;
 }
 
