@@ -20,6 +20,10 @@
     X(FILE_BEFORE_RENAME,               "a temporary file is written and synced, not yet renamed")   \
     X(FILE_BEFORE_SYNC,                 "a temporary file is written, not yet synced")               \
     X(FILE_BEFORE_WRITE,                "a file is open, its bytes not yet written")                 \
+    X(INDEX_AFTER_META,                 "an index generation is published, its dataset not yet told") \
+    X(INDEX_AFTER_PART,                 "a part of an index is published, its plan not yet saved")   \
+    X(INDEX_BEFORE_META,                "an index generation is complete, not yet published")        \
+    X(INDEX_BEFORE_PART,                "a part of an index is written, not yet published")          \
     X(STAGED_BEFORE_SYNC,               "a staged file was read back, not yet synced")
 /* clang-format on */
 

@@ -15,6 +15,7 @@
     X(CATALOG_LOADED,  INFO,  "catalog.loaded",  "The catalog was rebuilt from its manifests.")         \
     X(HTTP_ACCESS,     INFO,  "http.access",     "One request was answered.")                           \
     X(HTTP_ERROR,      ERROR, "http.error",      "A request failed with a 5xx status.")                 \
+    X(INDEX_DAMAGED,   ERROR, "index.damaged",   "A vector index cannot be searched; build it again.")  \
     X(INGEST_DONE,     INFO,  "ingest.done",     "A file became a commit.")                             \
     X(INGEST_FAILED,   WARN,  "ingest.failed",   "A file could not be ingested; nothing changed.")      \
     X(JOB_DONE,        INFO,  "job.done",        "A job ended.")                                        \

@@ -1,0 +1,129 @@
+/* search/search.h - search by meaning over a column of a dataset: build jobs, generations, filtered queries.
+ *
+ * Owns:    the open generation of every index (shared, immutable, counted).
+ * Threads: all functions from any thread; a build runs on a job thread.
+ * Limits:  k <= 10,000; one build per index at a time.
+ * Formats: `vectors/meta/<index>.json` (IndexMeta), `vectors/building/<index>.json` (plan of a build that goes on),
+ *          `vectors/<index>/<generation>/`: part-<n>.parquet (contract A13), chunks.lhc (chunk store), segment.lhv
+ *          (vector segment).
+ * Why:     parts are checkpoints: a build goes on after a crash where its last part ended. The meta object is the pointer;
+ *          putting it swaps generations, readers of the old one finish on it. */
+#ifndef LH_SEARCH_SEARCH_H
+#define LH_SEARCH_SEARCH_H
+
+#include "jobs/jobs.h"
+#include "query/query.h"
+#include "search/embedder.h"
+
+typedef struct lh_search lh_search;
+
+typedef struct lh_search_parts { /* all borrowed */
+    lh_catalog *catalog;
+    lh_policy *policy;
+    lh_query_engine *query;
+    lh_pool *pool;
+    lh_jobs *jobs;
+    lh_embedder *embedder;
+} lh_search_parts;
+
+/* Opens every index there is. A damaged one is logged and listed as damaged; the others work. */
+LH_WARN_UNUSED lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts, lh_search **ret_search);
+/* Starts the jobs of builds that a crash or stop cut off; once the server is ready. */
+LH_WARN_UNUSED lh_rc lh_search_resume(lh_ctx *cx, lh_search *search, const struct lh_principal *principal);
+lh_search *lh_search_close(lh_search *search);
+
+typedef struct lh_index_request {
+    lh_str dataset;
+    lh_str id_column;
+    lh_str text_column;
+    lh_str index_name; /* empty: <dataset>_<text_column> */
+    lh_str model;      /* empty: the built-in one */
+    uint32_t chunk_size;
+    uint32_t overlap;
+} lh_index_request;
+extern const lh_record lh_index_request_record;
+
+/* Checks the request against the dataset, then starts the job. LH_E_UNKNOWN_DATASET, LH_E_UNPROCESSABLE (column, with
+ * near names), LH_E_CONFLICT (a build of it runs), LH_E_BAD_NAME. */
+LH_WARN_UNUSED lh_rc lh_search_build(lh_ctx *cx, lh_search *search, const lh_index_request *request, lh_str *ret_job_id,
+                                     lh_str *ret_index_name);
+
+typedef struct lh_index_part {
+    lh_str key;
+    uint64_t rows; /* chunks */
+    uint64_t bytes;
+    lh_str sha256;
+} lh_index_part;
+
+typedef struct lh_index_meta {
+    lh_str index_name;
+    lh_str source; /* dataset */
+    lh_str id_column;
+    lh_str text_column;
+    lh_str model_name;
+    lh_str model_version; /* precision and kernel */
+    uint32_t dimensions;
+    lh_str kind; /* "flat" */
+    lh_str generation;
+    lh_str bucket;
+    lh_str vector_backend; /* "parquet" */
+    int64_t created_at;    /* of this generation */
+    int64_t build_ms;
+    uint32_t chunk_size;
+    uint32_t overlap;
+    uint64_t source_commit;
+    uint64_t rows;   /* of the source */
+    uint64_t chunks; /* vectors */
+    uint64_t bytes;  /* of segment and chunk store */
+    lh_list parts;   /* lh_index_part */
+    lh_str segment_key;
+    lh_str segment_sha256;
+    lh_str chunks_key;
+    lh_str chunks_sha256;
+    lh_str damage; /* why it cannot be searched; empty = fine */
+} lh_index_meta;
+extern const lh_record lh_index_meta_record;
+
+/* In order of name; in the arena. source and model may be empty (all). */
+LH_WARN_UNUSED lh_rc lh_search_list(lh_ctx *cx, lh_search *search, lh_str source, lh_str model, lh_index_meta **ret_items,
+                                    size_t *ret_count);
+LH_WARN_UNUSED lh_rc lh_search_get(lh_ctx *cx, lh_search *search, lh_str index_name, lh_index_meta *ret_meta);
+
+typedef struct lh_search_request {
+    lh_str index_name;
+    lh_str query;
+    lh_list vector; /* double */
+    uint32_t k;
+    lh_str filter;    /* SQL condition over the dataset */
+    lh_list columns;  /* lh_str */
+    uint32_t ef_search; /* kept for graph kinds; the flat kind is exact */
+} lh_search_request;
+extern const lh_record lh_search_request_record;
+
+typedef struct lh_search_hit {
+    lh_str id;
+    uint32_t chunk_no;
+    double score;
+    lh_str text;
+    lh_str columns; /* JSON object of the asked columns */
+} lh_search_hit;
+typedef struct lh_search_index_info {
+    lh_str name;
+    lh_str generation;
+    lh_str kind;
+    lh_str model;
+    uint32_t dimensions;
+} lh_search_index_info;
+typedef struct lh_search_result {
+    lh_list hits; /* lh_search_hit, best first */
+    lh_search_index_info index;
+    uint64_t evaluations;
+    int64_t took_ms;
+} lh_search_result;
+extern const lh_record lh_search_result_record;
+
+/* For cx->principal: filtered before the search by the condition and by what the principal may see. */
+LH_WARN_UNUSED lh_rc lh_search_run(lh_ctx *cx, lh_search *search, const lh_search_request *request,
+                                   lh_search_result *ret_result);
+
+#endif

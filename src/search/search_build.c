@@ -1,0 +1,290 @@
+/* search/search_build.c - the job of one build: plan, embed the source into parts, write the segment, swap.
+ *
+ * The plan object is put before the first part and after each one; a build that was cut off goes on from it. The meta
+ * object is put last: that is the moment the new generation exists. Then the plan goes, and the dataset's commit says that
+ * it is embedded. */
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "os/process.h"
+#include "search/chunker.h"
+#include "search/search_private.h"
+
+#define BUILD_ARENA_BYTES (256u * 1024u * 1024u)
+#define PLAN_BYTES_MAX (64u * 1024u * 1024u)
+#define PLAN_PREFIX "vectors/building/"
+
+typedef struct build_job {
+    lh_search *search;
+    lh_arena *arena; /* of the plan */
+    lhi_plan plan;
+} build_job;
+
+static void build_done(void *arg)
+{
+    build_job *job = arg;
+    lhi_search_end_build(job->search, job->plan.request.index_name);
+    lh_arena_free(job->arena);
+    lh_free(job);
+}
+
+typedef struct embedded_note {
+    uint64_t source_commit;
+    lh_str index_name;
+} embedded_note;
+
+/* Data that changed after the commit that was read leaves the dataset stale. */
+static int data_changed_since(const lh_manifest *manifest, uint64_t commit)
+{
+    const lh_data_file *files = manifest->files.items;
+    for (size_t i = 0; i < manifest->files.count; i++) {
+        if (files[i].sequence > commit)
+            return 1;
+    }
+    return 0;
+}
+
+static lh_rc note_embedded(lh_ctx *cx, const lh_manifest *parent, lh_manifest *next, void *arg)
+{
+    const embedded_note *note = arg;
+    if (!parent)
+        return lh_fail(cx, LH_E_UNKNOWN_DATASET, "the dataset is gone");
+    next->operation = LH_S("embedded");
+    next->embedding.last_embedded_at = lh_clock_real_us();
+    if (!data_changed_since(parent, note->source_commit))
+        next->embedding.embedding_stale_since = 0;
+    lh_manifest_event event = {.action = LH_S("embedded"),
+                               .new_value = note->index_name,
+                               .actor = cx->principal ? cx->principal->name : LH_STR_NONE,
+                               .source = LH_S("index")};
+    return lh_manifest_add_event(cx, next, &event);
+}
+
+static lh_rc publish(lh_ctx *cx, lh_search *search, const lhi_plan *plan, const lh_index_meta *meta)
+{
+    lh_store *store = lh_catalog_store(search->parts.catalog);
+    LH_CLEANUP(lh_buf_done) lh_buf json;
+    lh_buf_init(&json, PLAN_BYTES_MAX);
+    lh_json_writer w;
+    lh_jw_init(&w, cx, &json);
+    lh_record_write(&w, &lh_index_meta_record, meta);
+    LH_TRY(lh_jw_end(&w));
+    LH_CLEANUP(lhi_generation_unref) lhi_generation *generation = NULL;
+    LH_TRY(lhi_generation_open(cx, store, lh_buf_str(&json), &generation));
+    if (generation->meta.damage.len > 0)
+        return lh_fail(cx, LH_E_CORRUPT, "the new generation does not open: %.*s", LH_STR_ARG(generation->meta.damage));
+    LH_FAULT(cx, INDEX_BEFORE_META);
+    LH_TRY(lh_store_put(cx, store, lhi_meta_key(cx, meta->index_name), lh_buf_str(&json)));
+    LH_FAULT(cx, INDEX_AFTER_META);
+    LH_TRY(lhi_search_swap(cx, search, LH_TAKE(generation)));
+    embedded_note note = {plan->source_commit, meta->index_name};
+    LH_CLEANUP(lh_snapshot_unref) lh_snapshot *made = NULL;
+    LH_TRY(lh_catalog_commit(cx, search->parts.catalog, plan->request.dataset, note_embedded, &note, &made));
+    return lh_store_delete(cx, store, lhi_plan_key(cx, meta->index_name));
+}
+
+static lh_rc build_run(lh_ctx *cx, lh_job *job, void *arg)
+{
+    build_job *b = arg;
+    lhi_plan *plan = &b->plan;
+    int64_t began_us = lh_clock_mono_us();
+    LH_TRY(lhi_embed_source(cx, b->search, job, plan));
+    lh_index_meta meta = {.index_name = plan->request.index_name,
+                          .source = plan->request.dataset,
+                          .id_column = plan->request.id_column,
+                          .text_column = plan->request.text_column,
+                          .model_name = plan->model_name,
+                          .model_version = plan->model_version,
+                          .dimensions = plan->dimensions,
+                          .kind = LH_S("flat"),
+                          .generation = plan->generation,
+                          .bucket = LH_S("primary"),
+                          .vector_backend = LH_S("parquet"),
+                          .chunk_size = plan->request.chunk_size,
+                          .overlap = plan->request.overlap,
+                          .source_commit = plan->source_commit,
+                          .rows = plan->rows_done,
+                          .chunks = plan->chunks_done,
+                          .parts = plan->parts};
+    LH_TRY(lhi_write_segment(cx, b->search, job, plan, &meta));
+    meta.created_at = lh_clock_real_us();
+    meta.build_ms = plan->spent_ms + (lh_clock_mono_us() - began_us) / 1000;
+    lh_job_phase(job, "publishing", "files", 2);
+    LH_TRY(publish(cx, b->search, plan, &meta));
+    LH_CLEANUP(lh_buf_done) lh_buf json;
+    lh_buf_init(&json, PLAN_BYTES_MAX);
+    lh_json_writer w;
+    lh_jw_init(&w, cx, &json);
+    lh_record_write(&w, &lh_index_meta_record, &meta);
+    LH_TRY(lh_jw_end(&w));
+    lh_job_result(job, lh_buf_str(&json));
+    return LH_OK;
+}
+
+/* A build that can never succeed must not come back at every start: only what may pass later keeps its plan. */
+static lh_rc build_run_keeping_plan(lh_ctx *cx, lh_job *job, void *arg)
+{
+    build_job *b = arg;
+    lh_rc rc = build_run(cx, job, arg);
+    if (rc == LH_OK || lh_rc_retryable(rc))
+        return rc;
+    if (rc == LH_E_CANCELLED && b->plan.rows_done > 0 && b->plan.parts.count > 0)
+        return rc; /* a stop of the server looks like this too; resume finds its parts */
+    lh_err err = cx->err;
+    lh_err_clear(cx);
+    lh_cancel *cancel = cx->cancel;
+    cx->cancel = NULL; /* the plan is removed also when the job was cancelled */
+    LH_IGNORE(lh_store_delete(cx, lh_catalog_store(b->search->parts.catalog),
+                              lhi_plan_key(cx, b->plan.request.index_name)));
+    cx->cancel = cancel;
+    cx->err = err;
+    return rc;
+}
+
+/* Takes the plan's JSON apart again in an arena that lives as long as the job. */
+static lh_rc start_job(lh_ctx *cx, lh_search *search, const lhi_plan *plan, const struct lh_principal *principal,
+                       lh_str *ret_job_id)
+{
+    LH_CLEANUP(lh_buf_done) lh_buf json;
+    lh_buf_init(&json, PLAN_BYTES_MAX);
+    lh_json_writer w;
+    lh_jw_init(&w, cx, &json);
+    lh_record_write(&w, &lhi_plan_record, plan);
+    LH_TRY(lh_jw_end(&w));
+    LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(BUILD_ARENA_BYTES);
+    build_job *b = lh_alloc_zero(1, sizeof *b);
+    if (!arena || !b) {
+        lh_free(b);
+        return lh_fail(cx, LH_E_NO_MEMORY, "index build");
+    }
+    lh_ctx own;
+    lh_ctx_init(&own, arena);
+    b->search = search;
+    b->arena = arena;
+    lh_rc rc = lh_record_parse(&own, &lhi_plan_record, lh_ctx_dup(&own, lh_buf_str(&json)), &b->plan);
+    if (rc != LH_OK)
+        cx->err = own.err;
+    lh_job_spec spec = {.kind = LH_S("index"),
+                        .subject = b->plan.request.index_name,
+                        .run = build_run_keeping_plan,
+                        .done = build_done,
+                        .arg = b,
+                        .principal = principal};
+    if (rc == LH_OK)
+        rc = lhi_search_begin_build(cx, search, plan->request.index_name);
+    if (rc == LH_OK) {
+        rc = lh_jobs_start(cx, search->parts.jobs, &spec, ret_job_id);
+        if (rc != LH_OK)
+            lhi_search_end_build(search, plan->request.index_name);
+    }
+    if (rc != LH_OK) {
+        lh_free(b);
+        return rc;
+    }
+    arena = NULL; /* the job's now */
+    return LH_OK;
+}
+
+static lh_rc unknown_column(lh_ctx *cx, const lh_grant *grant, lh_str name, const char *field)
+{
+    lh_str near = LH_STR_NONE;
+    uint32_t best = 4;
+    for (size_t i = 0; i < grant->columns_count; i++) {
+        uint32_t distance = lh_str_distance(grant->columns[i]->name, name, best);
+        if (distance < best) {
+            best = distance;
+            near = grant->columns[i]->name;
+        }
+    }
+    LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the dataset has no column '%.*s'", LH_STR_ARG(name)));
+    LH_IGNORE(lh_err_field(cx, "%s", field));
+    if (near.len == 0)
+        return lh_err_hint(cx, "GET /catalog/datasets/by-name/<name> lists its columns");
+    return lh_err_hint(cx, "did you mean '%.*s'?", LH_STR_ARG(near));
+}
+
+static lh_rc check_column(lh_ctx *cx, const lh_grant *grant, lh_str *name, const char *field)
+{
+    for (size_t i = 0; i < grant->columns_count; i++) {
+        if (lh_str_eq_nocase(grant->columns[i]->name, *name)) {
+            *name = grant->columns[i]->name;
+            return LH_OK;
+        }
+    }
+    return unknown_column(cx, grant, *name, field);
+}
+
+static lh_rc check_request(lh_ctx *cx, lh_search *search, lh_index_request *rq, uint64_t *ret_commit)
+{
+    LH_CLEANUP(lh_snapshot_unref) lh_snapshot *snapshot = NULL;
+    LH_TRY(lh_catalog_get(cx, search->parts.catalog, rq->dataset, 0, 0, &snapshot));
+    lh_grant grant;
+    LH_TRY(lh_policy_grant(cx, search->parts.policy, cx->principal, snapshot, &grant));
+    LH_TRY(check_column(cx, &grant, &rq->id_column, "id_column"));
+    LH_TRY(check_column(cx, &grant, &rq->text_column, "text_column"));
+    rq->id_column = lh_ctx_dup(cx, rq->id_column);
+    rq->text_column = lh_ctx_dup(cx, rq->text_column);
+    if (rq->overlap > rq->chunk_size / 2) {
+        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "overlap %u, limit %u (half of chunk_size)", rq->overlap,
+                          rq->chunk_size / 2));
+        return lh_err_field(cx, "overlap");
+    }
+    if (rq->index_name.len == 0)
+        rq->index_name = lh_ctx_fmt(cx, "%.*s_%.*s", LH_STR_ARG(rq->dataset), LH_STR_ARG(rq->text_column));
+    lh_rc rc = lh_dataset_check_name(cx, rq->index_name);
+    if (rc != LH_OK) {
+        LH_IGNORE(lh_err_field(cx, "index_name"));
+        return rc;
+    }
+    *ret_commit = lh_snapshot_manifest(snapshot)->commit;
+    return LH_OK;
+}
+
+static lh_rc check_model(lh_ctx *cx, lh_search *search, const lh_index_request *rq, lhi_plan *plan)
+{
+    lh_embedder_model model;
+    LH_TRY(lh_embedder_describe(cx, search->parts.embedder, &model));
+    if (rq->model.len > 0 && !lh_str_eq_nocase(rq->model, lh_str_from(model.name))) {
+        LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "no embedding model '%.*s'", LH_STR_ARG(rq->model)));
+        LH_IGNORE(lh_err_field(cx, "model"));
+        return lh_err_hint(cx, "models are: %s", model.name);
+    }
+    plan->model_name = lh_ctx_dup(cx, lh_str_from(model.name));
+    plan->model_version = lh_ctx_fmt(cx, "%s %s", model.precision, model.kernel);
+    plan->dimensions = model.dimensions;
+    return LH_OK;
+}
+
+lh_rc lh_search_build(lh_ctx *cx, lh_search *search, const lh_index_request *request, lh_str *ret_job_id,
+                      lh_str *ret_index_name)
+{
+    lhi_plan plan = {.request = *request, .started_at = lh_clock_real_us()};
+    LH_TRY(check_request(cx, search, &plan.request, &plan.source_commit));
+    LH_TRY(check_model(cx, search, request, &plan));
+    uint64_t random;
+    LH_TRY(lh_random_bytes(cx, &random, sizeof random));
+    plan.generation = lh_ctx_fmt(cx, "g-%016llx", (unsigned long long)random);
+    LH_TRY(start_job(cx, search, &plan, cx->principal, ret_job_id));
+    *ret_index_name = plan.request.index_name;
+    return LH_OK;
+}
+
+lh_rc lh_search_resume(lh_ctx *cx, lh_search *search, const struct lh_principal *principal)
+{
+    lh_store *store = lh_catalog_store(search->parts.catalog);
+    lh_object_page page;
+    LH_TRY(lh_store_list(cx, store, LH_S(PLAN_PREFIX), LH_STR_NONE, 0, &page));
+    for (size_t i = 0; i < page.count; i++) {
+        lh_str json;
+        lhi_plan plan;
+        lh_str job_id;
+        LH_TRY(lh_store_get(cx, store, page.items[i].key, PLAN_BYTES_MAX, &json));
+        if (lh_record_parse(cx, &lhi_plan_record, json, &plan) != LH_OK ||
+            start_job(cx, search, &plan, principal, &job_id) != LH_OK) {
+            LH_LOG(cx, JOB_FAILED, LH_KS("kind", LH_S("index")), LH_KS("key", page.items[i].key),
+                   LH_KS("message", lh_str_from(cx->err.message)));
+            lh_err_clear(cx);
+        }
+    }
+    return LH_OK;
+}

@@ -1,0 +1,159 @@
+/* search/search_records.c - the records of requests, replies and stored objects, as tables. */
+#include "search/chunker.h"
+#include "search/search_private.h"
+
+static const lh_field part_fields[] = {
+    LH_FIELD("key", STR, lh_index_part, key, .doc = "Object of the part (Parquet)."),
+    LH_FIELD("rows", U64, lh_index_part, rows, .doc = "Chunks in it."),
+    LH_FIELD("bytes", U64, lh_index_part, bytes, .doc = "Size in bytes."),
+    LH_FIELD("sha256", STR, lh_index_part, sha256, .doc = "SHA-256 of the object, hex."),
+    {0}};
+static const lh_record part_record = {.name = "IndexPart",
+                                      .size = sizeof(lh_index_part),
+                                      .fields = part_fields,
+                                      .doc = "One Parquet part of an index's vectors.",
+                                      .flags = LH_RECORD_OPEN};
+
+static const lh_field request_fields[] = {
+    LH_FIELD("dataset", STR, lh_index_request, dataset, .flags = LH_FIELD_REQUIRED, .min = 1, .max = LH_DATASET_NAME_MAX,
+             .doc = "Dataset to index."),
+    LH_FIELD("id_column", STR, lh_index_request, id_column, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 1024,
+             .doc = "Column whose value names a row in hits."),
+    LH_FIELD("text_column", STR, lh_index_request, text_column, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 1024,
+             .doc = "Column whose text is searched."),
+    LH_FIELD("index_name", STR, lh_index_request, index_name, .max = LH_DATASET_NAME_MAX,
+             .doc = "Name of the index; <dataset>_<text_column> when empty."),
+    LH_FIELD("model", STR, lh_index_request, model, .max = 128, .doc = "Embedding model; the built-in one when empty."),
+    LH_FIELD("chunk_size", U32, lh_index_request, chunk_size, .min = LH_CHUNK_SIZE_MIN, .max = LH_CHUNK_SIZE_MAX,
+             .def = "1000", .doc = "Characters of a chunk at most."),
+    LH_FIELD("overlap", U32, lh_index_request, overlap, .min = 0, .max = LH_CHUNK_SIZE_MAX / 2, .def = "100",
+             .doc = "Characters that a chunk repeats of the one before; at most half of chunk_size."),
+    {0}};
+const lh_record lh_index_request_record = {.name = "IndexRequest",
+                                           .size = sizeof(lh_index_request),
+                                           .fields = request_fields,
+                                           .doc = "Build of a vector index over a text column."};
+
+static const lh_field meta_fields[] = {
+    LH_FIELD("index_name", STR, lh_index_meta, index_name, .doc = "Name of the index."),
+    LH_FIELD("source", STR, lh_index_meta, source, .doc = "Dataset it was built from."),
+    LH_FIELD("id_column", STR, lh_index_meta, id_column, .doc = "Column that names rows in hits."),
+    LH_FIELD("text_column", STR, lh_index_meta, text_column, .doc = "Column that is searched."),
+    LH_FIELD("model_name", STR, lh_index_meta, model_name, .doc = "Embedding model."),
+    LH_FIELD("model_version", STR, lh_index_meta, model_version, .doc = "Precision and kernel of the model."),
+    LH_FIELD("dimensions", U32, lh_index_meta, dimensions, .doc = "Dimensions of the vectors."),
+    LH_FIELD("kind", STR, lh_index_meta, kind, .doc = "Kind of index: flat = exact."),
+    LH_FIELD("generation", STR, lh_index_meta, generation, .doc = "Id of this generation."),
+    LH_FIELD("bucket", STR, lh_index_meta, bucket, .doc = "Bucket its objects are in."),
+    LH_FIELD("vector_backend", STR, lh_index_meta, vector_backend, .doc = "Store of the vectors: parquet."),
+    LH_FIELD("created_at", TIME, lh_index_meta, created_at, .doc = "When this generation became current."),
+    LH_FIELD("build_ms", I64, lh_index_meta, build_ms, .doc = "Time of the build, milliseconds."),
+    LH_FIELD("chunk_size", U32, lh_index_meta, chunk_size, .doc = "Characters of a chunk at most."),
+    LH_FIELD("overlap", U32, lh_index_meta, overlap, .doc = "Characters repeated between chunks."),
+    LH_FIELD("source_commit", U64, lh_index_meta, source_commit, .doc = "Commit of the dataset it was built from."),
+    LH_FIELD("rows", U64, lh_index_meta, rows, .doc = "Rows of the source."),
+    LH_FIELD("chunks", U64, lh_index_meta, chunks, .doc = "Chunks, each with a vector."),
+    LH_FIELD("bytes", U64, lh_index_meta, bytes, .doc = "Bytes of segment and chunk store."),
+    LH_FIELD("parts", LIST, lh_index_meta, parts, .item = LH_F_OBJECT, .record = &part_record,
+             .doc = "Parquet parts (doc_id, chunk_no, chunk_text, content_hash, vector)."),
+    LH_FIELD("segment_key", STR, lh_index_meta, segment_key, .doc = "Object of the vector segment."),
+    LH_FIELD("segment_sha256", STR, lh_index_meta, segment_sha256, .doc = "SHA-256 of the segment, hex."),
+    LH_FIELD("chunks_key", STR, lh_index_meta, chunks_key, .doc = "Object of the chunk store."),
+    LH_FIELD("chunks_sha256", STR, lh_index_meta, chunks_sha256, .doc = "SHA-256 of the chunk store, hex."),
+    LH_FIELD("damage", STR, lh_index_meta, damage, .flags = LH_FIELD_OMIT_EMPTY,
+             .doc = "Why it cannot be searched; absent when it can."),
+    {0}};
+const lh_record lh_index_meta_record = {.name = "IndexMeta",
+                                        .size = sizeof(lh_index_meta),
+                                        .fields = meta_fields,
+                                        .doc = "One generation of a vector index.",
+                                        .flags = LH_RECORD_OPEN};
+
+static const lh_field plan_fields[] = {
+    LH_FIELD("request", OBJECT, lhi_plan, request, .record = &lh_index_request_record, .doc = "What was asked."),
+    LH_FIELD("generation", STR, lhi_plan, generation, .doc = "Generation that is being built."),
+    LH_FIELD("source_commit", U64, lhi_plan, source_commit, .doc = "Commit that is read."),
+    LH_FIELD("rows_done", U64, lhi_plan, rows_done, .doc = "Source rows whose chunks are in parts."),
+    LH_FIELD("chunks_done", U64, lhi_plan, chunks_done, .doc = "Chunks in parts."),
+    LH_FIELD("spent_ms", I64, lhi_plan, spent_ms, .doc = "Time spent before this run."),
+    LH_FIELD("started_at", TIME, lhi_plan, started_at, .doc = "When the build began."),
+    LH_FIELD("model_name", STR, lhi_plan, model_name, .doc = "Embedding model."),
+    LH_FIELD("model_version", STR, lhi_plan, model_version, .doc = "Precision and kernel."),
+    LH_FIELD("dimensions", U32, lhi_plan, dimensions, .doc = "Dimensions."),
+    LH_FIELD("parts", LIST, lhi_plan, parts, .item = LH_F_OBJECT, .record = &part_record, .doc = "Parts so far."),
+    {0}};
+const lh_record lhi_plan_record = {.name = "IndexPlan",
+                                   .size = sizeof(lhi_plan),
+                                   .fields = plan_fields,
+                                   .doc = "A build that goes on.",
+                                   .flags = LH_RECORD_OPEN};
+
+static const lh_field search_fields[] = {
+    LH_FIELD("index_name", STR, lh_search_request, index_name, .flags = LH_FIELD_REQUIRED, .min = 1,
+             .max = LH_DATASET_NAME_MAX, .doc = "Index to search."),
+    LH_FIELD("query", STR, lh_search_request, query, .max = 32768, .doc = "What to look for, in words. Or send vector."),
+    LH_FIELD("vector", LIST, lh_search_request, vector, .item = LH_F_F64, .max = LH_VECTOR_DIMENSIONS_MAX,
+             .doc = "Query vector of the index's dimensions, instead of query."),
+    LH_FIELD("k", U32, lh_search_request, k, .min = 1, .max = LH_VECTOR_K_MAX, .def = "10", .doc = "Hits at most."),
+    LH_FIELD("filter", STR, lh_search_request, filter, .max = 65536,
+             .doc = "SQL condition over the dataset; only rows that fulfil it are searched."),
+    LH_FIELD("columns", LIST, lh_search_request, columns, .item = LH_F_STR, .max = 256,
+             .doc = "Columns of the dataset to return with each hit."),
+    LH_FIELD("ef_search", U32, lh_search_request, ef_search, .min = 0, .max = 10000,
+             .doc = "Search effort of graph indexes; the flat kind is exact and ignores it."),
+    {0}};
+const lh_record lh_search_request_record = {.name = "VectorSearchRequest",
+                                            .size = sizeof(lh_search_request),
+                                            .fields = search_fields,
+                                            .doc = "Search by meaning or by vector."};
+
+static const lh_field hit_fields[] = {
+    LH_FIELD("id", STR, lh_search_hit, id, .doc = "Value of the id column."),
+    LH_FIELD("chunk_no", U32, lh_search_hit, chunk_no, .doc = "Number of the chunk within the row's text, from 0."),
+    LH_FIELD("score", F64, lh_search_hit, score, .doc = "Cosine, 1 = same direction."),
+    LH_FIELD("text", STR, lh_search_hit, text, .doc = "Text of the chunk."),
+    LH_FIELD("columns", JSON, lh_search_hit, columns, .doc = "The asked columns, by name."),
+    {0}};
+static const lh_record hit_record = {
+    .name = "SearchHit", .size = sizeof(lh_search_hit), .fields = hit_fields, .doc = "One hit."};
+static const lh_field info_fields[] = {
+    LH_FIELD("name", STR, lh_search_index_info, name, .doc = "Index that answered."),
+    LH_FIELD("generation", STR, lh_search_index_info, generation, .doc = "Its generation."),
+    LH_FIELD("kind", STR, lh_search_index_info, kind, .doc = "Its kind."),
+    LH_FIELD("model", STR, lh_search_index_info, model, .doc = "Its embedding model."),
+    LH_FIELD("dimensions", U32, lh_search_index_info, dimensions, .doc = "Its dimensions."),
+    {0}};
+static const lh_record info_record = {
+    .name = "SearchIndexInfo", .size = sizeof(lh_search_index_info), .fields = info_fields, .doc = "Index of a search."};
+static const lh_field result_fields[] = {
+    LH_FIELD("hits", LIST, lh_search_result, hits, .item = LH_F_OBJECT, .record = &hit_record,
+             .doc = "Hits, highest score first."),
+    LH_FIELD("index", OBJECT, lh_search_result, index, .record = &info_record, .doc = "Index that answered."),
+    LH_FIELD("evaluations", U64, lh_search_result, evaluations, .doc = "Vectors compared."),
+    LH_FIELD("took_ms", I64, lh_search_result, took_ms, .doc = "Time, milliseconds."),
+    {0}};
+const lh_record lh_search_result_record = {.name = "VectorSearchResult",
+                                           .size = sizeof(lh_search_result),
+                                           .fields = result_fields,
+                                           .doc = "Hits of a search."};
+
+lh_rc lhi_put_record(lh_ctx *cx, lh_store *store, lh_str key, const lh_record *record, const void *value)
+{
+    LH_CLEANUP(lh_buf_done) lh_buf json;
+    lh_buf_init(&json, 64u * 1024u * 1024u);
+    lh_json_writer w;
+    lh_jw_init(&w, cx, &json);
+    lh_record_write(&w, record, value);
+    LH_TRY(lh_jw_end(&w));
+    return lh_store_put(cx, store, key, lh_buf_str(&json));
+}
+
+lh_str lhi_plan_key(lh_ctx *cx, lh_str index_name)
+{
+    return lh_ctx_fmt(cx, "vectors/building/%.*s.json", LH_STR_ARG(index_name));
+}
+
+lh_str lhi_meta_key(lh_ctx *cx, lh_str index_name)
+{
+    return lh_ctx_fmt(cx, "vectors/meta/%.*s.json", LH_STR_ARG(index_name));
+}

@@ -1,0 +1,154 @@
+/* search/search_segment.c - reads the parts back, in order, into a chunk store and a vector segment, and publishes both.
+ *
+ * Reading back is one road for fresh and resumed builds, and it proves that the parts can be read. */
+#include "base/clock.h"
+#include "search/search_private.h"
+
+#define ROW_BYTES_MAX (64u * 1024u * 1024u)
+
+typedef struct segment_run {
+    lh_search *search;
+    lh_job *job;
+    uint32_t dimensions;
+    lh_chunk_writer *chunks;
+    lh_vector_builder *vectors;
+    lh_buf bytes; /* the stream of rows, what is not taken yet */
+    uint64_t rows;
+} segment_run;
+
+static int take_u32(lh_str *rest, uint32_t *ret)
+{
+    if (rest->len < sizeof *ret)
+        return 0;
+    memcpy(ret, rest->ptr, sizeof *ret);
+    *rest = lh_str_from_offset(*rest, sizeof *ret);
+    return 1;
+}
+
+static int take_bytes(lh_str *rest, size_t bytes, lh_str *ret)
+{
+    if (rest->len < bytes)
+        return 0;
+    *ret = lh_str_n(rest->ptr, bytes);
+    *rest = lh_str_from_offset(*rest, bytes);
+    return 1;
+}
+
+/* One row off the front (messages.h); 0 when it is not whole yet. */
+static int take_row(lh_str *rest, lh_chunk_row *ret_row, uint32_t *ret_dimensions, lh_str *ret_vector)
+{
+    lh_str r = *rest;
+    lh_str hash;
+    uint32_t id_bytes;
+    uint32_t text_bytes;
+    if (!take_u32(&r, &id_bytes) || !take_bytes(&r, id_bytes, &ret_row->id) || !take_u32(&r, &ret_row->chunk_no) ||
+        !take_u32(&r, &text_bytes) || !take_bytes(&r, text_bytes, &ret_row->text) ||
+        !take_bytes(&r, sizeof(uint64_t), &hash) || !take_u32(&r, ret_dimensions) ||
+        !take_bytes(&r, (size_t)*ret_dimensions * sizeof(float), ret_vector))
+        return 0;
+    memcpy(&ret_row->content_hash, hash.ptr, sizeof ret_row->content_hash);
+    *rest = r;
+    return 1;
+}
+
+static lh_rc add_rows(lh_ctx *cx, segment_run *s, lh_str more)
+{
+    LH_TRY(lh_buf_append(cx, &s->bytes, more));
+    lh_str rest = lh_buf_str(&s->bytes);
+    lh_chunk_row row;
+    lh_str vector;
+    uint32_t dimensions;
+    float values[LH_VECTOR_DIMENSIONS_MAX];
+    while (take_row(&rest, &row, &dimensions, &vector)) {
+        if (dimensions != s->dimensions)
+            return lh_fail(cx, LH_E_CORRUPT, "a vector of %u dimensions in an index of %u", dimensions, s->dimensions);
+        memcpy(values, vector.ptr, vector.len);
+        LH_TRY(lh_vector_builder_add(cx, s->vectors, values, 1));
+        LH_TRY(lh_chunk_writer_add(cx, s->chunks, &row));
+        s->rows++;
+    }
+    lh_buf_drop_front(&s->bytes, s->bytes.len - rest.len);
+    lh_job_progress(s->job, s->rows);
+    return LH_OK;
+}
+
+static lh_rc read_part(lh_ctx *cx, segment_run *s, const lh_index_part *part)
+{
+    lh_str path;
+    LH_TRY(lh_store_local_path(cx, lh_catalog_store(s->search->parts.catalog), part->key, &path));
+    lh_ingest_task task = {.op = LH_INGEST_READ_CHUNKS, .paths = {&path, 1}};
+    LH_CLEANUP(lh_buf_done) lh_buf json;
+    lh_buf_init(&json, LH_FRAME_BYTES_MAX);
+    lh_json_writer w;
+    lh_jw_init(&w, cx, &json);
+    lh_record_write(&w, &lh_ingest_task_record, &task);
+    LH_TRY(lh_jw_end(&w));
+    LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
+    LH_TRY(lh_pool_lease(cx, s->search->parts.pool, LH_WORKER_INGEST, LH_S("ingest"), &lease));
+    LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&json), NULL, 0));
+    uint64_t before = s->rows;
+    for (;;) {
+        lh_frame frame;
+        LH_TRY(lh_lease_read(cx, lease, &frame));
+        if (frame.kind == LH_FRAME_DATA)
+            LH_TRY(add_rows(cx, s, frame.payload));
+        else if (frame.kind == LH_FRAME_DONE)
+            break;
+        else if (frame.kind != LH_FRAME_PROGRESS && frame.kind != LH_FRAME_HEAD)
+            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d while a part is read", (int)frame.kind);
+    }
+    if (s->bytes.len > 0 || s->rows - before != part->rows)
+        return lh_fail(cx, LH_E_CORRUPT, "part '%.*s' has %llu chunks, not %llu", LH_STR_ARG(part->key),
+                       (unsigned long long)(s->rows - before), (unsigned long long)part->rows);
+    return LH_OK;
+}
+
+static lh_rc fill(lh_ctx *cx, segment_run *s, const lhi_plan *plan, lh_file *chunks_file, lh_file *vectors_file)
+{
+    LH_TRY(lh_chunk_writer_new(cx, lh_file_container_sink(chunks_file), &s->chunks));
+    LH_TRY(lh_vector_builder_new(cx, lh_file_container_sink(vectors_file), plan->dimensions, LH_VECTOR_COSINE,
+                                 &s->vectors));
+    const lh_index_part *parts = plan->parts.items;
+    for (size_t i = 0; i < plan->parts.count; i++)
+        LH_TRY(read_part(cx, s, &parts[i]));
+    uint64_t bytes;
+    LH_TRY(lh_chunk_writer_finish(cx, s->chunks, &bytes));
+    return lh_vector_builder_finish(cx, s->vectors, &bytes);
+}
+
+static lh_rc publish_one(lh_ctx *cx, lh_staged *staged, const lhi_plan *plan, const char *name, lh_str *ret_key,
+                         lh_str *ret_sha256, uint64_t *bytes)
+{
+    uint64_t unique = (uint64_t)plan->started_at ^ (uint64_t)lh_clock_real_us();
+    lh_str key = lh_ctx_fmt(cx, "vectors/%.*s/%.*s/%llx-%s", LH_STR_ARG(plan->request.index_name),
+                            LH_STR_ARG(plan->generation), (unsigned long long)unique, name);
+    lh_object_sum sum;
+    LH_TRY(lh_staged_publish(cx, staged, key, &sum));
+    *ret_key = key;
+    *ret_sha256 = lh_ctx_dup(cx, lh_str_from(sum.sha256));
+    *bytes += sum.bytes;
+    return LH_OK;
+}
+
+lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_plan *plan, lh_index_meta *meta)
+{
+    lh_store *store = lh_catalog_store(search->parts.catalog);
+    LH_CLEANUP(lh_staged_free) lh_staged *chunks = NULL;
+    LH_CLEANUP(lh_staged_free) lh_staged *vectors = NULL;
+    LH_CLEANUP(lh_file_close) lh_file *chunks_file = NULL;
+    LH_CLEANUP(lh_file_close) lh_file *vectors_file = NULL;
+    LH_TRY(lh_store_stage(cx, store, &chunks));
+    LH_TRY(lh_store_stage(cx, store, &vectors));
+    LH_TRY(lh_file_open(cx, lh_staged_path(chunks), LH_FILE_READ_WRITE, &chunks_file));
+    LH_TRY(lh_file_open(cx, lh_staged_path(vectors), LH_FILE_READ_WRITE, &vectors_file));
+    lh_job_phase(job, "indexing", "chunks", plan->chunks_done);
+    segment_run s = {.search = search, .job = job, .dimensions = plan->dimensions};
+    lh_buf_init(&s.bytes, ROW_BYTES_MAX);
+    lh_rc rc = fill(cx, &s, plan, chunks_file, vectors_file);
+    lh_chunk_writer_free(s.chunks);
+    lh_vector_builder_free(s.vectors);
+    lh_buf_done(&s.bytes);
+    LH_TRY(rc);
+    LH_TRY(publish_one(cx, chunks, plan, "chunks.lhc", &meta->chunks_key, &meta->chunks_sha256, &meta->bytes));
+    return publish_one(cx, vectors, plan, "segment.lhv", &meta->segment_key, &meta->segment_sha256, &meta->bytes);
+}
