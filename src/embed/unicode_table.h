@@ -23,11 +23,11 @@ typedef enum lh_unicode_class {
 } lh_unicode_class;
 /* clang-format on */
 
-#define LH_UNICODE_BLOCK       128
-#define LH_UNICODE_BLOCKS      8704
-#define LH_UNICODE_MAPS        3148
-#define LH_UNICODE_PARTS_MAX   3
-#define LH_UNICODE_MARKS       83
+#define LH_UNICODE_BLOCK     128
+#define LH_UNICODE_BLOCKS    8704
+#define LH_UNICODE_MAPS      3148
+#define LH_UNICODE_PARTS_MAX 3
+#define LH_UNICODE_MARKS     83
 
 typedef struct lh_unicode_map {
     uint32_t code_point;

@@ -197,7 +197,7 @@ lh_rc lh_vocab_build(lh_ctx *cx, lh_str text, lh_vocab *ret_vocab)
     qsort(entries, words, sizeof(entry), compare_entries);
     qsort(entries + words, count - words, sizeof(entry), compare_entries);
 
-    builder b;
+    builder b = {0};
     LH_TRY(builder_init(cx, &b, entries, count));
     LH_TRY(build_tries(&b, words, count));
     *ret_vocab =

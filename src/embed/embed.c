@@ -1,0 +1,225 @@
+/* embed.c - opening a model, and sharing a batch among threads.
+ *
+ * A thread takes the next text until its chunk is full, tokenises it into place and runs the chunk alone through all
+ * layers. There is no sorting, no padding and no barrier. A small batch gets chunks so small that every thread has
+ * one. */
+#include "embed/embed.h"
+
+#include "embed/encoder.h"
+#include "os/file.h"
+#include "os/thread.h"
+
+#include <stdio.h>
+
+enum { ARENA_BYTES_MAX = 64 * 1024 * 1024, THREAD_STACK_BYTES = 1024 * 1024, BYTES_PER_TOKEN = 4 };
+
+/* A thread of a batch, other than the caller's. */
+typedef struct helper {
+    struct run *run;
+    lh_encoder *encoder;
+    lh_ctx cx;
+    lh_rc rc;
+    lh_thread *thread;
+} helper;
+
+struct lh_embed_model {
+    lh_arena *arena; /* of image */
+    lh_map map;
+    lh_model_image image;
+    uint32_t threads;
+    char kernel[32];
+    atomic_int busy; /* one batch at a time */
+    lh_encoder encoders[LH_EMBED_THREADS_MAX];
+    lh_arena *arenas[LH_EMBED_THREADS_MAX]; /* of the helpers' contexts */
+    helper helpers[LH_EMBED_THREADS_MAX];
+};
+
+/* One batch in flight. */
+typedef struct run {
+    lh_embed_model *model;
+    lh_embed_batch *batch;
+    uint32_t chunk_tokens;
+    atomic_size_t next; /* text to take */
+    atomic_size_t done;
+    atomic_uint_fast64_t tokens;
+    atomic_uint truncated;
+    atomic_int failed; /* somebody has: the others stop */
+} run;
+
+static lh_rc open_image(lh_ctx *cx, lh_embed_model *model, lh_str bytes)
+{
+    lh_ctx inner;
+    lh_ctx_init_child(&inner, model->arena, cx);
+    lh_rc rc = lh_model_image_open(&inner, bytes, &model->image);
+    cx->err = inner.err;
+    return rc;
+}
+
+static lh_rc open_common(lh_ctx *cx, lh_embed_model *model, lh_str bytes,
+                         const lh_embed_options *opts)
+{
+    const lh_kernels *kernels = opts != NULL ? opts->kernels : NULL;
+    if (kernels == NULL)
+        kernels = lh_kernels_get();
+    model->threads =
+        opts == NULL || opts->threads == 0 ? 1 : LH_MIN(opts->threads, LH_EMBED_THREADS_MAX);
+    model->arena = lh_arena_new(ARENA_BYTES_MAX);
+    if (model->arena == NULL)
+        return lh_fail(cx, LH_E_NO_MEMORY, "no memory to open a model");
+    LH_TRY(open_image(cx, model, bytes));
+    for (uint32_t i = 0; i < model->threads; i++) {
+        LH_TRY(lh_encoder_init(cx, &model->encoders[i], &model->image, kernels));
+        model->arenas[i] = lh_arena_new(ARENA_BYTES_MAX);
+        if (model->arenas[i] == NULL)
+            return lh_fail(cx, LH_E_NO_MEMORY, "no memory to open a model");
+    }
+    LH_IGNORE(snprintf(model->kernel, sizeof(model->kernel), "%s/%d", kernels->name,
+                       LH_KERNELS_REVISION));
+    return LH_OK;
+}
+
+lh_rc lh_embed_open_bytes(lh_ctx *cx, lh_str bytes, const lh_embed_options *opts,
+                          lh_embed_model **ret_model)
+{
+    LH_CLEANUP(lh_embed_close) lh_embed_model *model = lh_alloc_zero(1, sizeof(*model));
+    if (model == NULL)
+        return lh_fail(cx, LH_E_NO_MEMORY, "no memory to open a model");
+    LH_TRY(open_common(cx, model, bytes, opts));
+    *ret_model = LH_TAKE(model);
+    return LH_OK;
+}
+
+lh_rc lh_embed_open(lh_ctx *cx, lh_str path, const lh_embed_options *opts,
+                    lh_embed_model **ret_model)
+{
+    LH_CLEANUP(lh_embed_close) lh_embed_model *model = lh_alloc_zero(1, sizeof(*model));
+    if (model == NULL)
+        return lh_fail(cx, LH_E_NO_MEMORY, "no memory to open a model");
+    LH_TRY(lh_map_open(cx, path, &model->map));
+    LH_TRY(open_common(cx, model, model->map.bytes, opts));
+    *ret_model = LH_TAKE(model);
+    return LH_OK;
+}
+
+lh_embed_model *lh_embed_close(lh_embed_model *model)
+{
+    if (model == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < model->threads; i++) {
+        lh_encoder_done(&model->encoders[i]);
+        LH_IGNORE(lh_arena_free(model->arenas[i]));
+    }
+    LH_IGNORE(lh_arena_free(model->arena));
+    lh_map_close(&model->map);
+    return lh_free(model);
+}
+
+const lh_model_info *lh_embed_info(const lh_embed_model *model)
+{
+    return &model->image.info;
+}
+
+lh_str lh_embed_kernel(const lh_embed_model *model)
+{
+    return lh_str_from(model->kernel);
+}
+
+/* Takes texts until the chunk is full; false when none was left. */
+static bool fill_chunk(run *r, lh_encoder *encoder)
+{
+    const lh_model_image *image = encoder->image;
+    lh_chunk *chunk = &encoder->chunk;
+    lh_str prefix =
+        r->batch->flags & LH_EMBED_QUERY ? image->info.query_prefix : image->info.text_prefix;
+    chunk->tokens_count = 0;
+    chunk->texts_count = 0;
+    while (chunk->tokens_count < r->chunk_tokens && chunk->texts_count < LH_CHUNK_TEXTS_MAX) {
+        size_t index = atomic_fetch_add(&r->next, 1);
+        if (index >= r->batch->count)
+            break;
+        lh_token_list list = {.items = chunk->tokens + chunk->tokens_count,
+                              .capacity = image->info.tokens_max};
+        lh_tokenizer_encode(&image->tokenizer, prefix, r->batch->texts[index], 0, &list);
+        chunk->texts[chunk->texts_count].tokens_count = list.count;
+        chunk->texts[chunk->texts_count++].index = index;
+        chunk->tokens_count += list.count;
+        atomic_fetch_add(&r->truncated, list.truncated);
+    }
+    return chunk->texts_count > 0;
+}
+
+/* The work of one thread; progress is reported by the caller's only. */
+static lh_rc work(lh_ctx *cx, run *r, lh_encoder *encoder, bool reports)
+{
+    while (!atomic_load(&r->failed) && fill_chunk(r, encoder)) {
+        LH_TRY(lh_ctx_check(cx));
+        LH_TRY(lh_encoder_run(cx, encoder, r->batch->out));
+        size_t texts = encoder->chunk.texts_count;
+        size_t done = atomic_fetch_add(&r->done, texts) + texts;
+        atomic_fetch_add(&r->tokens, encoder->chunk.tokens_count);
+        if (reports && r->batch->on_progress != NULL)
+            LH_TRY(r->batch->on_progress(cx, r->batch->arg, done));
+    }
+    return LH_OK;
+}
+
+static void help(void *arg)
+{
+    helper *h = arg;
+    h->rc = work(&h->cx, h->run, h->encoder, false);
+    if (h->rc != LH_OK)
+        atomic_store(&h->run->failed, 1);
+}
+
+/* Tokens guessed from bytes: good enough to share a small batch among the threads. */
+static uint32_t guess_tokens_per_thread(const lh_embed_model *model, const lh_embed_batch *batch)
+{
+    uint64_t enough = (uint64_t)LH_CHUNK_TOKENS * model->threads;
+    uint64_t tokens = 0;
+    for (size_t i = 0; i < batch->count && tokens < enough; i++)
+        tokens += LH_MIN(batch->texts[i].len / BYTES_PER_TOKEN + LH_TOKENS_MIN,
+                         (size_t)model->image.info.tokens_max);
+    return (uint32_t)LH_MAX(1, LH_MIN(tokens, enough) / model->threads);
+}
+
+/* Helpers that cannot be started are done without: the caller's thread works through everything that is left. */
+static uint32_t start_helpers(lh_ctx *cx, run *r, helper *helpers)
+{
+    uint32_t wanted = (uint32_t)LH_MIN((size_t)r->model->threads, r->batch->count);
+    uint32_t started = 0;
+    for (uint32_t i = 1; i < wanted; i++, started++) {
+        helper *h = &helpers[started];
+        *h = (helper){.run = r, .encoder = &r->model->encoders[i]};
+        lh_arena_reset(r->model->arenas[i]);
+        lh_ctx_init_child(&h->cx, r->model->arenas[i], cx);
+        if (lh_thread_start(cx, "embed", THREAD_STACK_BYTES, help, h, &h->thread) != LH_OK) {
+            lh_err_clear(cx);
+            break;
+        }
+    }
+    return started;
+}
+
+lh_rc lh_embed_texts(lh_ctx *cx, lh_embed_model *model, lh_embed_batch *batch)
+{
+    lh_assert(atomic_exchange(&model->busy, 1) == 0);
+    run r = {.model = model, .batch = batch};
+    r.chunk_tokens = guess_tokens_per_thread(model, batch);
+    helper *helpers = model->helpers;
+    uint32_t started = start_helpers(cx, &r, helpers);
+
+    lh_rc rc = work(cx, &r, &model->encoders[0], true);
+    if (rc != LH_OK)
+        atomic_store(&r.failed, 1);
+    for (uint32_t i = 0; i < started; i++) {
+        LH_IGNORE(lh_thread_join(helpers[i].thread));
+        if (rc == LH_OK && helpers[i].rc != LH_OK) {
+            rc = helpers[i].rc;
+            cx->err = helpers[i].cx.err;
+        }
+    }
+    batch->tokens = atomic_load(&r.tokens);
+    batch->truncated = atomic_load(&r.truncated);
+    atomic_store(&model->busy, 0);
+    return rc;
+}
