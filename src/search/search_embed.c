@@ -256,7 +256,8 @@ static lh_rc run_all(lh_ctx *cx, embed_run *r)
     LH_CLEANUP(lh_staged_free) lh_staged *staged = NULL;
     LH_TRY(lh_store_stage(cx, lh_catalog_store(r->search->parts.catalog), &staged));
     LH_TRY(spool(cx, r, staged));
-    LH_TRY(embed_spooled(cx, r, lh_staged_path(staged)));
+    if (lh_staged_bytes(staged) > 0)
+        LH_TRY(embed_spooled(cx, r, lh_staged_path(staged)));
     r->plan->rows_done = r->rows_seen;
     return LH_OK;
 }

@@ -9,7 +9,7 @@
 #include "os/process.h"
 #include "storage/store_private.h"
 
-enum { NAME_BYTES = 24, READ_BYTES = 256 * 1024 };
+enum { NAME_BYTES = 256, READ_BYTES = 256 * 1024 };
 
 struct lh_staged {
     lh_store *store; /* borrowed */
@@ -20,12 +20,9 @@ struct lh_staged {
     lh_str path; /* behind the struct */
 };
 
-lh_rc lh_store_stage(lh_ctx *cx, lh_store *store, lh_staged **ret_staged)
+static lh_rc new_staged(lh_ctx *cx, lh_store *store, lh_str name, lh_staged **ret_staged)
 {
-    uint64_t random;
-    LH_TRY(lh_random_bytes(cx, &random, sizeof(random)));
-    lh_str name = lh_ctx_fmt(cx, "%016llx", (unsigned long long)random);
-    lh_str path = name.ptr != NULL ? lh_path_join(cx, store->staging, name) : LH_STR_NONE;
+    lh_str path = lh_path_join(cx, store->staging, name);
     if (path.ptr == NULL)
         return LH_E_NO_MEMORY;
     lh_staged *staged = lh_alloc_zero(1, sizeof(*staged) + path.len + 1);
@@ -39,6 +36,25 @@ lh_rc lh_store_stage(lh_ctx *cx, lh_store *store, lh_staged **ret_staged)
     staged->store = store;
     *ret_staged = staged;
     return LH_OK;
+}
+
+lh_rc lh_store_stage(lh_ctx *cx, lh_store *store, lh_staged **ret_staged)
+{
+    uint64_t random;
+    LH_TRY(lh_random_bytes(cx, &random, sizeof(random)));
+    lh_str name = lh_ctx_fmt(cx, "%016llx", (unsigned long long)random);
+    return name.ptr != NULL ? new_staged(cx, store, name, ret_staged) : LH_E_NO_MEMORY;
+}
+
+lh_rc lh_store_adopt(lh_ctx *cx, lh_store *store, lh_str name, lh_staged **ret_staged)
+{
+    uint64_t bytes;
+    int64_t modified_us;
+    LH_TRY(lh_store_check_key(cx, name));
+    if (name.len >= NAME_BYTES || lh_str_find_char(name, '/') != LH_STR_NPOS)
+        return lh_fail(cx, LH_E_BAD_NAME, "a staged file has one name of at most %d bytes", NAME_BYTES - 1);
+    LH_TRY(lh_root_stat(cx, store->staging_root, name, &bytes, &modified_us));
+    return new_staged(cx, store, name, ret_staged);
 }
 
 lh_str lh_staged_path(const lh_staged *staged)
