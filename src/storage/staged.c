@@ -52,7 +52,8 @@ lh_rc lh_store_adopt(lh_ctx *cx, lh_store *store, lh_str name, lh_staged **ret_s
     int64_t modified_us;
     LH_TRY(lh_store_check_key(cx, name));
     if (name.len >= NAME_BYTES || lh_str_find_char(name, '/') != LH_STR_NPOS)
-        return lh_fail(cx, LH_E_BAD_NAME, "a staged file has one name of at most %d bytes", NAME_BYTES - 1);
+        return lh_fail(cx, LH_E_BAD_NAME, "a staged file has one name of at most %d bytes",
+                       NAME_BYTES - 1);
     LH_TRY(lh_root_stat(cx, store->staging_root, name, &bytes, &modified_us));
     return new_staged(cx, store, name, ret_staged);
 }
