@@ -37,11 +37,10 @@ void *lh_alloc(size_t bytes)
 
 void *lh_alloc_zero(size_t count, size_t item_bytes)
 {
-    if (refuse())
+    size_t bytes;
+    if (refuse() || __builtin_mul_overflow(count, item_bytes, &bytes))
         return NULL;
-    if (count == 0 || item_bytes == 0)
-        count = item_bytes = 1;
-    return calloc(count, item_bytes); /* checks the product */
+    return calloc(1, bytes ? bytes : 1);
 }
 
 void *lh_realloc(void *ptr, size_t bytes)
