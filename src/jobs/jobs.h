@@ -70,6 +70,8 @@ LH_WARN_UNUSED lh_rc lh_jobs_get(lh_ctx *cx, lh_jobs *jobs, lh_str job_id, lh_jo
 LH_WARN_UNUSED lh_rc lh_jobs_list(lh_ctx *cx, lh_jobs *jobs, lh_str kind, lh_str after, size_t limit, lh_job_view **ret_views,
                                   size_t *ret_count, int *ret_more);
 LH_WARN_UNUSED lh_rc lh_jobs_cancel(lh_ctx *cx, lh_jobs *jobs, lh_str job_id); /* ended already: LH_E_CONFLICT */
+/* Says the error of a failed or cancelled job in cx and returns its code; LH_E_CANCELLED when it says nothing more. */
+LH_COLD lh_rc lh_job_view_error(lh_ctx *cx, const lh_job_view *view);
 /* Waits until the job's version is above seen_version, or it ended, or cx's deadline/cancel (LH_E_DEADLINE...). */
 LH_WARN_UNUSED lh_rc lh_jobs_wait(lh_ctx *cx, lh_jobs *jobs, lh_str job_id, uint64_t seen_version, lh_job_view *ret_view);
 /* Waits for the end at most wait_ms; *ret_view is what is known then (state tells). */
