@@ -14,6 +14,10 @@
     X(APPEND_LOG_COMPACT_BEFORE_DELETE, "a merged batch is durable, its parts not yet removed")      \
     X(APPEND_LOG_COMPACT_BEFORE_PUT,    "a merged batch is written, not yet published")              \
     X(APPEND_LOG_COMPACT_IN_DELETE,     "some parts of a merged batch are removed")                  \
+    X(CATALOG_AFTER_JOURNAL,            "a commit's events are in the journal")                      \
+    X(CATALOG_AFTER_MANIFEST,           "a commit is made, its writer not yet told")                 \
+    X(CATALOG_BEFORE_JOURNAL,           "a commit is made, its events are not in the journal")       \
+    X(CATALOG_BEFORE_MANIFEST,          "a version is built, not yet put")                           \
     X(DIR_BEFORE_MAKE,                  "a folder is about to be made")                              \
     X(FILE_BEFORE_DIR_SYNC,             "a file was renamed into place, its folder not yet synced")  \
     X(FILE_BEFORE_REMOVE,               "a file is about to be removed")                             \

@@ -12,6 +12,7 @@
     X(ASSERT_FAILED,   ERROR, "assert.failed",   "A mistake of ours was found; the process ends.")      \
     X(AUTH_OFF,        WARN,  "auth.off",        "Requests need no key: the server listens on loopback only.") \
     X(CATALOG_COMMIT,  INFO,  "catalog.commit",  "A new version of a dataset became visible.")          \
+    X(CATALOG_DAMAGED, ERROR, "catalog.damaged", "A dataset's newest manifest cannot be read; the others go on.") \
     X(CATALOG_LOADED,  INFO,  "catalog.loaded",  "The catalog was rebuilt from its manifests.")         \
     X(HTTP_ACCESS,     INFO,  "http.access",     "One request was answered.")                           \
     X(HTTP_ERROR,      ERROR, "http.error",      "A request failed with a 5xx status.")                 \
@@ -20,6 +21,7 @@
     X(INGEST_FAILED,   WARN,  "ingest.failed",   "A file could not be ingested; nothing changed.")      \
     X(JOB_DONE,        INFO,  "job.done",        "A job ended.")                                        \
     X(JOB_FAILED,      WARN,  "job.failed",      "A job failed.")                                       \
+    X(JOURNAL_BEHIND,  WARN,  "journal.behind",  "A commit was made, its events wait: they are written before the next one.") \
     X(SERVER_DRAINING, INFO,  "server.draining", "No new requests are taken; open ones finish.")        \
     X(SERVER_READY,    INFO,  "server.ready",    "Requests are served.")                                \
     X(SERVER_STARTING, INFO,  "server.starting", "The server starts; limits in force are listed.")      \
