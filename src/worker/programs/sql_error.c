@@ -1,0 +1,129 @@
+/* sql_error.c - an engine message about a client's statement becomes code, place and hint.
+ *
+ * The engine draws the place ("LINE 2: ... \n        ^") under a piece of the line that may be cut on the left; the piece
+ * is found again in the client's text, so the column is the client's. Candidate names go into the hint. */
+#include "worker/programs/sql_private.h"
+
+#include "base/json.h"
+#include "base/num.h"
+
+static const char *const hints[][2] = {
+    {"Did you mean", NULL},
+    {"Candidate bindings:", NULL},
+    {"Candidate functions:", NULL},
+};
+
+/* The marker line starts a new line of the message. */
+static size_t find_marker(lh_str message)
+{
+    size_t at = lh_str_find(message, LH_S("\nLINE "));
+    return at == LH_STR_NPOS ? LH_STR_NPOS : at + 1;
+}
+
+/* Offset of line number `line` (1-based) in text, and its length. */
+static lh_str line_of(lh_str text, uint64_t line, size_t *ret_offset)
+{
+    size_t offset = 0;
+    while (line > 1) {
+        size_t end = lh_str_find_char(lh_str_from_offset(text, offset), '\n');
+        if (end == LH_STR_NPOS)
+            break;
+        offset += end + 1;
+        line--;
+    }
+    lh_str rest = lh_str_from_offset(text, offset);
+    size_t end = lh_str_find_char(rest, '\n');
+    *ret_offset = offset;
+    return end == LH_STR_NPOS ? rest : lh_str_sub(rest, 0, end);
+}
+
+/* "LINE 1: ...piece of the line...\n            ^" */
+static void place_from(lh_ctx *cx, lh_str sql, lh_str marked)
+{
+    lh_str rest = lh_str_from_offset(marked, strlen("LINE "));
+    lh_str number, piece, caret;
+    uint64_t line;
+    if (!lh_str_split_next(&rest, ':', &number) || !lh_parse_u64(number, &line) ||
+        !lh_str_split_next(&rest, '\n', &piece) || !lh_str_split_next(&rest, '\n', &caret))
+        return;
+    size_t before =
+        strlen("LINE ") + number.len + strlen(": "); /* in front of the piece, above the caret */
+    size_t up = lh_str_find_char(caret, '^');
+    if (up == LH_STR_NPOS || up < before || piece.len == 0)
+        return;
+    size_t inside = up - before;
+    piece = lh_str_from_offset(piece, 1); /* the blank after the colon */
+    size_t dots = lh_str_starts(piece, LH_S("...")) ? 3 : 0;
+    lh_str shown = lh_str_from_offset(piece, dots);
+    if (lh_str_ends(shown, LH_S("...")))
+        shown = lh_str_sub(shown, 0, shown.len - 3);
+    size_t line_offset;
+    lh_str whole = line_of(sql, line, &line_offset);
+    size_t found = dots > 0 ? lh_str_find(whole, shown) : 0;
+    if (found == LH_STR_NPOS || inside < dots)
+        return;
+    int at_line, at_column;
+    lh_json_place(sql, LH_MIN(line_offset + found + inside - dots, sql.len), &at_line, &at_column);
+    LH_IGNORE(lh_err_place(cx, at_line, at_column));
+}
+
+static void hint_from(lh_ctx *cx, lh_str message)
+{
+    for (size_t i = 0; i < LH_ARRAY_LEN(hints); i++) {
+        size_t at = lh_str_find(message, lh_str_from(hints[i][0]));
+        if (at == LH_STR_NPOS)
+            continue;
+        lh_str rest = lh_str_from_offset(message, at);
+        size_t end = lh_str_find(rest, LH_S("\n\n"));
+        lh_str hint = lh_str_trim(end == LH_STR_NPOS ? rest : lh_str_sub(rest, 0, end));
+        LH_IGNORE(lh_err_hint(cx, "%.*s", LH_STR_ARG(hint)));
+        return;
+    }
+}
+
+/* "Binder Error: text" -> "text"; the class says nothing the code does not say. */
+static lh_str without_class(lh_str message)
+{
+    static const char *const classes[] = {
+        "Binder Error: ",        "Catalog Error: ",    "Parser Error: ",
+        "Invalid Input Error: ", "Conversion Error: ", "Not implemented Error: "};
+    for (size_t i = 0; i < LH_ARRAY_LEN(classes); i++)
+        if (lh_str_starts(message, lh_str_from(classes[i])))
+            return lh_str_from_offset(message, strlen(classes[i]));
+    return message;
+}
+
+/* Errors that are the world's, not the statement's. */
+static lh_rc code_of(lh_str message)
+{
+    if (lh_str_starts(message, LH_S("IO Error")) ||
+        lh_str_starts(message, LH_S("Serialization Error")))
+        return LH_E_IO;
+    if (lh_str_starts(message, LH_S("Permission Error")))
+        return LH_E_SQL_DENIED;
+    if (lh_str_starts(message, LH_S("INTERNAL Error")) ||
+        lh_str_starts(message, LH_S("FATAL Error")))
+        return LH_E_WORKER_CRASHED;
+    return LH_E_SQL_INVALID;
+}
+
+lh_rc lhi_sql_fail(lh_ctx *cx, lh_str sql, const char *engine_message)
+{
+    lh_str message =
+        lh_str_from(engine_message != NULL ? engine_message : "the engine gave no reason");
+    lh_str text = without_class(message);
+    size_t marker = find_marker(text);
+    lh_str head = marker == LH_STR_NPOS ? text : lh_str_sub(text, 0, marker);
+    size_t blank = lh_str_find(head, LH_S("\n\n"));
+    if (blank != LH_STR_NPOS)
+        head = lh_str_sub(head, 0, blank);
+    const char *shown = lh_ctx_cstr(cx, lh_str_trim(head));
+    lh_rc rc = lh_duck_fail(cx, code_of(message),
+                            shown != NULL ? shown : "the engine refuses the statement");
+    if (rc != LH_E_SQL_INVALID)
+        return rc;
+    if (marker != LH_STR_NPOS)
+        place_from(cx, sql, lh_str_from_offset(text, marker));
+    hint_from(cx, text);
+    return rc;
+}
