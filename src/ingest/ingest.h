@@ -65,6 +65,21 @@ extern const lh_record lh_ingest_result_record;
 LH_WARN_UNUSED lh_rc lh_ingest_start(lh_ctx *cx, lh_ingest *ingest, lh_staged *source, const lh_ingest_request *request,
                                      lh_str *ret_job_id);
 
+/* ---- footers: what the files of a snapshot say about themselves ---- */
+typedef struct lh_footers {
+    uint64_t rows;
+    uint64_t *file_rows; /* by file of the manifest */
+    size_t files_count;
+    lh_column *columns; /* of the files, when all have one schema; else count 0 */
+    size_t columns_count;
+} lh_footers;
+/* Reads every footer in a worker. LH_E_UNPROCESSABLE (a file that is not Parquet), LH_E_NOT_FOUND (a file is gone). */
+LH_WARN_UNUSED lh_rc lh_ingest_read_footers(lh_ctx *cx, lh_ingest *ingest, const lh_snapshot *snapshot,
+                                            lh_footers *ret_footers);
+int lh_footers_differ(const lh_footers *footers, const lh_manifest *manifest);
+/* For a commit's build function: sets rows, and the columns where the files have one schema. LH_E_CONFLICT when next has other files. */
+LH_WARN_UNUSED lh_rc lh_footers_apply(lh_ctx *cx, const lh_footers *footers, lh_manifest *next);
+
 /* ---- inbox ---- */
 typedef struct lh_inbox lh_inbox;
 typedef struct lh_inbox_options {
