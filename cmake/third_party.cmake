@@ -19,6 +19,7 @@ if(NOT LLHTTP_SOURCES)
 endif()
 add_library(llhttp STATIC ${LLHTTP_SOURCES})
 target_include_directories(llhttp SYSTEM PUBLIC "${LLHTTP_INCLUDE_DIR}")
+target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1) # loose mode skips bytes unseen where CRLF must be
 target_compile_options(llhttp PRIVATE -w)
 
 add_library(duckdb SHARED IMPORTED)
