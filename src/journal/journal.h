@@ -62,6 +62,10 @@ LH_WARN_UNUSED lh_rc lh_journal_append(lh_ctx *cx, lh_journal *journal, lh_journ
 LH_WARN_UNUSED lh_rc lh_journal_append_missing(lh_ctx *cx, lh_journal *journal,
                                                lh_journal_event *events, size_t count,
                                                size_t *ret_appended);
+/* Whether an event of that id was written. Reads the batches since the id was given until it is found, not the journal;
+ * flushes first. LH_E_BAD_VALUE (no event id). */
+LH_WARN_UNUSED lh_rc lh_journal_contains(lh_ctx *cx, lh_journal *journal, lh_str event_id,
+                                         int *ret_found);
 LH_WARN_UNUSED lh_rc lh_journal_flush(lh_ctx *cx, lh_journal *journal);
 
 /* Newest first, at most limit and options.recent_max; in the arena. */

@@ -1,0 +1,54 @@
+/* journal_contains.c - whether an event is in the journal, without reading all of it.
+ *
+ * An event is written after it got its id, so it can only be in a batch that is not older. From there on batches are read
+ * in order until it is found: for an event that was written (nearly all that are asked for) that is the first or second
+ * one, whatever the size of the journal. */
+#include "journal/journal_private.h"
+
+/* Ids may run a little ahead of the clock when very many are given at once. */
+enum { AHEAD_US_MAX = 1000 * 1000 };
+
+static lh_rc batch_holds(lh_ctx *cx, lh_journal *journal, const lh_append_log_batch *batch,
+                         lh_str needle, int *ret_found)
+{
+    LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(0);
+    if (arena == NULL)
+        return lh_fail(cx, LH_E_NO_MEMORY, "no memory to read a batch");
+    lh_ctx own;
+    lh_ctx_init_child(&own, arena, cx);
+    lh_str *lines;
+    size_t count;
+    lh_rc rc = lh_append_log_read(&own, journal->log, batch, &lines, &count);
+    if (rc != LH_OK) {
+        cx->err = own.err;
+        return rc;
+    }
+    for (size_t i = 0; i < count && !*ret_found; i++)
+        *ret_found = lh_str_starts(lines[i], needle);
+    return LH_OK;
+}
+
+lh_rc lh_journal_contains(lh_ctx *cx, lh_journal *journal, lh_str event_id, int *ret_found)
+{
+    int64_t us;
+    uint32_t counter;
+    lh_append_log_pin pin;
+    int found = 0;
+    if (!lhi_event_id_parse(event_id, &us, &counter))
+        return lh_fail(cx, LH_E_BAD_VALUE, "'%.*s' is no event id",
+                       LH_STR_ARG(lh_str_sub(event_id, 0, 64)));
+    /* our writer puts the id first */
+    lh_str needle = lh_ctx_fmt(cx, "{\"event_id\":\"%.*s\"", LH_STR_ARG(event_id));
+    if (needle.ptr == NULL)
+        return LH_E_NO_MEMORY;
+    LH_TRY(lh_append_log_flush(cx, journal->log));
+    LH_TRY(lh_append_log_pin_batches(cx, journal->log, &pin));
+    lh_rc rc = LH_OK;
+    for (size_t i = 0; i < pin.count && rc == LH_OK && !found; i++)
+        if (pin.batches[i].newest_us >= us - AHEAD_US_MAX)
+            rc = batch_holds(cx, journal, &pin.batches[i], needle, &found);
+    lh_append_log_unpin(journal->log, &pin);
+    LH_TRY(rc);
+    *ret_found = found;
+    return LH_OK;
+}
