@@ -26,7 +26,8 @@ static lh_rc upload(lh_ctx *cx, lh_request *rq, lh_reply *rp)
         LH_TRY(lh_request_read(cx, rq, &piece));
         bytes += piece.len;
     } while (piece.len > 0);
-    return lh_reply_json_text(cx, rp, lh_ctx_fmt(cx, "{\"bytes\":%llu}", (unsigned long long)bytes));
+    return lh_reply_json_text(cx, rp,
+                              lh_ctx_fmt(cx, "{\"bytes\":%llu}", (unsigned long long)bytes));
 }
 
 static lh_rc download(lh_ctx *cx, lh_request *rq, lh_reply *rp)
@@ -42,11 +43,24 @@ static lh_rc download(lh_ctx *cx, lh_request *rq, lh_reply *rp)
 
 static const lh_query_param download_query[] = {{"blocks", "integer", "of 64 KiB"}, {0}};
 static const lh_route routes[] = {
-    {.method = "GET", .path = "/health", .handler = health, .flags = LH_ROUTE_INLINE | LH_ROUTE_DRAIN_OK, .summary = "Inline."},
+    {.method = "GET",
+     .path = "/health",
+     .handler = health,
+     .flags = LH_ROUTE_INLINE | LH_ROUTE_DRAIN_OK,
+     .summary = "Inline."},
     {.method = "GET", .path = "/pooled", .handler = pooled, .summary = "On a handler thread."},
-    {.method = "POST", .path = "/upload", .handler = upload, .body_max_bytes = UINT64_MAX,
-     .flags = LH_ROUTE_STREAM_BODY | LH_ROUTE_NO_DEADLINE, .summary = "Counts bytes."},
-    {.method = "GET", .path = "/download", .handler = download, .query = download_query, .flags = LH_ROUTE_NO_DEADLINE, .summary = "Sends zeros."},
+    {.method = "POST",
+     .path = "/upload",
+     .handler = upload,
+     .body_max_bytes = UINT64_MAX,
+     .flags = LH_ROUTE_STREAM_BODY | LH_ROUTE_NO_DEADLINE,
+     .summary = "Counts bytes."},
+    {.method = "GET",
+     .path = "/download",
+     .handler = download,
+     .query = download_query,
+     .flags = LH_ROUTE_NO_DEADLINE,
+     .summary = "Sends zeros."},
     {0}};
 
 int main(int argc, char **argv)

@@ -37,11 +37,13 @@ lhi_conn *lhi_conn_new(struct lh_server *server, int fd)
 static void retire(lh_request *rq)
 {
     struct lh_server *server = rq->server;
-    lh_metric_observe_label_us(LH_M_HTTP_REQUEST_SECONDS, rq->endpoint != NULL ? rq->endpoint->label : 0,
+    lh_metric_observe_label_us(LH_M_HTTP_REQUEST_SECONDS,
+                               rq->endpoint != NULL ? rq->endpoint->label : 0,
                                lh_clock_mono_us() - rq->started_us);
     if (rq->counted) {
         lh_metric_set(LH_M_HTTP_IN_FLIGHT, --server->in_flight);
-        if (server->in_flight == 0 && atomic_load_explicit(&server->draining, memory_order_relaxed)) {
+        if (server->in_flight == 0 &&
+            atomic_load_explicit(&server->draining, memory_order_relaxed)) {
             LH_WITH_LOCK(&server->lock);
             server->quiet = true;
             lh_cond_broadcast(&server->changed);
@@ -90,7 +92,8 @@ static void linger(lhi_conn *conn)
     conn->lingering = true;
     conn->pending = lh_free(conn->pending);
     conn->pending_len = 0;
-    conn->read_us = conn->server->now_us;
+    conn->write_us =
+        conn->server->now_us; /* the time runs from here: what comes in does not extend it */
     conn->server->io->finish_writing(conn);
 }
 
@@ -108,7 +111,7 @@ static void complete(lhi_conn *conn)
     retire(rq);
     if (cut)
         lhi_conn_close(conn, 1);
-    else if (close && !conn->eof &&
+    else if (close && !conn->eof && !conn->late &&
              (body_left || conn->pending_len > 0 || conn->server->io->unread(conn) > 0))
         linger(conn);
     else if (close)
@@ -142,7 +145,8 @@ static int gather(lh_request *rq, struct iovec *iov, int count_max, size_t *ret_
     LH_WITH_LOCK(&rq->lock);
     int count = 0;
     *ret_bytes = 0;
-    for (lhi_chunk *chunk = rq->out_first; chunk != NULL && count < count_max; chunk = chunk->next) {
+    for (lhi_chunk *chunk = rq->out_first; chunk != NULL && count < count_max;
+         chunk = chunk->next) {
         iov[count].iov_base = chunk->data + chunk->sent;
         iov[count].iov_len = chunk->len - chunk->sent;
         *ret_bytes += iov[count++].iov_len;
@@ -283,7 +287,8 @@ static void consume(lhi_conn *conn, const char *data, size_t len)
 {
     while (len > 0 && !conn->closed && !conn->lingering) {
         lh_request *rq = conn->rq;
-        if (rq == NULL && (*data == '\r' || *data == '\n')) { /* empty lines between requests (RFC 9112, 2.2) */
+        if (rq == NULL &&
+            (*data == '\r' || *data == '\n')) { /* empty lines between requests (RFC 9112, 2.2) */
             data++;
             len--;
             continue;
@@ -412,7 +417,8 @@ size_t lhi_conn_read_max(lhi_conn *conn)
     if (conn->lingering || rq == NULL || rq->stage == LHI_IN_HEAD)
         return LHI_READ_BYTES;
     if (rq->stage == LHI_ANSWERING)
-        return conn->pending_len < LHI_PENDING_BYTES_MAX ? LHI_PENDING_BYTES_MAX - conn->pending_len : 0;
+        return conn->pending_len < LHI_PENDING_BYTES_MAX ? LHI_PENDING_BYTES_MAX - conn->pending_len
+                                                         : 0;
     if (rq->ring == NULL)
         return LHI_READ_BYTES;
     if (body_broke(rq))
@@ -425,10 +431,11 @@ static int64_t next_deadline(lhi_conn *conn)
     const lh_server_options *opts = &conn->server->opts;
     lh_request *rq = conn->rq;
     if (conn->lingering)
-        return conn->read_us + LHI_LINGER_US;
+        return conn->write_us + LHI_LINGER_US;
     if (rq == NULL)
-        return conn->read_us + (conn->served ? opts->idle_timeout_us
-                                             : LH_MIN(opts->idle_timeout_us, opts->header_timeout_us));
+        return conn->read_us + (conn->served
+                                    ? opts->idle_timeout_us
+                                    : LH_MIN(opts->idle_timeout_us, opts->header_timeout_us));
     if (rq->stage == LHI_IN_HEAD)
         return rq->started_us + opts->header_timeout_us;
     int64_t deadline_us = LH_NO_DEADLINE;
@@ -461,7 +468,8 @@ void lhi_conn_update(lhi_conn *conn)
         wanted |= LHI_WANT_WRITE;
     if (wanted != conn->wanted) {
         if (wanted & ~conn->wanted & LHI_WANT_READ)
-            conn->read_us = conn->server->now_us; /* the time we did not listen is not the client's */
+            conn->read_us =
+                conn->server->now_us; /* the time we did not listen is not the client's */
         conn->wanted = wanted;
         conn->server->io->want(conn, wanted);
     }
@@ -473,6 +481,7 @@ static void head_is_late(lhi_conn *conn)
     lh_request *rq = conn->rq;
     (void)lh_fail(&rq->cx, LH_E_DEADLINE, "the headers were not complete after %lld ms",
                   (long long)(conn->server->opts.header_timeout_us / 1000));
+    conn->late = true; /* no further patience: the reply goes out, the connection ends */
     parse_failed(conn);
     settle(conn);
 }
@@ -487,6 +496,17 @@ static void body_is_late(lhi_conn *conn)
     settle(conn);
 }
 
+/* The kernel says that it takes more only when a third of its buffer is free; a slow client may still be reading. */
+static bool client_reads(lhi_conn *conn)
+{
+    uint32_t unsent = (uint32_t)conn->server->io->unsent(conn);
+    if (unsent == conn->unsent)
+        return false;
+    conn->unsent = unsent;
+    conn->write_us = conn->server->now_us;
+    return true;
+}
+
 void lhi_conn_timer(lhi_conn *conn)
 {
     const lh_server_options *opts = &conn->server->opts;
@@ -496,7 +516,8 @@ void lhi_conn_timer(lhi_conn *conn)
         lhi_conn_close(conn, 0);
         return;
     }
-    if (conn->blocked && now_us - conn->write_us >= opts->write_idle_timeout_us) {
+    if (conn->blocked && now_us - conn->write_us >= opts->write_idle_timeout_us &&
+        !client_reads(conn)) {
         lhi_conn_close(conn, 1);
         return;
     }

@@ -28,8 +28,8 @@ static void set_request_id(lh_request *rq)
     bool sane = given.len > 0 && given.len < sizeof(rq->cx.request_id);
     for (size_t i = 0; i < given.len && sane; i++) {
         char c = given.ptr[i];
-        sane = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-               c == '_' || c == '.';
+        sane = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == '-' || c == '_' || c == '.';
     }
     if (sane) {
         memcpy(rq->cx.request_id, given.ptr, given.len);
@@ -47,7 +47,8 @@ static lh_rc check_origin(lh_request *rq)
 {
     lh_str origin = lhi_parser_header(&rq->parser, LH_S("Origin"), NULL);
     lh_str host = lhi_parser_header(&rq->parser, LH_S("Host"), NULL);
-    if (origin.ptr == NULL || lh_str_eq(rq->method, LH_S("GET")) || lh_str_eq(rq->method, LH_S("HEAD")))
+    if (origin.ptr == NULL || lh_str_eq(rq->method, LH_S("GET")) ||
+        lh_str_eq(rq->method, LH_S("HEAD")))
         return LH_OK;
     size_t scheme = lh_str_find(origin, LH_S("://"));
     if (scheme != LH_STR_NPOS && lh_str_eq_nocase(lh_str_from_offset(origin, scheme + 3), host))
@@ -69,13 +70,15 @@ static lh_rc check_body_allowed(lh_request *rq)
     const lhi_parser *p = &rq->parser;
     bool has_framing = p->has_length || p->chunked;
     if (!has_framing && (route->body != NULL || (route->flags & LH_ROUTE_STREAM_BODY)))
-        return lh_fail(cx, LH_E_LENGTH_REQUIRED, "%s %s needs a body with Content-Length or chunked",
-                       route->method, route->path);
+        return lh_fail(cx, LH_E_LENGTH_REQUIRED,
+                       "%s %s needs a body with Content-Length or chunked", route->method,
+                       route->path);
     if (p->complete)
         return LH_OK;
     if (p->has_length && p->content_length > route->body_max_bytes)
         return lh_fail(cx, LH_E_TOO_LARGE, "a body of %llu bytes, limit %llu",
-                       (unsigned long long)p->content_length, (unsigned long long)route->body_max_bytes);
+                       (unsigned long long)p->content_length,
+                       (unsigned long long)route->body_max_bytes);
     if (route->body_max_bytes == 0)
         return lh_fail(cx, LH_E_TOO_LARGE, "%s %s takes no body", route->method, route->path);
     lh_str encoding = lhi_parser_header(p, LH_S("Content-Encoding"), NULL);
@@ -93,7 +96,8 @@ static lh_rc admit(lh_request *rq)
     lh_ctx *cx = &rq->cx;
     uint32_t flags = rq->endpoint->route->flags;
     LH_TRY(check_origin(rq));
-    if (!(flags & LH_ROUTE_DRAIN_OK) && atomic_load_explicit(&server->draining, memory_order_relaxed)) {
+    if (!(flags & LH_ROUTE_DRAIN_OK) &&
+        atomic_load_explicit(&server->draining, memory_order_relaxed)) {
         lh_rc rc = lh_fail(cx, LH_E_UNAVAILABLE, "the server is shutting down");
         cx->err.retry_after_s = 5;
         return rc;
@@ -103,8 +107,9 @@ static lh_rc admit(lh_request *rq)
         return LH_OK;
     if (server->in_flight >= server->opts.in_flight_max) {
         lh_metric_add(LH_M_HTTP_REJECTED, 1);
-        lh_rc rc = lh_fail(cx, LH_E_UNAVAILABLE, "%u requests are being answered, that is the limit",
-                           server->opts.in_flight_max);
+        lh_rc rc =
+            lh_fail(cx, LH_E_UNAVAILABLE, "%u requests are being answered, that is the limit",
+                    server->opts.in_flight_max);
         cx->err.retry_after_s = 1;
         return rc;
     }
@@ -117,7 +122,8 @@ static lh_rc count_body(lh_request *rq, lh_ctx *cx, size_t len)
 {
     uint64_t limit = rq->endpoint->route->body_max_bytes;
     if (len > limit - rq->body_bytes)
-        return lh_fail(cx, LH_E_TOO_LARGE, "a body of more than %llu bytes", (unsigned long long)limit);
+        return lh_fail(cx, LH_E_TOO_LARGE, "a body of more than %llu bytes",
+                       (unsigned long long)limit);
     rq->body_bytes += len;
     return LH_OK;
 }
@@ -292,7 +298,8 @@ void lhi_request_log(lh_request *rq)
     if (rq->rc != LH_OK && lh_rc_status(rq->rc) >= 500 && rq->rc != LH_E_CANCELLED) {
         const lh_err *err = &rq->cx.err;
         LH_LOG(&rq->cx, HTTP_ERROR, LH_KS("method", rq->method), LH_KS("route", path),
-               LH_KS("code", lh_str_from(lh_rc_code(rq->rc))), LH_KS("message", lh_str_from(err->message)),
+               LH_KS("code", lh_str_from(lh_rc_code(rq->rc))),
+               LH_KS("message", lh_str_from(err->message)),
                LH_KS("source", lh_str_from(err->source != NULL ? err->source : "")),
                LH_KI("source_line", err->source_line));
     }

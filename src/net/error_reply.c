@@ -44,8 +44,10 @@ static lh_rc error_headers(lh_request *rq, const lh_err *err)
     int status = lh_rc_status(err->rc);
     if (err->retry_after_s > 0 || status == 503 || status == 429) {
         char digits[20];
-        uint64_t seconds = err->retry_after_s > 0 ? (uint64_t)err->retry_after_s : RETRY_AFTER_DEFAULT_S;
-        LH_TRY(lh_reply_header(cx, rp, "Retry-After", lh_str_n(digits, lh_u64_text(seconds, digits))));
+        uint64_t seconds =
+            err->retry_after_s > 0 ? (uint64_t)err->retry_after_s : RETRY_AFTER_DEFAULT_S;
+        LH_TRY(
+            lh_reply_header(cx, rp, "Retry-After", lh_str_n(digits, lh_u64_text(seconds, digits))));
     }
     if (rq->allow.len > 0)
         LH_TRY(lh_reply_header(cx, rp, "Allow", rq->allow));
@@ -58,13 +60,15 @@ void lhi_reply_error(lh_request *rq)
 {
     lh_ctx *cx = &rq->cx;
     lh_err err = cx->err;
-    if (err.rc == LH_OK) { /* a handler failed and said nothing: our mistake, but the client gets an answer */
+    if (err.rc ==
+        LH_OK) { /* a handler failed and said nothing: our mistake, but the client gets an answer */
         (void)lh_fail(cx, LH_E_INTERNAL, "%s", lh_rc_text(LH_E_INTERNAL));
         err = cx->err;
     }
     LH_CLEANUP(lh_buf_done) lh_buf text;
     lh_buf_init(&text, ERROR_BYTES_MAX);
-    lh_buf_truncate(&rq->reply.headers, 0); /* what the handler meant to send does not fit an error */
+    lh_buf_truncate(&rq->reply.headers,
+                    0); /* what the handler meant to send does not fit an error */
     rq->reply.has_encoding = false;
     lh_reply_status(&rq->reply, lh_rc_status(err.rc));
     lh_rc rc = error_headers(rq, &err);

@@ -11,7 +11,8 @@
 #include "base/ctx.h"
 
 typedef struct lh_http_client lh_http_client;
-LH_WARN_UNUSED lh_rc lh_http_client_new(lh_ctx *cx, uint32_t handles_max, lh_http_client **ret_client);
+LH_WARN_UNUSED lh_rc lh_http_client_new(lh_ctx *cx, uint32_t handles_max,
+                                        lh_http_client **ret_client);
 lh_http_client *lh_http_client_free(lh_http_client *client);
 LH_DEFINE_CLEANUP(lh_http_client, lh_http_client_free)
 
@@ -37,7 +38,8 @@ typedef struct lh_http_response {
 } lh_http_response;
 /* Errors: LH_E_UNAVAILABLE (cannot connect), LH_E_PROVIDER (broken reply), LH_E_DEADLINE, LH_E_CANCELLED,
  * LH_E_TOO_LARGE. Any HTTP status is a success here. */
-LH_WARN_UNUSED lh_rc lh_http_send(lh_ctx *cx, lh_http_client *client, const lh_http_call *call, lh_http_response *ret);
+LH_WARN_UNUSED lh_rc lh_http_send(lh_ctx *cx, lh_http_client *client, const lh_http_call *call,
+                                  lh_http_response *ret);
 lh_str lh_http_response_header(const lh_http_response *response, const char *name);
 
 #endif

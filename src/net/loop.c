@@ -33,7 +33,8 @@ static void socket_want(lhi_conn *conn, uint8_t wanted)
         events |= UV_WRITABLE;
     if (wanted & LHI_WANT_HANGUP)
         events |= UV_DISCONNECT;
-    if (wanted & LHI_WANT_RESET) /* errors are reported whatever one waits for, but one must wait for something */
+    if (wanted &
+        LHI_WANT_RESET) /* errors are reported whatever one waits for, but one must wait for something */
         events |= UV_PRIORITIZED;
     (void)uv_poll_start(&conn->uv.poll, events, on_conn_event);
     start_ticking(conn->server);
@@ -71,12 +72,18 @@ static size_t socket_unread(lhi_conn *conn)
     return lhi_socket_unread(conn->fd);
 }
 
+static size_t socket_unsent(lhi_conn *conn)
+{
+    return lhi_socket_unsent(conn->fd);
+}
+
 const lhi_io lhi_socket_io = {.write = socket_write,
                               .want = socket_want,
                               .close = socket_close,
                               .finish_writing = socket_finish_writing,
                               .is_gone = socket_is_gone,
-                              .unread = socket_unread};
+                              .unread = socket_unread,
+                              .unsent = socket_unsent};
 
 static void read_conn(lhi_conn *conn)
 {
@@ -117,7 +124,8 @@ static void on_conn_event(uv_poll_t *poll, int status, int events)
         if (lhi_socket_is_gone(conn->fd))
             lhi_conn_broken(conn);
         else
-            (void)uv_poll_stop(poll); /* urgent data nobody reads would wake us for ever; the timer looks instead */
+            (void)uv_poll_stop(
+                poll); /* urgent data nobody reads would wake us for ever; the timer looks instead */
     }
 }
 
@@ -125,10 +133,11 @@ static void on_conn_event(uv_poll_t *poll, int status, int events)
 
 static void turn_away(int fd)
 {
-    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
-                               "Content-Type: application/json\r\nContent-Length: 130\r\n\r\n"
-                               "{\"error\":{\"code\":\"unavailable\",\"message\":\"too many connections\","
-                               "\"hint\":\"try again in a second\",\"field\":null,\"request_id\":null}}   \n";
+    static const char text[] =
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
+        "Content-Type: application/json\r\nContent-Length: 130\r\n\r\n"
+        "{\"error\":{\"code\":\"unavailable\",\"message\":\"too many connections\","
+        "\"hint\":\"try again in a second\",\"field\":null,\"request_id\":null}}   \n";
     struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = sizeof(text) - 1};
     lh_metric_add(LH_M_HTTP_REJECTED, 1);
     (void)lhi_socket_write(fd, &iov, 1);

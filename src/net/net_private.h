@@ -23,14 +23,14 @@
 #include <uv.h>
 
 enum {
-    LHI_READ_BYTES = 64 * 1024,        /* of the loop's one read buffer */
-    LHI_RING_BYTES = 256 * 1024,       /* body bytes between loop and handler */
-    LHI_OUT_BYTES_MAX = 256 * 1024,    /* reply bytes between handler and loop */
+    LHI_READ_BYTES = 64 * 1024,     /* of the loop's one read buffer */
+    LHI_RING_BYTES = 256 * 1024,    /* body bytes between loop and handler */
+    LHI_OUT_BYTES_MAX = 256 * 1024, /* reply bytes between handler and loop */
     LHI_CHUNK_BYTES = 32 * 1024,
     LHI_CHUNK_FIRST_BYTES = 4 * 1024,
-    LHI_PENDING_BYTES_MAX = 64 * 1024, /* pipelined behind a request that is being answered */
+    LHI_PENDING_BYTES_MAX = 64 * 1024,  /* pipelined behind a request that is being answered */
     LHI_LINGER_BYTES_MAX = 1024 * 1024, /* thrown away so that an early reply reaches its client */
-    LHI_REQUESTS_KEPT = 64,            /* in the pool */
+    LHI_REQUESTS_KEPT = 64,             /* in the pool */
     LHI_BODY_KEPT_BYTES = 16 * 1024,
     LHI_WHEEL_SLOTS = 256,
     LHI_HANDLER_STACK_BYTES = 512 * 1024
@@ -84,7 +84,7 @@ struct lh_request {
     lhi_parser parser;
     struct lh_reply reply;
     struct lh_server *server;
-    lhi_conn *conn; /* loop only; NULL when the client left */
+    lhi_conn *conn;   /* loop only; NULL when the client left */
     lh_request *next; /* in the pool or in a crew's queue */
 
     /* Set by the loop before the handler runs, then constant. */
@@ -95,18 +95,18 @@ struct lh_request {
     lh_str params[LHI_PATH_PARAMS_MAX];
     lhi_query *query;
     size_t query_count;
-    int64_t started_us; /* first byte */
+    int64_t started_us;  /* first byte */
     uint64_t body_bytes; /* received so far */
-    lh_rc rc;           /* what the handler returned */
-    lh_buf body;        /* rows without STREAM_BODY */
-    lhi_stage stage;    /* loop only */
+    lh_rc rc;            /* what the handler returned */
+    lh_buf body;         /* rows without STREAM_BODY */
+    lhi_stage stage;     /* loop only */
     bool keep_alive;
     bool http_1_0;
     bool peer_loopback;
     bool counted;    /* in in_flight */
     bool dispatched; /* a handler thread has it or will */
     bool ran_inline;
-    bool wrote;      /* loop only: bytes of the reply are on their way */
+    bool wrote; /* loop only: bytes of the reply are on their way */
 
     /* Shared, under lock. */
     lh_mutex lock;
@@ -121,14 +121,14 @@ struct lh_request {
     lh_rc body_rc;    /* why no more body comes, when it broke */
     lh_err body_err;
     bool body_complete;
-    bool want_room;     /* reading is stopped until the handler has read */
-    bool want_continue; /* the client waits for "100 Continue" */
-    bool read_asked;    /* ... and the handler has asked for the body */
-    bool finished;      /* the handler is done with the request */
-    bool gone;          /* the client left */
-    bool woken;         /* in the wake list */
-    bool pings;         /* an event stream: the loop may put comments between events */
-    bool mid_event;     /* an event is half queued: no ping now */
+    bool want_room;       /* reading is stopped until the handler has read */
+    bool want_continue;   /* the client waits for "100 Continue" */
+    bool read_asked;      /* ... and the handler has asked for the body */
+    bool finished;        /* the handler is done with the request */
+    bool gone;            /* the client left */
+    bool woken;           /* in the wake list */
+    bool pings;           /* an event stream: the loop may put comments between events */
+    bool mid_event;       /* an event is half queued: no ping now */
     bool release_on_wake; /* done, but still in the wake list */
     lh_request *wake_next;
     lhi_chunk *first_chunk; /* LHI_CHUNK_FIRST_BYTES, kept with the request */
@@ -137,10 +137,10 @@ struct lh_request {
 
 /* ---- connection ---- */
 enum { /* what a connection wants to be told of */
-    LHI_WANT_READ = 1,
-    LHI_WANT_WRITE = 2,
-    LHI_WANT_HANGUP = 4, /* reading is stopped: tell when the client closes */
-    LHI_WANT_RESET = 8   /* the client closed its side: tell when it is gone altogether */
+       LHI_WANT_READ = 1,
+       LHI_WANT_WRITE = 2,
+       LHI_WANT_HANGUP = 4, /* reading is stopped: tell when the client closes */
+       LHI_WANT_RESET = 8   /* the client closed its side: tell when it is gone altogether */
 };
 
 struct lhi_conn {
@@ -156,23 +156,25 @@ struct lhi_conn {
     lh_request *rq;
     char *pending; /* pipelined bytes, owned */
     int64_t deadline_us;
-    int64_t wheel_us;   /* when the wheel looks at it; 0 = not in the wheel */
-    int64_t read_us;    /* last byte came */
-    int64_t write_us;   /* last byte went */
+    int64_t wheel_us; /* when the wheel looks at it; 0 = not in the wheel */
+    int64_t read_us;  /* last byte came */
+    int64_t write_us; /* last byte went */
     uint32_t pending_from;
     uint32_t pending_len;
     uint32_t lingered;
+    uint32_t unsent; /* in the kernel when the write idle time last ran out */
     int fd;
     uint8_t ip[16]; /* of the peer, IPv4 as mapped */
     uint8_t wanted; /* LHI_WANT_* in force */
     uint8_t wheel_slot;
     bool loopback;
-    bool served;    /* at least one request was answered */
-    bool eof;       /* the client closed its sending side */
-    bool hung_up;   /* ... known while unread bytes may remain */
+    bool served;  /* at least one request was answered */
+    bool eof;     /* the client closed its sending side */
+    bool hung_up; /* ... known while unread bytes may remain */
     bool probed;
     bool lingering;
-    bool blocked;   /* the kernel takes no more bytes */
+    bool late;    /* its headers took too long */
+    bool blocked; /* the kernel takes no more bytes */
     bool closed;
     bool consuming; /* lhi_conn_input is on the stack */
     bool per_ip;    /* counted in server->peers */
@@ -180,12 +182,14 @@ struct lhi_conn {
 
 /* How a connection reaches the world: sockets in the server, memory in the fuzzer. */
 typedef struct lhi_io {
-    ssize_t (*write)(lhi_conn *conn, const struct iovec *iov, int count); /* LHI_WOULD_BLOCK, LHI_BROKEN */
+    ssize_t (*write)(lhi_conn *conn, const struct iovec *iov,
+                     int count); /* LHI_WOULD_BLOCK, LHI_BROKEN */
     void (*want)(lhi_conn *conn, uint8_t wanted);
     void (*close)(lhi_conn *conn, int reset); /* reset: the client must see that it was cut */
     void (*finish_writing)(lhi_conn *conn);   /* no more bytes from us */
     bool (*is_gone)(lhi_conn *conn);          /* the peer reset the connection */
-    size_t (*unread)(lhi_conn *conn);         /* bytes in the kernel */
+    size_t (*unread)(lhi_conn *conn);         /* bytes in the kernel that we have not read */
+    size_t (*unsent)(lhi_conn *conn);         /* ... that the client has not acknowledged */
 } lhi_io;
 enum { LHI_WOULD_BLOCK = -1, LHI_BROKEN = -2 };
 
@@ -272,8 +276,9 @@ struct lh_server {
 };
 
 /* request.c */
-LH_WARN_UNUSED lh_request *lhi_request_take(struct lh_server *server); /* from the pool; NULL: no memory */
-void lhi_request_release(lh_request *rq);                             /* loop; nothing of it is used any more */
+LH_WARN_UNUSED lh_request *lhi_request_take(
+    struct lh_server *server);            /* from the pool; NULL: no memory */
+void lhi_request_release(lh_request *rq); /* loop; nothing of it is used any more */
 lh_request *lhi_request_free(lh_request *rq);
 void lhi_request_gone(lh_request *rq); /* loop: the client left; cancels the handler */
 
@@ -292,7 +297,7 @@ void lhi_request_log(lh_request *rq);
 /* ring.c: body bytes from loop to handler */
 LH_WARN_UNUSED lh_rc lhi_ring_open(lh_request *rq);
 size_t lhi_ring_room(lh_request *rq);
-void lhi_ring_put(lh_request *rq, lh_str bytes); /* at most room */
+void lhi_ring_put(lh_request *rq, lh_str bytes);      /* at most room */
 void lhi_ring_end(lh_request *rq, const lh_err *err); /* NULL: complete; else why no more comes */
 
 /* reply.c, reply_queue.c */
@@ -300,12 +305,13 @@ void lhi_reply_reset(lh_request *rq);
 void lhi_reply_done(lh_request *rq);
 /* Ends the reply of a handler that returned rc; then the loop may release the request. */
 void lhi_reply_finish(lh_request *rq, lh_rc rc);
-LH_WARN_UNUSED lh_rc lhi_reply_raw(lh_request *rq, lh_str bytes);     /* as it is on the wire */
-LH_WARN_UNUSED lh_rc lhi_reply_framed(lh_request *rq, lh_str bytes);  /* as HTTP chunks when chunked */
-LH_WARN_UNUSED lh_rc lhi_reply_push(lh_request *rq);                  /* what is buffered goes to the loop */
-void lhi_reply_queue_chunk(lh_request *rq, lhi_chunk *chunk);         /* lock held or no handler */
+LH_WARN_UNUSED lh_rc lhi_reply_raw(lh_request *rq, lh_str bytes); /* as it is on the wire */
+LH_WARN_UNUSED lh_rc lhi_reply_framed(lh_request *rq,
+                                      lh_str bytes); /* as HTTP chunks when chunked */
+LH_WARN_UNUSED lh_rc lhi_reply_push(lh_request *rq); /* what is buffered goes to the loop */
+void lhi_reply_queue_chunk(lh_request *rq, lhi_chunk *chunk); /* lock held or no handler */
 void lhi_reply_end(lh_request *rq); /* hands over the rest and marks the request finished */
-lhi_chunk *lhi_chunk_take(lh_request *rq, size_t bytes);              /* NULL: no memory */
+lhi_chunk *lhi_chunk_take(lh_request *rq, size_t bytes); /* NULL: no memory */
 void lhi_chunk_give(lh_request *rq, lhi_chunk *chunk);
 void lhi_wake(lh_request *rq); /* any thread, rq->lock held: the loop shall look at it */
 LH_WARN_UNUSED lh_rc lhi_gzip_begin(lh_request *rq);
@@ -327,18 +333,19 @@ LH_WARN_UNUSED lh_rc lhi_cors_options(lh_request *rq, const lhi_endpoint *endpoi
 LH_WARN_UNUSED lhi_conn *lhi_conn_new(struct lh_server *server, int fd);
 void lhi_conn_input(lhi_conn *conn, const char *data, size_t len);
 void lhi_conn_eof(lhi_conn *conn);
-void lhi_conn_hangup(lhi_conn *conn); /* the client closed, bytes may still be unread */
-void lhi_conn_broken(lhi_conn *conn); /* reset, or an error of the socket */
+void lhi_conn_hangup(lhi_conn *conn);  /* the client closed, bytes may still be unread */
+void lhi_conn_broken(lhi_conn *conn);  /* reset, or an error of the socket */
 void lhi_conn_interim(lhi_conn *conn); /* "100 Continue" */
-void lhi_conn_pump(lhi_conn *conn);   /* writes, ends requests, goes on with pipelined ones */
+void lhi_conn_pump(lhi_conn *conn);    /* writes, ends requests, goes on with pipelined ones */
 void lhi_conn_timer(lhi_conn *conn);
 void lhi_conn_update(lhi_conn *conn); /* interest and deadline after anything happened */
 void lhi_conn_close(lhi_conn *conn, int reset);
-size_t lhi_conn_read_max(lhi_conn *conn); /* how many bytes it can take now; 0: do not read */
+size_t lhi_conn_read_max(lhi_conn *conn);    /* how many bytes it can take now; 0: do not read */
 void lhi_wake_all(struct lh_server *server); /* loop: serves the wake list */
 
 /* server.c: everything of a server that needs no thread and no socket; the fuzzer uses just this */
-LH_WARN_UNUSED lh_rc lhi_server_init(lh_ctx *cx, struct lh_server *server, const lh_server_options *opts);
+LH_WARN_UNUSED lh_rc lhi_server_init(lh_ctx *cx, struct lh_server *server,
+                                     const lh_server_options *opts);
 void lhi_server_done(struct lh_server *server);
 
 /* wheel.c */
@@ -353,7 +360,8 @@ void lhi_loop_stop(struct lh_server *server);
 void lhi_loop_close(struct lh_server *server);
 
 /* socket.c: the only file of net/ with socket calls */
-LH_WARN_UNUSED lh_rc lhi_socket_listen(lh_ctx *cx, lh_str listen_at, int *ret_fd, lh_str *ret_address);
+LH_WARN_UNUSED lh_rc lhi_socket_listen(lh_ctx *cx, lh_str listen_at, int *ret_fd,
+                                       lh_str *ret_address);
 /* A descriptor; LHI_WOULD_BLOCK: nobody waits; LHI_BROKEN: no descriptor is free. */
 int lhi_socket_accept(int listen_fd, uint8_t ret_ip[16], bool *ret_loopback);
 ssize_t lhi_socket_read(int fd, char *out, size_t len); /* 0 = end; LHI_WOULD_BLOCK, LHI_BROKEN */
@@ -362,6 +370,7 @@ void lhi_socket_close(int fd, int reset);
 void lhi_socket_finish_writing(int fd);
 bool lhi_socket_is_gone(int fd);
 size_t lhi_socket_unread(int fd);
+size_t lhi_socket_unsent(int fd);
 extern const lhi_io lhi_socket_io; /* loop.c */
 
 #endif

@@ -46,7 +46,8 @@ static int on_header_field(llhttp_t *http, const char *at, size_t len)
         return 0;
     }
     if (p->headers_count == p->limits->headers_max) {
-        (void)lh_fail(p->cx, LH_E_HEADERS_TOO_LARGE, "more than %u headers", p->limits->headers_max);
+        (void)lh_fail(p->cx, LH_E_HEADERS_TOO_LARGE, "more than %u headers",
+                      p->limits->headers_max);
         return -1;
     }
     p->headers[p->headers_count++] = (lhi_header){lh_str_n(at, len), LH_STR_NONE};
@@ -77,7 +78,8 @@ static int on_headers_complete(llhttp_t *http)
     p->chunked = (http->flags & F_CHUNKED) != 0;
     p->has_length = (http->flags & F_CONTENT_LENGTH) != 0;
     p->content_length = p->has_length ? http->content_length : 0;
-    http->upgrade = 0; /* an offer to upgrade may be ignored (RFC 9110, 7.8); the request is then a plain one */
+    http->upgrade =
+        0; /* an offer to upgrade may be ignored (RFC 9110, 7.8); the request is then a plain one */
     p->in_body = true;
     return 0;
 }
@@ -122,8 +124,8 @@ static const llhttp_settings_t settings = {.on_url = on_url,
 void lhi_parser_init(lhi_parser *p, lh_ctx *cx, const lhi_limits *limits, lhi_header *headers)
 {
     *p = (lhi_parser){.cx = cx, .limits = limits, .headers = headers};
-    lh_buf_init(&p->head, (size_t)limits->url_bytes_max + limits->header_bytes_max +
-                              REQUEST_LINE_REST + 16);
+    lh_buf_init(&p->head,
+                (size_t)limits->url_bytes_max + limits->header_bytes_max + REQUEST_LINE_REST + 16);
     llhttp_init(&p->http, HTTP_REQUEST, &settings);
     p->http.data = p;
 }
@@ -159,8 +161,9 @@ static lh_rc scan_request_line(lhi_parser *p, unsigned char c)
         p->scan = SCAN_REQUEST_LINE_LF;
         return LH_OK;
     }
-    if (c < 0x20 || c >= 0x7f)
+    if (c < 0x20 || c >= 0x7f || (c == ' ' && p->after_space))
         return bad_byte(p, "the request line", c);
+    p->after_space = c == ' ';
     if (++p->line_bytes > p->limits->url_bytes_max + REQUEST_LINE_REST)
         return lh_fail(p->cx, LH_E_URL_TOO_LONG, "a URL of more than %u bytes",
                        p->limits->url_bytes_max);
@@ -233,8 +236,9 @@ static lhi_parse_event refuse(lhi_parser *p)
     if (p->cx->err.rc == LH_OK) {
         const char *reason = llhttp_get_error_reason(&p->http);
         (void)lh_fail(p->cx, LH_E_BAD_REQUEST, "not a valid HTTP/1.1 request: %s",
-                      reason != NULL && reason[0] != '\0' ? reason
-                                                          : llhttp_errno_name(llhttp_get_errno(&p->http)));
+                      reason != NULL && reason[0] != '\0'
+                          ? reason
+                          : llhttp_errno_name(llhttp_get_errno(&p->http)));
     }
     return LHI_PARSE_ERROR;
 }
@@ -251,6 +255,11 @@ static lhi_parse_event feed_head(lhi_parser *p, const char *data, size_t len, si
         return refuse(p);
     if (!p->in_body) {
         (void)lh_fail(p->cx, LH_E_BAD_REQUEST, "the end of the headers is not where it seems");
+        return LHI_PARSE_ERROR;
+    }
+    if (p->http.http_major != 1) {
+        (void)lh_fail(p->cx, LH_E_BAD_REQUEST, "HTTP/%u.%u is not spoken here", p->http.http_major,
+                      p->http.http_minor);
         return LHI_PARSE_ERROR;
     }
     if (p->url.len > p->limits->url_bytes_max) {

@@ -44,7 +44,8 @@ typedef struct lhi_parser {
     uint32_t header_bytes;
     uint32_t line_bytes; /* of the request line */
     uint32_t extension_bytes;
-    uint8_t scan; /* state of scan_head */
+    uint8_t scan;     /* state of scan_head */
+    bool after_space; /* in the request line */
     bool value_seen;
     bool in_body;
     bool complete; /* the whole message was taken */

@@ -8,11 +8,7 @@
 #include "base/num.h"
 #include "net/text_private.h"
 
-enum {
-    HEADERS_BYTES_MAX = 16 * 1024,
-    GZIP_BYTES_MIN = 1024,
-    JSON_BYTES_MAX = 64 * 1024 * 1024
-};
+enum { HEADERS_BYTES_MAX = 16 * 1024, GZIP_BYTES_MIN = 1024, JSON_BYTES_MAX = 64 * 1024 * 1024 };
 #define LENGTH_UNKNOWN UINT64_MAX
 
 void lhi_reply_reset(lh_request *rq)
@@ -49,8 +45,8 @@ int lh_reply_started(const lh_reply *rp)
 
 lh_rc lh_reply_header(lh_ctx *cx, lh_reply *rp, const char *name, lh_str value)
 {
-    static const char *const ours[] = {"Connection", "Content-Length", "Content-Type", "Date",
-                                       "Transfer-Encoding", "X-Request-Id"};
+    static const char *const ours[] = {"Connection", "Content-Length",    "Content-Type",
+                                       "Date",       "Transfer-Encoding", "X-Request-Id"};
     lh_str text = lh_str_from(name);
     if (rp->started)
         return lh_fail(cx, LH_E_INTERNAL, "header %s after the reply was started", name);
@@ -257,7 +253,8 @@ lh_rc lh_reply_write(lh_ctx *cx, lh_reply *rp, lh_str bytes)
     rp->bytes += bytes.len;
     if (rp->discard)
         return lh_ctx_check(cx);
-    return say(cx, rq, rp->gzip != NULL ? lhi_gzip_write(rq, bytes, 0) : lhi_reply_framed(rq, bytes));
+    return say(cx, rq,
+               rp->gzip != NULL ? lhi_gzip_write(rq, bytes, 0) : lhi_reply_framed(rq, bytes));
 }
 
 lh_rc lh_reply_flush(lh_ctx *cx, lh_reply *rp)

@@ -27,7 +27,8 @@ lh_rc lhi_gzip_begin(lh_request *rq)
         return lh_fail(&rq->cx, LH_E_NO_MEMORY, "no memory to compress the reply");
     z->zalloc = take;
     z->zfree = give;
-    if (deflateInit2(z, LEVEL, Z_DEFLATED, WINDOW_BITS_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (deflateInit2(z, LEVEL, Z_DEFLATED, WINDOW_BITS_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) !=
+        Z_OK) {
         lh_free(z);
         return lh_fail(&rq->cx, LH_E_NO_MEMORY, "no memory to compress the reply");
     }

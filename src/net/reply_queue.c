@@ -147,7 +147,8 @@ lh_rc lhi_reply_framed(lh_request *rq, lh_str bytes)
         return lhi_reply_raw(rq, bytes);
     while (bytes.len > 0) {
         LH_TRY(need_chunk(rq));
-        uint32_t reserve = FRAME_TAIL_BYTES + FRAME_LAST_BYTES + (rp->frame == NO_FRAME ? FRAME_HEAD_BYTES : 0);
+        uint32_t reserve =
+            FRAME_TAIL_BYTES + FRAME_LAST_BYTES + (rp->frame == NO_FRAME ? FRAME_HEAD_BYTES : 0);
         uint32_t room = rp->cur->cap - rp->cur->len;
         if (room <= reserve) {
             LH_TRY(lhi_reply_push(rq));

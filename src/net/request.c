@@ -90,7 +90,8 @@ static void wipe(lh_request *rq)
     rq->query = NULL;
     rq->query_count = 0;
     rq->rc = rq->body_rc = LH_OK;
-    rq->keep_alive = rq->http_1_0 = rq->counted = rq->dispatched = rq->ran_inline = rq->wrote = false;
+    rq->keep_alive = rq->http_1_0 = rq->counted = rq->dispatched = rq->ran_inline = rq->wrote =
+        false;
     rq->body_bytes = 0;
     rq->out_last = NULL;
     rq->out_bytes = rq->ring_read = rq->ring_used = rq->ring_lent = 0;
@@ -173,14 +174,14 @@ int lh_request_peer_is_loopback(const lh_request *rq)
     return rq->peer_loopback;
 }
 
-lh_rc lh_request_query_i64(lh_ctx *cx, const lh_request *rq, const char *name, int64_t def, int64_t min,
-                           int64_t max, int64_t *ret)
+lh_rc lh_request_query_i64(lh_ctx *cx, const lh_request *rq, const char *name, int64_t def,
+                           int64_t min, int64_t max, int64_t *ret)
 {
     lh_str text = lh_request_query(rq, name);
     int64_t value = def;
     if (text.ptr != NULL && (!lh_parse_i64(text, &value) || value < min || value > max)) {
-        (void)lh_fail(cx, LH_E_BAD_VALUE, "query parameter %s must be an integer from %lld to %lld", name,
-                      (long long)min, (long long)max);
+        (void)lh_fail(cx, LH_E_BAD_VALUE, "query parameter %s must be an integer from %lld to %lld",
+                      name, (long long)min, (long long)max);
         return lh_err_field(cx, "%s", name);
     }
     *ret = value;

@@ -83,7 +83,8 @@ lh_rc lh_request_read(lh_ctx *cx, lh_request *rq, lh_str *ret_bytes)
     }
     LH_TRY(wait_for_bytes(cx, rq));
     size_t len = LH_MIN(rq->ring_used, (size_t)LHI_RING_BYTES - rq->ring_read);
-    len = LH_MIN(len, (size_t)LHI_RING_BYTES / 4); /* so that room grows while the handler works on a piece */
+    len = LH_MIN(len, (size_t)LHI_RING_BYTES /
+                          4); /* so that room grows while the handler works on a piece */
     rq->ring_lent = len;
     *ret_bytes = lh_str_n(rq->ring + rq->ring_read, len);
     return LH_OK;

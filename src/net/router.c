@@ -114,7 +114,8 @@ static lh_rc add_rows(lh_ctx *cx, lhi_router *router, const lh_route *const *tab
     for (; *tables != NULL; tables++) {
         for (const lh_route *route = *tables; route->path != NULL; route++) {
             if (route->method == NULL || route->handler == NULL)
-                return lh_fail(cx, LH_E_INTERNAL, "route %s has no method or no handler", route->path);
+                return lh_fail(cx, LH_E_INTERNAL, "route %s has no method or no handler",
+                               route->path);
             lhi_endpoint *endpoint = LH_NEW(cx, lhi_endpoint);
             if (endpoint == NULL)
                 return LH_E_NO_MEMORY;
@@ -136,12 +137,12 @@ static lh_rc add_rows(lh_ctx *cx, lhi_router *router, const lh_route *const *tab
 static struct kept_text {
     struct kept_text *next;
     char text[];
-} *kept_texts;
+} * kept_texts;
 static struct kept_list {
     struct kept_list *next;
     size_t count;
     const char *texts[];
-} *kept_lists;
+} * kept_lists;
 
 static const char *label_text(lh_ctx *cx, const lh_route *route)
 {
@@ -176,7 +177,8 @@ static lh_rc make_labels(lh_ctx *cx, lhi_router *router)
         }
     router->labels_count = count;
     for (struct kept_list *old = kept_lists; old != NULL; old = old->next)
-        if (old->count == count && memcmp(old->texts + 1, list->texts + 1, bytes - sizeof(char *)) == 0) {
+        if (old->count == count &&
+            memcmp(old->texts + 1, list->texts + 1, bytes - sizeof(char *)) == 0) {
             lh_free(list);
             router->labels = old->texts;
             return LH_OK;
@@ -317,9 +319,11 @@ static lh_rc check_segments(lh_ctx *cx, lh_str path)
         if (segment.len == 0)
             return lh_fail(cx, LH_E_BAD_NAME, "the path has an empty segment");
         if (lh_str_eq(segment, LH_S(".")) || lh_str_eq(segment, LH_S("..")))
-            return lh_fail(cx, LH_E_BAD_NAME, "the path has a \"%.*s\" segment", LH_STR_ARG(segment));
+            return lh_fail(cx, LH_E_BAD_NAME, "the path has a \"%.*s\" segment",
+                           LH_STR_ARG(segment));
         if (segments > LHI_SEGMENTS_MAX)
-            return lh_fail(cx, LH_E_BAD_NAME, "the path has more than %d segments", LHI_SEGMENTS_MAX);
+            return lh_fail(cx, LH_E_BAD_NAME, "the path has more than %d segments",
+                           LHI_SEGMENTS_MAX);
         if (slash == LH_STR_NPOS)
             break;
         rest = lh_str_from_offset(rest, slash + 1);

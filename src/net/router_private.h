@@ -23,7 +23,7 @@ typedef struct lhi_endpoint {
     lh_str method;
     lh_str param_names[LHI_PATH_PARAMS_MAX];
     uint32_t params_count;
-    uint32_t label; /* of the metrics; 0 is what no row matched */
+    uint32_t label;            /* of the metrics; 0 is what no row matched */
     struct lhi_endpoint *next; /* other methods of the same path */
 } lhi_endpoint;
 
@@ -34,7 +34,8 @@ typedef struct lhi_match {
 } lhi_match;
 
 /* Errors: LH_E_INTERNAL for a bad pattern or a row given twice (our mistake, found at start). */
-LH_WARN_UNUSED lh_rc lhi_router_new(lh_ctx *cx, const lh_route *const *tables, lhi_router **ret_router);
+LH_WARN_UNUSED lh_rc lhi_router_new(lh_ctx *cx, const lh_route *const *tables,
+                                    lhi_router **ret_router);
 lhi_router *lhi_router_free(lhi_router *router);
 LH_DEFINE_CLEANUP(lhi_router, lhi_router_free)
 

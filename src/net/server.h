@@ -23,10 +23,11 @@ typedef struct lh_server_options {
     lh_authenticate authenticate;
     void *authenticate_arg;
     uint32_t handler_threads;
-    uint32_t long_threads_max;     /* open LH_ROUTE_LONG exchanges */
+    uint32_t long_threads_max; /* open LH_ROUTE_LONG exchanges */
     uint32_t connections_max;
     uint32_t connections_per_ip_max; /* 0 = no limit; loopback is not limited */
-    uint32_t in_flight_max;        /* requests being answered or waiting for a thread; more get 503 + Retry-After */
+    uint32_t
+        in_flight_max; /* requests being answered or waiting for a thread; more get 503 + Retry-After */
     uint32_t header_bytes_max;
     uint32_t headers_max;
     uint32_t url_bytes_max;
@@ -39,12 +40,14 @@ typedef struct lh_server_options {
     int log_access;
 } lh_server_options;
 
-LH_WARN_UNUSED lh_rc lh_server_open(lh_ctx *cx, const lh_server_options *opts, lh_server **ret_server); /* binds */
+LH_WARN_UNUSED lh_rc lh_server_open(lh_ctx *cx, const lh_server_options *opts,
+                                    lh_server **ret_server);         /* binds */
 LH_WARN_UNUSED lh_rc lh_server_start(lh_ctx *cx, lh_server *server); /* starts threads, accepts */
 lh_str lh_server_address(const lh_server *server); /* "127.0.0.1:45123" really bound */
 /* Stops accepting, lets open requests finish until the deadline of cx, then cuts them. */
 void lh_server_drain(lh_ctx *cx, lh_server *server);
-lh_server *lh_server_close(lh_server *server); /* NULL ok; cuts what is open, waits for the handlers */
+lh_server *lh_server_close(
+    lh_server *server); /* NULL ok; cuts what is open, waits for the handlers */
 LH_DEFINE_CLEANUP(lh_server, lh_server_close)
 int lh_server_draining(const lh_server *server); /* any thread; readiness is over */
 

@@ -8,12 +8,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096, UNSENT_BYTES_LOW = 128 * 1024 };
 
 typedef union address {
     struct sockaddr any;
@@ -33,7 +34,8 @@ static lh_rc parse_address(lh_ctx *cx, lh_str listen_at, address *ret, socklen_t
     char host[64];
     uint64_t port;
     size_t colon = lh_str_rfind_char(listen_at, ':');
-    if (colon == LH_STR_NPOS || !lh_parse_u64(lh_str_from_offset(listen_at, colon + 1), &port) || port > 65535)
+    if (colon == LH_STR_NPOS || !lh_parse_u64(lh_str_from_offset(listen_at, colon + 1), &port) ||
+        port > 65535)
         return bad_listen(cx, listen_at);
     lh_str name = lh_str_sub(listen_at, 0, colon);
     bool v6 = lh_str_starts(name, LH_S("[")) && lh_str_ends(name, LH_S("]"));
@@ -50,7 +52,8 @@ static lh_rc parse_address(lh_ctx *cx, lh_str listen_at, address *ret, socklen_t
         ret->v6.sin6_family = AF_INET6;
         ret->v6.sin6_port = htons((uint16_t)port);
         *ret_len = sizeof(ret->v6);
-        return inet_pton(AF_INET6, host, &ret->v6.sin6_addr) == 1 ? LH_OK : bad_listen(cx, listen_at);
+        return inet_pton(AF_INET6, host, &ret->v6.sin6_addr) == 1 ? LH_OK
+                                                                  : bad_listen(cx, listen_at);
     }
     ret->v4.sin_family = AF_INET;
     ret->v4.sin_port = htons((uint16_t)port);
@@ -79,12 +82,18 @@ lh_rc lhi_socket_listen(lh_ctx *cx, lh_str listen_at, int *ret_fd, lh_str *ret_a
         return lh_fail_errno(cx, "opening a socket", errno);
     int one = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* what is accepted inherits it */
-    if (bind(fd, &at.any, len) != 0 || listen(fd, BACKLOG) != 0 || getsockname(fd, &at.any, &len) != 0) {
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+                     sizeof(one)); /* what is accepted inherits it */
+    /* A slow client must not fill megabytes of kernel memory, and we want to hear soon that there is room. */
+    int low = UNSENT_BYTES_LOW;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof(low));
+    if (bind(fd, &at.any, len) != 0 || listen(fd, BACKLOG) != 0 ||
+        getsockname(fd, &at.any, &len) != 0) {
         int number = errno;
         (void)close(fd);
         if (number == EADDRINUSE) {
-            (void)lh_fail(cx, LH_E_CONFLICT, "%.*s is in use by another program", LH_STR_ARG(listen_at));
+            (void)lh_fail(cx, LH_E_CONFLICT, "%.*s is in use by another program",
+                          LH_STR_ARG(listen_at));
             return lh_err_hint(cx, "choose another port with --listen, or stop what uses it");
         }
         if (number == EADDRNOTAVAIL)
@@ -106,8 +115,9 @@ int lhi_socket_accept(int listen_fd, uint8_t ret_ip[16], bool *ret_loopback)
         fd = accept4(listen_fd, &at.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO));
     if (fd < 0)
-        return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM ? LHI_BROKEN
-                                                                                           : LHI_WOULD_BLOCK;
+        return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM
+                   ? LHI_BROKEN
+                   : LHI_WOULD_BLOCK;
     if (at.any.sa_family == AF_INET6) {
         memcpy(ret_ip, &at.v6.sin6_addr, 16);
     } else {
@@ -133,7 +143,8 @@ ssize_t lhi_socket_read(int fd, char *out, size_t len)
 
 ssize_t lhi_socket_write(int fd, const struct iovec *iov, int count)
 {
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+                             .msg_iovlen = (size_t)count};
     ssize_t n;
     do {
         n = count == 1 ? send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
@@ -169,4 +180,10 @@ size_t lhi_socket_unread(int fd)
 {
     int bytes = 0;
     return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
+}
+
+size_t lhi_socket_unsent(int fd)
+{
+    int bytes = 0;
+    return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }

@@ -6,7 +6,8 @@
 lh_rc lh_reply_sse(lh_ctx *cx, lh_reply *rp)
 {
     LH_TRY(lh_reply_header(cx, rp, "Cache-Control", LH_S("no-store")));
-    LH_TRY(lh_reply_header(cx, rp, "X-Accel-Buffering", LH_S("no"))); /* proxies of the nginx kind */
+    LH_TRY(
+        lh_reply_header(cx, rp, "X-Accel-Buffering", LH_S("no"))); /* proxies of the nginx kind */
     rp->sse = true;
     LH_TRY(lh_reply_stream(cx, rp, "text/event-stream"));
     lh_request *rq = lhi_request_of(rp);
@@ -22,7 +23,8 @@ static lh_rc write_field(lh_ctx *cx, lh_reply *rp, lh_str name, lh_str value)
         return LH_OK;
     for (size_t i = 0; i < value.len; i++)
         if (value.ptr[i] == '\r' || value.ptr[i] == '\n' || value.ptr[i] == '\0')
-            return lh_fail(cx, LH_E_BAD_VALUE, "the %.*s of an event has a line end", LH_STR_ARG(name));
+            return lh_fail(cx, LH_E_BAD_VALUE, "the %.*s of an event has a line end",
+                           LH_STR_ARG(name));
     LH_TRY(lh_reply_write(cx, rp, name));
     LH_TRY(lh_reply_write(cx, rp, LH_S(": ")));
     LH_TRY(lh_reply_write(cx, rp, value));
@@ -41,7 +43,8 @@ static lh_rc write_data(lh_ctx *cx, lh_reply *rp, lh_str data)
         LH_TRY(lh_reply_write(cx, rp, LH_S("\n")));
         if (end == data.len)
             return LH_OK;
-        size_t line_end = data.ptr[end] == '\r' && end + 1 < data.len && data.ptr[end + 1] == '\n' ? 2 : 1;
+        size_t line_end =
+            data.ptr[end] == '\r' && end + 1 < data.len && data.ptr[end + 1] == '\n' ? 2 : 1;
         data = lh_str_from_offset(data, end + line_end);
     }
 }

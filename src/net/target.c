@@ -29,9 +29,6 @@ static lh_rc check_head(lh_request *rq)
     lh_ctx *cx = &rq->cx;
     const lhi_parser *p = &rq->parser;
     uint32_t hosts, encodings;
-    if (p->http.http_major != 1)
-        return lh_fail(cx, LH_E_BAD_REQUEST, "HTTP/%u.%u is not spoken here", p->http.http_major,
-                       p->http.http_minor);
     (void)lhi_parser_header(p, LH_S("Host"), &hosts);
     if (hosts > 1 || (hosts == 0 && !rq->http_1_0)) {
         (void)lh_fail(cx, LH_E_BAD_REQUEST, "%u Host headers, exactly 1 is needed", hosts);
@@ -71,9 +68,11 @@ static lh_rc parse_query(lh_request *rq, lh_str query)
             continue;
         size_t equals = lh_str_find_char(one, '=');
         lhi_query item;
-        LH_TRY(decode_query_text(cx, lh_str_sub(one, 0, equals == LH_STR_NPOS ? one.len : equals), &item.name));
-        LH_TRY(decode_query_text(cx, equals == LH_STR_NPOS ? LH_S("") : lh_str_from_offset(one, equals + 1),
-                                 &item.value));
+        LH_TRY(decode_query_text(cx, lh_str_sub(one, 0, equals == LH_STR_NPOS ? one.len : equals),
+                                 &item.name));
+        LH_TRY(decode_query_text(
+            cx, equals == LH_STR_NPOS ? LH_S("") : lh_str_from_offset(one, equals + 1),
+            &item.value));
         LH_TRY(lh_ctx_grow(cx, (void **)&rq->query, rq->query_count, &capacity, sizeof(item)));
         rq->query[rq->query_count++] = item;
     }
@@ -91,7 +90,8 @@ static const lh_query_param *find_param(const lh_route *route, lh_str name)
 static lh_rc unknown_param(lh_ctx *cx, const lh_route *route, lh_str name)
 {
     lh_str shown = lh_str_sub(name, 0, lh_utf8_cut(name, 64));
-    (void)lh_fail(cx, LH_E_UNKNOWN_FIELD, "query parameter \"%.*s\" is not known", LH_STR_ARG(shown));
+    (void)lh_fail(cx, LH_E_UNKNOWN_FIELD, "query parameter \"%.*s\" is not known",
+                  LH_STR_ARG(shown));
     (void)lh_err_field(cx, "%.*s", LH_STR_ARG(name));
     if (route->query == NULL || route->query->name == NULL)
         return lh_err_hint(cx, "%s %s takes no query parameters", route->method, route->path);
@@ -167,7 +167,7 @@ lh_rc lhi_target_route(lh_request *rq)
 {
     lh_ctx *cx = &rq->cx;
     lh_str raw_path, raw_query;
-    rq->http_1_0 = rq->parser.http.http_major == 1 && rq->parser.http.http_minor == 0;
+    rq->http_1_0 = rq->parser.http.http_minor == 0;
     rq->method = lh_str_from(llhttp_method_name((llhttp_method_t)rq->parser.http.method));
     rq->reply.discard = lh_str_eq(rq->method, LH_S("HEAD"));
     LH_TRY(check_head(rq));

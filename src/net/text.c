@@ -151,7 +151,8 @@ bool lhi_media_type_is_json(lh_str header)
 bool lhi_media_type_is_text(lh_str header)
 {
     static const lh_str others[] = {LH_S_INIT("application/x-ndjson"), LH_S_INIT("application/xml"),
-                                    LH_S_INIT("application/javascript"), LH_S_INIT("image/svg+xml")};
+                                    LH_S_INIT("application/javascript"),
+                                    LH_S_INIT("image/svg+xml")};
     lh_str type = media_type(header);
     if (lh_str_starts_nocase(type, LH_S("text/")) || lhi_media_type_is_json(type))
         return true;

@@ -26,7 +26,8 @@ bool lhi_percent_decode(lh_str in, int plus_is_space, char *out, size_t *ret_len
 const char *lhi_status_reason(int status); /* "OK"; "Status" for what the contract does not use */
 
 #define LHI_DATE_BYTES 29
-void lhi_http_date(int64_t real_us, char out[LHI_DATE_BYTES]); /* "Sun, 06 Nov 1994 08:49:37 GMT", no NUL */
+void lhi_http_date(int64_t real_us,
+                   char out[LHI_DATE_BYTES]); /* "Sun, 06 Nov 1994 08:49:37 GMT", no NUL */
 
 /* Media type without parameters equals type, any case: "Text/HTML; charset=utf-8" is "text/html". */
 bool lhi_media_type_is(lh_str header, lh_str type);

@@ -22,7 +22,8 @@ static void link_conn(lhi_conn *conn)
 {
     struct lh_server *server = conn->server;
     int64_t horizon_us = server->wheel.at_us + (LHI_WHEEL_SLOTS - 1) * LHI_TICK_US;
-    int64_t due_us = LH_MIN(LH_MAX(conn->deadline_us, server->wheel.at_us + LHI_TICK_US), horizon_us);
+    int64_t due_us =
+        LH_MIN(LH_MAX(conn->deadline_us, server->wheel.at_us + LHI_TICK_US), horizon_us);
     int64_t number = (due_us + LHI_TICK_US - 1) / LHI_TICK_US; /* never early */
     conn->wheel_us = number * LHI_TICK_US;
     conn->wheel_slot = (uint8_t)(number % LHI_WHEEL_SLOTS);
