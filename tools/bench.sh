@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs benches: bench/NAME.py, bench/NAME.sh, or the program build/<preset>/bench/NAME.
+# Runs benches: bench/NAME.py, bench/NAME.sh, bench/NAME/run.{py,sh}, or the
+# program build/<preset>/bench/NAME.
 # usage: tools/bench.sh PRESET [NAME]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,9 +10,11 @@ export LH_BIN_DIR=$PWD/build/$preset/bin LH_BENCH_DIR=$PWD/build/$preset/bench
 
 # A script wins over a program of the same name: it drives the program.
 declare -A runs=()
-for file in "build/$preset/bench"/* bench/*.sh bench/*.py; do
+for file in "build/$preset/bench"/* bench/*/run.sh bench/*/run.py bench/*.sh bench/*.py; do
     [ -f "$file" ] || continue
-    name=$(basename "$file")
+    name=${file#"build/$preset/"}
+    name=${name#bench/}
+    name=${name%/run.*}
     name=${name%.*}
     case $name in _* | common | conftest) continue ;; esac
     runs[$name]=$file
