@@ -45,7 +45,8 @@ lh_rc lhi_sync_dir_fd(lh_ctx *cx, int dir, const char *name)
     return LH_OK;
 }
 
-/* A name nobody else picks: hidden, with the target's name for people who look, random for races. */
+/* A name nobody else picks: hidden, with the target's name for people who look, random for races. For the owner alone:
+ * what is put whole is our own state (journal, keys, manifests), never what others come to read. */
 static lh_rc temp_open(lh_ctx *cx, int dir, lh_str hint, const char **ret_name, lh_file **ret_file)
 {
     for (int i = 0; i < TEMP_TRIES_MAX; i++) {
@@ -56,7 +57,7 @@ static lh_rc temp_open(lh_ctx *cx, int dir, lh_str hint, const char **ret_name, 
             lh_ctx_fmt(cx, ".%.*s.tmp-%016llx", (int)cut, hint.ptr, (unsigned long long)random);
         if (name.ptr == NULL)
             return LH_E_NO_MEMORY;
-        int fd = openat(dir, name.ptr, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+        int fd = openat(dir, name.ptr, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0 && errno == EEXIST)
             continue;
         if (fd < 0)
