@@ -103,6 +103,17 @@ static int by_id(const void *a, const void *b)
                       ((const lh_journal_event *)b)->event_id);
 }
 
+/* An append whose answer was lost may have been repeated: the id says that it is the same event. */
+static size_t drop_repeated(lh_journal_event *events, size_t count)
+{
+    size_t kept = 1;
+    for (size_t i = 1; i < count; i++)
+        if (events[i].event_id.len == 0 ||
+            !lh_str_eq(events[i].event_id, events[kept - 1].event_id))
+            events[kept++] = events[i];
+    return kept;
+}
+
 lh_rc lh_journal_history(lh_ctx *cx, lh_journal *journal, const lh_journal_query *query,
                          lh_journal_page *ret_page)
 {
@@ -114,8 +125,10 @@ lh_rc lh_journal_history(lh_ctx *cx, lh_journal *journal, const lh_journal_query
     lh_rc rc = take_batches(cx, journal, &pin, &g);
     lh_append_log_unpin(journal->log, &pin);
     LH_TRY(rc);
-    if (g.count > 1) /* events assigned early (in a manifest) may have been written late */
+    if (g.count > 1) { /* events assigned early (in a manifest) may have been written late */
         qsort(g.events, g.count, sizeof(*g.events), by_id);
+        g.count = drop_repeated(g.events, g.count);
+    }
     size_t count = query->limit != 0 ? LH_MIN(query->limit, g.count) : g.count;
     *ret_page = (lh_journal_page){.events = g.events, .count = count, .more = count < g.count};
     return LH_OK;
