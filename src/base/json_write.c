@@ -160,6 +160,8 @@ static char *put_escape(char *out, unsigned char c)
 /* Text without its quotes; must be valid UTF-8. */
 static lh_rc escape_valid(lh_ctx *cx, lh_buf *out, lh_str text)
 {
+    if (text.len == 0)
+        return LH_OK; /* the pointer may be NULL */
     const char *p = text.ptr;
     const char *end_of_text = text.ptr + text.len;
     while (p < end_of_text) {

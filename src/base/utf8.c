@@ -49,6 +49,8 @@ static lead_rule rule_of(unsigned char lead)
 int lh_utf8_valid(lh_str s)
 {
     size_t at = 0;
+    if (s.len == 0)
+        return 1; /* the pointer may be NULL */
     for (;;) {
         at += ascii_run(s.ptr + at, s.len - at);
         /* Text that is not ASCII tends to stay so for a while: no wide scan between its characters. */

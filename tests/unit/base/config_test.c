@@ -78,6 +78,9 @@ LH_TEST(the_file_wins_over_defaults_and_the_environment_over_the_file)
     ck_assert_int_eq(load(cx, toml, &s), LH_OK);
     ck_assert(s.workers == 2 && s.origins.count == 3 && s.memory == 1024);
     ck_assert_text(s.origins.items[1], "y");
+    unsetenv("LAKEHOUSE_TEST_A_WORKERS");
+    unsetenv("LAKEHOUSE_TEST_A_B_ORIGINS");
+    unsetenv("LAKEHOUSE_TEST_A_MEMORY");
 }
 
 static const struct {
@@ -149,6 +152,7 @@ LH_TEST(a_bad_variable_is_named)
     unsetenv("LAKEHOUSE_TEST_A_WORKRES");
     setenv("LAKEHOUSE_KEY", "not ours", 1);
     ck_assert_int_eq(load(cx, "", &s), LH_OK);
+    unsetenv("LAKEHOUSE_KEY");
 }
 
 LH_TEST(a_secret_is_not_repeated_in_its_error)

@@ -230,6 +230,7 @@ LH_TEST(the_number_of_sections_is_limited)
 LH_TEST(a_write_that_fails_leaves_no_container)
 {
     WITH_CX;
+    memset(&file, 0, sizeof(file));
     ck_assert_int_eq(write_sample(cx), LH_OK);
     int writes = file.writes;
     for (int n = 1; n <= writes; n++) {
@@ -244,6 +245,7 @@ LH_TEST(a_write_that_fails_leaves_no_container)
 LH_TEST(a_writer_without_memory_is_an_error_at_every_allocation)
 {
     int succeeded = 0;
+    memset(&file, 0, sizeof(file));
     for (uint64_t n = 0; !succeeded; n++) {
         WITH_CX;
         lh_alloc_fail_after(n, 1);
