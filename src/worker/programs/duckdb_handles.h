@@ -17,11 +17,11 @@
 #include "base/ctx.h"
 
 /* Pointer-like handles: destroyed when not NULL. */
-#define LH_DUCK_HANDLE(type, destroy)                     \
-    static inline void lh_##destroy##_scope(type *handle) \
-    {                                                     \
-        if (*handle)                                      \
-            destroy(handle);                              \
+#define LH_DUCK_HANDLE(type, destroy)                                                              \
+    static inline void lh_##destroy##_scope(type *handle)                                          \
+    {                                                                                              \
+        if (*handle)                                                                               \
+            destroy(handle);                                                                       \
     }
 LH_DUCK_HANDLE(duckdb_database, duckdb_close)
 LH_DUCK_HANDLE(duckdb_connection, duckdb_disconnect)
@@ -61,17 +61,18 @@ LH_WARN_UNUSED lh_rc lh_duck_run(lh_ctx *cx, duckdb_connection connection, const
  * LH_E_NO_SPACE, otherwise `otherwise`; host paths are cut out of the text. Returns the code. */
 LH_COLD lh_rc lh_duck_fail(lh_ctx *cx, lh_rc otherwise, const char *engine_message);
 
-/* How a program wants its database; all bytes, 0 threads = 1. */
+/* How a program wants its database; all bytes. */
 typedef struct lh_duck_options {
     lh_str read_root;      /* the only folder to read; empty = no files */
     lh_str spill_dir;      /* empty = no spilling */
     lh_str staging_dir;    /* a second allowed folder (ingest); empty = none */
     uint64_t memory_bytes; /* of the process: memory_limit becomes 60 % of it */
-    uint32_t threads;
 } lh_duck_options;
-/* An in-memory database as research/duckdb 1c says: no extensions, no external access beyond the folders, UTC, locked
- * configuration. The caller owns *ret_database (LH_DUCKDB(duckdb_database, duckdb_close)). */
+/* An in-memory database: no extensions, no external access beyond the folders, UTC, one thread. Opened before the
+ * sandbox is entered. The caller owns *ret_database (LH_DUCKDB(duckdb_database, duckdb_close)). */
 LH_WARN_UNUSED lh_rc lh_duck_open(lh_ctx *cx, const lh_duck_options *opts,
                                   duckdb_database *ret_database);
+/* Inside the sandbox: starts the threads, which inherit it, and locks the configuration for good. */
+LH_WARN_UNUSED lh_rc lh_duck_lock(lh_ctx *cx, duckdb_database database, uint32_t threads);
 
 #endif

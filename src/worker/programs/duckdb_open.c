@@ -1,7 +1,8 @@
 /* duckdb_open.c - an engine opened the one way we open it, and its messages made fit to be shown.
  *
  * Options that only a configuration may hold come first, then those that are SET, then external access is closed but for
- * the given folders, and at last the configuration is locked: in this order, because each step forbids the earlier ones.
+ * the given folders, and at last, inside the sandbox, threads are started and the configuration is locked: in this order,
+ * because each step forbids the earlier ones.
  * The folders are frozen from then on, so the root of the bucket is given, not single datasets; which files a statement
  * may read is the gate's and the views' business, and the kernel's (Landlock) in the end. */
 #include "worker/programs/duckdb_handles.h"
@@ -121,7 +122,7 @@ static lh_rc set_options(lh_ctx *cx, duckdb_config config, const lh_duck_options
     };
     for (size_t i = 0; i < LH_ARRAY_LEN(fixed); i++)
         LH_TRY(set_option(cx, config, fixed[i].name, fixed[i].value));
-    LH_TRY(set_option(cx, config, "threads", lh_ctx_fmt(cx, "%u", LH_MAX(opts->threads, 1u)).ptr));
+    LH_TRY(set_option(cx, config, "threads", "1"));
     if (opts->memory_bytes > 0) {
         uint64_t limit = opts->memory_bytes / 100 * MEMORY_SHARE_PERCENT;
         LH_TRY(set_option(cx, config, "memory_limit",
@@ -148,11 +149,9 @@ static lh_rc append_literal(lh_ctx *cx, lh_buf *sql, lh_str text)
 static lh_rc close_doors(lh_ctx *cx, duckdb_connection connection, const lh_duck_options *opts)
 {
     static const char *const before[] = {"SET TimeZone='UTC'",
-                                         "SET GLOBAL parquet_metadata_cache=true",
-                                         "SET GLOBAL enable_progress_bar=false"};
+                                         "SET GLOBAL parquet_metadata_cache=true"};
     static const char *const after[] = {"SET enable_external_access=false",
-                                        "SET allowed_configs=['TimeZone']",
-                                        "SET lock_configuration=true"};
+                                        "SET allowed_configs=['TimeZone']"};
     for (size_t i = 0; i < LH_ARRAY_LEN(before); i++)
         LH_TRY(lh_duck_run(cx, connection, before[i]));
     LH_CLEANUP(lh_buf_done) lh_buf sql = {0};
@@ -191,4 +190,16 @@ lh_rc lh_duck_open(lh_ctx *cx, const lh_duck_options *opts, duckdb_database *ret
     LH_TRY(close_doors(cx, connection, opts));
     *ret_database = LH_TAKE(database);
     return LH_OK;
+}
+
+lh_rc lh_duck_lock(lh_ctx *cx, duckdb_database database, uint32_t threads)
+{
+    LH_DUCKDB(duckdb_connection, duckdb_disconnect) connection = NULL;
+    if (duckdb_connect(database, &connection) != DuckDBSuccess)
+        return lh_fail(cx, LH_E_UNAVAILABLE, "the engine gives no connection");
+    lh_str sql = lh_ctx_fmt(cx, "SET threads=%u", LH_MAX(threads, 1u));
+    if (sql.ptr == NULL)
+        return cx->err.rc;
+    LH_TRY(lh_duck_run(cx, connection, sql.ptr));
+    return lh_duck_run(cx, connection, "SET lock_configuration=true");
 }

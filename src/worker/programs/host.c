@@ -231,8 +231,20 @@ static lh_rc allow(lh_ctx *cx, lh_sandbox_options *opts, lh_sandbox_path *paths,
     return LH_OK;
 }
 
+/* A thread that was there before would stay outside Landlock. */
+static lh_rc check_alone(lh_ctx *cx)
+{
+    lh_dir_entry *threads;
+    size_t count;
+    LH_TRY(lh_dir_list(cx, LH_S("/proc/self/task"), &threads, &count));
+    if (count != 1)
+        return lh_fail(cx, LH_E_INTERNAL, "%zu threads before the sandbox", count);
+    return LH_OK;
+}
+
 static lh_rc lock_in(lh_ctx *cx, const lh_program *program, const lh_setup_message *setup)
 {
+    LH_TRY(check_alone(cx));
     lh_sandbox_path paths[3];
     lh_sandbox_options opts = {
         .paths = paths, .address_space_bytes = setup->memory_bytes, .files_max = FILES_MAX};

@@ -1,4 +1,4 @@
-/* ingest_program.c - the ingest program inside lakehouse-worker: opens the engine behind the sandbox, runs tasks. The
+/* ingest_program.c - the ingest program inside lakehouse-worker: opens the engine, runs tasks in the sandbox. The
  * engine's library is warmed by the sql program in the same zygote. */
 #include "worker/programs/ingest_chunks.h"
 #include "worker/programs/ingest_file.h"
@@ -11,9 +11,10 @@ static lh_rc send_progress(lh_ctx *cx, void *arg, const lh_progress_message *mes
     return lh_task_progress(cx, arg, message);
 }
 
-static lh_rc ingest_open(lh_ctx *cx, const lh_setup_message *setup, void **state, lh_str *ret_ready)
+/* Before the sandbox: as it opens, the engine reads what the sandbox hides (cgroup limits) and ends the process when it
+ * cannot. It has one thread, so Landlock holds for all of it. */
+static lh_rc ingest_setup(lh_ctx *cx, const lh_setup_message *setup, void **ret_state)
 {
-    (void)ret_ready;
     lh_ingest_env *env = lh_alloc_zero(1, sizeof(*env));
     if (env == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory for the ingest program");
@@ -30,7 +31,7 @@ static lh_rc ingest_open(lh_ctx *cx, const lh_setup_message *setup, void **state
         lh_free(env);
         return rc;
     }
-    *state = env;
+    *ret_state = env;
     return LH_OK;
 }
 
@@ -82,6 +83,6 @@ static lh_rc ingest_run(lh_ctx *cx, void *state, lh_task *task)
 const lh_program lh_ingest_program = {
     .kind = LH_WORKER_INGEST,
     .access = LH_PROGRAM_READS_ROOT | LH_PROGRAM_WRITES_SPILL | LH_PROGRAM_WRITES_STAGING,
-    .open = ingest_open,
+    .setup = ingest_setup,
     .run = ingest_run,
 };

@@ -12,8 +12,9 @@
  *   zygote   warm (all programs, once)
  *   child    setup -> sandbox is entered -> open -> READY -> run, run, ... -> EXIT or end of the socket
  *
- * The sandbox is entered while the child has one thread: Landlock holds for the calling thread and the ones it
- * starts. What setup leaves open (mapped model) stays usable; what needs threads (DuckDB) belongs in open. */
+ * The sandbox is entered while the child has one thread (checked): Landlock holds for the calling thread and the ones it
+ * starts. What setup leaves open (a mapped model, a database) stays usable. DuckDB is opened in setup with one thread,
+ * because it reads cgroup files as it opens and ends the process when it may not; more threads are started in open. */
 #ifndef LH_WORKER_PROGRAMS_PROGRAM_H
 #define LH_WORKER_PROGRAMS_PROGRAM_H
 
@@ -38,10 +39,10 @@ typedef struct lh_program {
     uint32_t access; /* LH_PROGRAM_* */
     /* Zygote, once: load and touch what every child needs. NULL ok. Must leave one thread and no open database. */
     lh_rc (*warm)(lh_ctx *cx);
-    /* Child, before the sandbox: open what lies outside it (map the model). No threads. NULL ok.
+    /* Child, before the sandbox: open what lies outside it (model, engine). No threads. NULL ok.
      * setup and its texts live as long as the process; so does cx's arena. */
     lh_rc (*setup)(lh_ctx *cx, const lh_setup_message *setup, void **ret_state);
-    /* Child, inside the sandbox: open the database, start threads. NULL ok. *state is what setup gave (NULL without
+    /* Child, inside the sandbox: start threads. NULL ok. *state is what setup gave (NULL without
      * setup) and may be set here. *ret_ready: JSON payload of READY (starts empty). */
     lh_rc (*open)(lh_ctx *cx, const lh_setup_message *setup, void **state, lh_str *ret_ready);
     /* One task. cx has a fresh arena and a cancel flag that CANCEL sets: check lh_ctx_check(cx) in loops. Ends with

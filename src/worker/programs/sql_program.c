@@ -34,7 +34,7 @@ typedef struct run_state {
 
 static lh_rc warm(lh_ctx *cx)
 {
-    lh_duck_options opts = {.threads = 1};
+    lh_duck_options opts = {0};
     LH_DUCKDB(duckdb_database, duckdb_close) database = NULL;
     LH_TRY(lh_duck_open(cx, &opts, &database));
     LH_DUCKDB(duckdb_connection, duckdb_disconnect) connection = NULL;
@@ -52,24 +52,29 @@ static lh_rc warm(lh_ctx *cx)
     return rc;
 }
 
-static lh_rc open_sql(lh_ctx *cx, const lh_setup_message *setup, void **state, lh_str *ret_ready)
+static lh_rc setup_sql(lh_ctx *cx, const lh_setup_message *setup, void **ret_state)
 {
-    (void)ret_ready;
     lhi_sql *s = LH_NEW(cx, lhi_sql);
     if (s == NULL)
         return cx->err.rc;
     lh_mutex_init(&s->lock);
     lh_duck_options opts = {.read_root = setup->read_root,
                             .spill_dir = setup->spill_dir,
-                            .memory_bytes = setup->memory_bytes,
-                            .threads = setup->threads};
+                            .memory_bytes = setup->memory_bytes};
     LH_TRY(lh_duck_open(cx, &opts, &s->database));
+    *ret_state = s;
+    return LH_OK;
+}
+
+static lh_rc open_sql(lh_ctx *cx, const lh_setup_message *setup, void **state, lh_str *ret_ready)
+{
+    (void)ret_ready;
+    lhi_sql *s = *state;
+    LH_TRY(lh_duck_lock(cx, s->database, setup->threads));
     if (duckdb_connect(s->database, &s->admin) != DuckDBSuccess)
         return lh_fail(cx, LH_E_UNAVAILABLE, "the engine gives no connection");
     LH_TRY(lh_duck_run(cx, s->admin, "CREATE SCHEMA " LH_SQL_VIEWS_SCHEMA));
-    LH_TRY(lhi_sql_prepare_parser(cx, s));
-    *state = s;
-    return LH_OK;
+    return lhi_sql_prepare_parser(cx, s);
 }
 
 static void interrupt(void *state)
@@ -283,6 +288,7 @@ static lh_rc run(lh_ctx *cx, void *state, lh_task *task)
 const lh_program lh_sql_program = {.kind = LH_WORKER_SQL,
                                    .access = LH_PROGRAM_READS_ROOT | LH_PROGRAM_WRITES_SPILL,
                                    .warm = warm,
+                                   .setup = setup_sql,
                                    .open = open_sql,
                                    .run = run,
                                    .interrupt = interrupt};
