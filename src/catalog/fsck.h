@@ -25,10 +25,14 @@ typedef struct lh_fsck_summary {
     uint64_t bytes;
     uint64_t findings;
     uint64_t repaired;
+    uint64_t unreadable; /* manifests; when there are any, orphans are not looked for */
 } lh_fsck_summary;
 enum { LH_FSCK_REPAIR = 1, LH_FSCK_QUICK = 2 /* sizes only, no checksums */ };
 typedef void (*lh_fsck_report)(void *arg, const lh_finding *finding);
-/* LH_OK also with findings; errors only when it could not look. Orphans are not damage. */
+/* Manifests of all datasets (order, links, checksums), their files (there, size, SHA-256), files that nothing references,
+ * container files under vectors/, batches of the journal, sealed JSON under _access/. LH_OK also with findings; errors only
+ * when it could not look. Orphans are not damage. LH_FSCK_REPAIR removes orphans, nothing else, and wants the store for
+ * itself: beside a server a file that was published and is not committed yet would look like one. */
 LH_WARN_UNUSED lh_rc lh_fsck_run(lh_ctx *cx, lh_store *store, uint32_t flags, lh_fsck_report report, void *arg,
                                  lh_fsck_summary *ret_summary);
 

@@ -3,8 +3,9 @@
  * Owns:    plain data in the arena of whoever parsed or built it.
  * Threads: a manifest inside a snapshot is immutable.
  * Limits:  LH_MANIFEST_BYTES_MAX of JSON, 4,096 columns, 100,000 files.
- * Formats: `_catalog/datasets/<name>/<20-digit commit>.json`, put only if absent; format_version 1. Fields of later
- *          versions are skipped, missing ones take defaults (contract A4: old forms must still load).
+ * Formats: `_catalog/datasets/<name>/<20-digit commit>.json`, put only if absent; format_version 1; sealed with a
+ *          checksum (catalog/sealed.h). Fields of later versions are skipped, missing ones take defaults (contract A4:
+ *          old forms must still load; those without a version need no checksum).
  * Why:     the manifest put is the commit (docs/adr/0001-commits.md). Field ids are permanent, so a rename neither loses
  *          data nor unmasks (contract A8), and Iceberg readers find their columns. */
 #ifndef LH_CATALOG_MANIFEST_H
@@ -16,12 +17,20 @@
 #define LH_MANIFEST_BYTES_MAX (256u * 1024u * 1024u)
 #define LH_DATASET_NAME_MAX 128
 
+/* A part of a nested type: "element" of a list, "key" and "value" of a map, a field of a struct; joined by dots, names
+ * that are not plain words in double quotes: element."first name". */
+typedef struct lh_nested_id {
+    lh_str path;
+    int32_t field_id; /* from the same numbers as those of columns */
+} lh_nested_id;
+
 typedef struct lh_column {
     int32_t field_id; /* permanent within the dataset, from 1 */
     lh_str name;
     lh_str type; /* DuckDB's spelling */
     lh_list pii; /* lh_str: email, phone, ssn, salary, address, medical, name */
     lh_str description;
+    lh_list nested; /* lh_nested_id; empty for plain types. Given by evolve and merge */
 } lh_column;
 
 typedef struct lh_schema {
@@ -71,13 +80,14 @@ typedef struct lh_embedding_state {
     lh_str schedule;               /* cron, when scheduled */
 } lh_embedding_state;
 
-typedef struct lh_manifest_event { /* journal events of this commit */
+typedef struct lh_manifest_event { /* journal events of this commit; all are texts */
     lh_str action; /* created, replaced, appended, upserted, metadata, resynced, embedded */
     lh_str field;
     lh_str old_value;
     lh_str new_value;
     lh_str actor;
     lh_str source;
+    lh_str event_id; /* given by the commit, permanent; empty in old forms: not to be journaled */
 } lh_manifest_event;
 
 typedef struct lh_manifest {
@@ -86,6 +96,7 @@ typedef struct lh_manifest {
     lh_str name;
     uint64_t commit; /* 1, 2, ...; also the sequence number */
     uint64_t parent; /* 0 = none */
+    lh_str writer;   /* hex, random per attempt: a put whose answer was lost is recognised by it */
     lh_str operation;
     int64_t created_at; /* of the dataset */
     int64_t committed_at;
@@ -109,6 +120,8 @@ const lh_schema *lh_manifest_schema(const lh_manifest *manifest, int32_t schema_
 const lh_schema *lh_manifest_current(const lh_manifest *manifest);                   /* never NULL in a loaded one */
 const lh_column *lh_schema_find(const lh_schema *schema, lh_str name);               /* any case; NULL when absent */
 const lh_column *lh_schema_find_id(const lh_schema *schema, int32_t field_id);
+/* Names and types in order as 16 hex digits; two schemas that read the same have the same one. */
+LH_WARN_UNUSED lh_rc lh_schema_fingerprint(lh_ctx *cx, const lh_schema *schema, lh_str *ret_hex);
 
 /* A dataset name: 1..128 of letters, digits, _ - . and spaces inside; not starting with . or _; no "..". LH_E_BAD_NAME. */
 LH_WARN_UNUSED lh_rc lh_dataset_check_name(lh_ctx *cx, lh_str name);
@@ -117,6 +130,12 @@ lh_str lh_dataset_name_from_file(lh_ctx *cx, lh_str file_name);
 
 /* Parses and checks every invariant (field ids unique, files' schemas exist, sums match). LH_E_CORRUPT. */
 LH_WARN_UNUSED lh_rc lh_manifest_parse(lh_ctx *cx, lh_str json, lh_manifest *ret);
+/* Sealed JSON text. LH_E_TOO_LARGE past LH_MANIFEST_BYTES_MAX. */
 LH_WARN_UNUSED lh_rc lh_manifest_write(lh_ctx *cx, const lh_manifest *manifest, lh_str *ret_json);
+
+#define LH_MANIFEST_PREFIX "_catalog/datasets/"
+/* "_catalog/datasets/<name>/<20 digits>.json" and back; find: 0 when key is not of that form. */
+lh_str lh_manifest_key(lh_ctx *cx, lh_str name, uint64_t commit);
+int lh_manifest_key_find(lh_str key, lh_str *ret_name, uint64_t *ret_commit);
 
 #endif

@@ -1,0 +1,305 @@
+/* catalog.c - names to current versions: open, close, find, get, list, near names, subscribers.
+ *
+ * One sorted array of pointers under one lock. The lock is held for a binary search and a counter, never during I/O, so
+ * readers do not wait for writers; entries are never freed while the catalog is open, so a pointer outlives the lock. */
+#include "base/log.h"
+#include "base/metric.h"
+#include "catalog/catalog_private.h"
+
+lh_rc lh_catalog_open(lh_ctx *cx, lh_store *store, lh_journal *journal, lh_catalog **ret_catalog)
+{
+    lh_assert(store != NULL && journal != NULL);
+    lh_catalog *catalog = lh_alloc_zero(1, sizeof(*catalog));
+    if (catalog == NULL)
+        return lh_fail(cx, LH_E_NO_MEMORY, "no memory for the catalog");
+    catalog->store = store;
+    catalog->journal = journal;
+    lh_mutex_init(&catalog->lock);
+    for (size_t i = 0; i < LHI_STRIPES; i++)
+        lh_mutex_init(&catalog->stripes[i]);
+    lh_rc rc = lhi_catalog_rebuild(cx, catalog);
+    if (rc != LH_OK) {
+        lh_catalog_close(catalog);
+        return rc;
+    }
+    lh_metric_set(LH_M_CATALOG_DATASETS, (int64_t)lh_catalog_count(catalog));
+    *ret_catalog = catalog;
+    return LH_OK;
+}
+
+static void free_entry(lhi_entry *entry)
+{
+    if (entry == NULL)
+        return;
+    lh_snapshot_unref(entry->current);
+    lh_free(entry->damage);
+    lh_free((void *)(uintptr_t)entry->name.ptr);
+    lh_free(entry);
+}
+
+/* Without it the next start looks into the journal for each dataset that changed since the last note. */
+static void save_note(lh_catalog *catalog)
+{
+    LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(0);
+    if (arena == NULL)
+        return;
+    lh_ctx cx;
+    lh_ctx_init(&cx, arena);
+    LH_IGNORE(lhi_journaled_save(&cx, catalog));
+}
+
+lh_catalog *lh_catalog_close(lh_catalog *catalog)
+{
+    if (catalog == NULL)
+        return NULL;
+    save_note(catalog);
+    for (size_t i = 0; i < catalog->entries_count; i++)
+        free_entry(catalog->entries[i]);
+    lh_free(catalog->entries);
+    for (size_t i = 0; i < LHI_OLD_SNAPSHOTS; i++)
+        lh_snapshot_unref(catalog->old[i].snapshot);
+    for (size_t i = 0; i < LHI_STRIPES; i++)
+        lh_mutex_done(&catalog->stripes[i]);
+    lh_mutex_done(&catalog->lock);
+    return lh_free(catalog);
+}
+
+lh_store *lh_catalog_store(lh_catalog *catalog)
+{
+    return catalog->store;
+}
+
+/* Index of the first entry that is not before name. */
+static size_t lower_bound(const lh_catalog *catalog, lh_str name, int (*cmp)(lh_str a, lh_str b))
+{
+    size_t low = 0, high = catalog->entries_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (cmp(catalog->entries[middle]->name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The order of lhi_name_cmp without its last resort, so equal letters are one run. */
+static int cmp_letters(lh_str a, lh_str b)
+{
+    return lh_str_eq_nocase(a, b) ? 0 : lhi_name_cmp(a, b);
+}
+
+lhi_entry *lhi_catalog_find(lh_catalog *catalog, lh_str name)
+{
+    size_t first = lower_bound(catalog, name, cmp_letters);
+    lhi_entry *found = NULL;
+    for (size_t i = first; i < catalog->entries_count; i++) {
+        lhi_entry *entry = catalog->entries[i];
+        if (!lh_str_eq_nocase(entry->name, name))
+            break;
+        if (found == NULL || lh_str_eq(entry->name, name))
+            found = entry;
+    }
+    return found;
+}
+
+static lh_rc no_memory(lh_ctx *cx, lh_str name)
+{
+    return lh_fail(cx, LH_E_NO_MEMORY, "no memory for dataset '%.*s'", LH_STR_ARG(name));
+}
+
+static lh_rc new_entry(lh_ctx *cx, lh_str name, lhi_entry **ret_entry)
+{
+    char *copy = lh_alloc(name.len + 1);
+    lhi_entry *entry = lh_alloc_zero(1, sizeof(*entry));
+    if (copy == NULL || entry == NULL) {
+        lh_free(copy);
+        lh_free(entry);
+        return no_memory(cx, name);
+    }
+    memcpy(copy, name.ptr, name.len);
+    copy[name.len] = '\0';
+    entry->name = lh_str_n(copy, name.len);
+    *ret_entry = entry;
+    return LH_OK;
+}
+
+lh_rc lhi_catalog_add(lh_ctx *cx, lh_catalog *catalog, lh_str name, lhi_entry **ret_entry)
+{
+    size_t at = lower_bound(catalog, name, lhi_name_cmp);
+    if (at < catalog->entries_count && lh_str_eq(catalog->entries[at]->name, name)) {
+        *ret_entry = catalog->entries[at];
+        return LH_OK;
+    }
+    if (catalog->entries_count >= LHI_DATASETS_MAX)
+        return lh_fail(cx, LH_E_UNPROCESSABLE, "there are %u datasets, which is the limit",
+                       LHI_DATASETS_MAX);
+    if (catalog->entries_count == catalog->entries_capacity) {
+        size_t wanted = catalog->entries_capacity > 0 ? 2 * catalog->entries_capacity : 64;
+        void *grown = lh_realloc_array(catalog->entries, wanted, sizeof(lhi_entry *));
+        if (grown == NULL)
+            return no_memory(cx, name);
+        catalog->entries = grown;
+        catalog->entries_capacity = wanted;
+    }
+    lhi_entry *entry;
+    LH_TRY(new_entry(cx, name, &entry));
+    memmove(&catalog->entries[at + 1], &catalog->entries[at],
+            (catalog->entries_count - at) * sizeof(lhi_entry *));
+    catalog->entries[at] = entry;
+    catalog->entries_count++;
+    *ret_entry = entry;
+    return LH_OK;
+}
+
+/* Under the lock; what must be freed outside comes back. */
+static lh_rc publish_locked(lh_ctx *cx, lh_catalog *catalog, lh_snapshot *snapshot,
+                            lh_snapshot **ret_replaced)
+{
+    lhi_entry *entry;
+    LH_WITH_LOCK(&catalog->lock);
+    LH_TRY(lhi_catalog_add(cx, catalog, snapshot->manifest.name, &entry));
+    uint64_t commit = snapshot->manifest.commit;
+    if (entry->current != NULL && commit <= entry->current->manifest.commit)
+        return LH_OK;
+    *ret_replaced = entry->current;
+    entry->current = lh_snapshot_ref(snapshot);
+    entry->commit_newest = LH_MAX(entry->commit_newest, commit);
+    if (entry->damage != NULL && commit >= entry->commit_newest) {
+        entry->damage = lh_free(entry->damage);
+        catalog->damaged_count--;
+    }
+    return LH_OK;
+}
+
+lh_rc lhi_catalog_publish(lh_ctx *cx, lh_catalog *catalog, lh_snapshot *snapshot)
+{
+    LH_CLEANUP(lh_snapshot_unref) lh_snapshot *replaced = NULL;
+    return publish_locked(cx, catalog, snapshot, &replaced);
+}
+
+lh_rc lh_catalog_list(lh_ctx *cx, lh_catalog *catalog, lh_str after, size_t limit,
+                      lh_snapshot ***ret_items, size_t *ret_count, int *ret_more)
+{
+    lh_mutex_lock(&catalog->lock);
+    size_t room = catalog->entries_count;
+    lh_mutex_unlock(&catalog->lock);
+    room = limit > 0 ? LH_MIN(room, limit) : room;
+    lh_snapshot **items = LH_NEW_ARRAY(cx, lh_snapshot *, room + 1);
+    if (items == NULL)
+        return LH_E_NO_MEMORY;
+    size_t count = 0;
+    LH_WITH_LOCK(&catalog->lock);
+    size_t i = after.len > 0 ? lower_bound(catalog, after, lhi_name_cmp) : 0;
+    if (i < catalog->entries_count && lh_str_eq(catalog->entries[i]->name, after))
+        i++;
+    for (; i < catalog->entries_count && count < room; i++)
+        if (catalog->entries[i]->damage == NULL && catalog->entries[i]->current != NULL)
+            items[count++] = lh_snapshot_ref(catalog->entries[i]->current);
+    while (i < catalog->entries_count && catalog->entries[i]->damage != NULL)
+        i++;
+    *ret_items = items;
+    *ret_count = count;
+    *ret_more = i < catalog->entries_count;
+    return LH_OK;
+}
+
+lh_rc lh_catalog_damaged(lh_ctx *cx, lh_catalog *catalog, lh_damaged_dataset **ret_items,
+                         size_t *ret_count)
+{
+    LH_WITH_LOCK(&catalog->lock);
+    lh_damaged_dataset *items = LH_NEW_ARRAY(cx, lh_damaged_dataset, catalog->damaged_count + 1);
+    size_t count = 0;
+    if (items == NULL)
+        return LH_E_NO_MEMORY;
+    for (size_t i = 0; i < catalog->entries_count; i++) {
+        const lhi_entry *entry = catalog->entries[i];
+        if (entry->damage == NULL)
+            continue;
+        lh_assert(count < catalog->damaged_count);
+        items[count].name = lh_ctx_dup(cx, entry->name);
+        items[count].commit = entry->commit_newest;
+        items[count].text = lh_ctx_dup(cx, lh_str_from(entry->damage));
+        if (items[count].name.ptr == NULL || items[count].text.ptr == NULL)
+            return LH_E_NO_MEMORY;
+        count++;
+    }
+    *ret_items = items;
+    *ret_count = count;
+    return LH_OK;
+}
+
+size_t lh_catalog_count(lh_catalog *catalog)
+{
+    LH_WITH_LOCK(&catalog->lock);
+    return catalog->entries_count - catalog->damaged_count;
+}
+
+enum { NEAR_MAX = 3, CONTAINS_MIN = 3, NOT_NEAR = 1000 };
+
+static int contains_nocase(lh_str text, lh_str part)
+{
+    for (size_t i = 0; i + part.len <= text.len; i++)
+        if (lh_str_eq_nocase(lh_str_sub(text, i, part.len), part))
+            return 1;
+    return 0;
+}
+
+/* 0 = equal but for case; a name inside the other comes after typing mistakes. */
+static uint32_t nearness(lh_str asked, lh_str name)
+{
+    uint32_t max = (uint32_t)LH_MAX(LH_MIN(asked.len, name.len) / 3, (size_t)1);
+    uint32_t distance = lh_str_distance(asked, name, max);
+    if (distance <= max)
+        return distance;
+    lh_str shorter = asked.len < name.len ? asked : name;
+    if (shorter.len >= CONTAINS_MIN &&
+        contains_nocase(asked.len < name.len ? name : asked, shorter))
+        return max + 1;
+    return NOT_NEAR;
+}
+
+lh_rc lh_catalog_near(lh_ctx *cx, lh_catalog *catalog, lh_str name, lh_str_list *ret_names)
+{
+    lh_mutex_lock(&catalog->lock);
+    size_t count = catalog->entries_count;
+    lh_str *all = LH_NEW_ARRAY(cx, lh_str, count + 1); /* entries live on, so borrowing is fine */
+    for (size_t i = 0; all != NULL && i < count; i++)
+        all[i] = catalog->entries[i]->name;
+    lh_mutex_unlock(&catalog->lock);
+    lh_str *best = LH_NEW_ARRAY(cx, lh_str, NEAR_MAX + 1);
+    if (all == NULL || best == NULL)
+        return LH_E_NO_MEMORY;
+    uint32_t scores[NEAR_MAX + 1];
+    size_t found = 0;
+    name = lh_str_sub(name, 0, LH_DATASET_NAME_MAX);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t score = nearness(name, all[i]);
+        if (score >= NOT_NEAR)
+            continue;
+        size_t at = found;
+        for (; at > 0 && scores[at - 1] > score; at--) {
+            best[at] = best[at - 1];
+            scores[at] = scores[at - 1];
+        }
+        best[at] = all[i];
+        scores[at] = score;
+        found = LH_MIN(found + 1, (size_t)NEAR_MAX);
+    }
+    for (size_t i = 0; i < found; i++) {
+        best[i] = lh_ctx_dup(cx, best[i]);
+        if (best[i].ptr == NULL)
+            return LH_E_NO_MEMORY;
+    }
+    *ret_names = (lh_str_list){best, found};
+    return LH_OK;
+}
+
+lh_rc lh_catalog_subscribe(lh_ctx *cx, lh_catalog *catalog, lh_catalog_subscriber fn, void *arg)
+{
+    LH_WITH_LOCK(&catalog->lock);
+    if (catalog->subscribers_count == LHI_SUBSCRIBERS_MAX)
+        return lh_fail(cx, LH_E_INTERNAL, "more than %d subscribers", (int)LHI_SUBSCRIBERS_MAX);
+    catalog->subscribers[catalog->subscribers_count++] = (lhi_subscriber){fn, arg};
+    return LH_OK;
+}

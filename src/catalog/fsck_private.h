@@ -1,0 +1,53 @@
+/* fsck_private.h - what the files of fsck share; private to catalog/.
+ *
+ * Owns:    a run borrows everything; its tables live in the arena of the caller's context.
+ * Threads: one.
+ * Limits:  memory grows with the number of distinct data files.
+ * Formats: none.
+ * Why:     manifests tell what must be there; objects are what is there; this is where both meet. */
+#ifndef LH_CATALOG_FSCK_PRIVATE_H
+#define LH_CATALOG_FSCK_PRIVATE_H
+
+#include "catalog/catalog_private.h"
+#include "catalog/fsck.h"
+
+/* A data file as the first manifest that names it tells it. */
+typedef struct lhi_fsck_ref {
+    lh_str key;
+    lh_str sha256; /* empty: not known */
+    uint64_t bytes;
+} lhi_fsck_ref;
+
+typedef struct lhi_fsck_run {
+    lh_ctx *cx;
+    lh_store *store;
+    uint32_t flags;
+    lh_fsck_report report;
+    void *arg;
+    lh_fsck_summary summary;
+    lhi_fsck_ref **slots; /* open addressing, capacity a power of two */
+    size_t slots_count;
+    size_t refs_count;
+} lhi_fsck_run;
+
+/* Arena-free work: fn gets an arena that dies after it; only errors of the world come back. */
+typedef lh_rc (*lhi_fsck_step)(lh_ctx *scratch, lhi_fsck_run *run, void *arg);
+LH_WARN_UNUSED lh_rc lhi_fsck_scratch(lhi_fsck_run *run, lhi_fsck_step fn, void *arg);
+
+LH_PRINTF(4, 5)
+void lhi_fsck_found(lhi_fsck_run *run, lh_finding_kind kind, lh_str key, const char *format, ...);
+/* What an object read from the store can be: 1 and a finding when rc says so; 0 when rc must go to the caller. */
+int lhi_fsck_judge(lhi_fsck_run *run, lh_str key, lh_rc rc, const char *message);
+
+const lhi_fsck_ref *lhi_fsck_find(const lhi_fsck_run *run, lh_str key);
+LH_WARN_UNUSED lh_rc lhi_fsck_add(lhi_fsck_run *run, const lh_data_file *file);
+
+/* fsck_manifests.c: every manifest; fills the references. */
+LH_WARN_UNUSED lh_rc lhi_fsck_manifests(lhi_fsck_run *run);
+/* fsck_objects.c: the data files, then everything else that carries a checksum. */
+LH_WARN_UNUSED lh_rc lhi_fsck_files(lhi_fsck_run *run);
+LH_WARN_UNUSED lh_rc lhi_fsck_containers(lhi_fsck_run *run);
+LH_WARN_UNUSED lh_rc lhi_fsck_batches(lhi_fsck_run *run, lh_str prefix);
+LH_WARN_UNUSED lh_rc lhi_fsck_sealed(lhi_fsck_run *run, lh_str prefix);
+
+#endif
