@@ -16,6 +16,17 @@ static void add_piece(encoder *e, int32_t id, lh_span source)
     e->count++;
 }
 
+/* Marks may stand in another order than in the source, so the piece's source is the smallest range around all. */
+static lh_span source_of(const lh_word *word, uint32_t at, uint32_t bytes)
+{
+    lh_span source = word->spans[at];
+    for (uint32_t i = at + 1; i < at + bytes; i++) {
+        source.start = LH_MIN(source.start, word->spans[i].start);
+        source.end = LH_MAX(source.end, word->spans[i].end);
+    }
+    return source;
+}
+
 static bool add_word(void *arg, const lh_word *word)
 {
     encoder *e = arg;
@@ -28,7 +39,7 @@ static bool add_word(void *arg, const lh_word *word)
         int32_t id = lh_vocab_match(&e->tokenizer->vocab, root, rest, &bytes);
         known = id != LH_VOCAB_NONE;
         if (known)
-            add_piece(e, id, (lh_span){word->spans[at].start, word->spans[at + bytes - 1].end});
+            add_piece(e, id, source_of(word, at, bytes));
         at += bytes;
         root = LH_VOCAB_CONTINUATIONS;
     }
