@@ -1,6 +1,7 @@
 /* main.c - the program `lakehouse`: nothing but the way into its commands. */
+#include "cli/cli.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-    return 0;
+    return lh_cli_main(argc, argv);
 }

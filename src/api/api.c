@@ -3,8 +3,9 @@
  * To add a resource: 1. a file with its rows; 2. its table in api_private.h and in the list below. */
 #include "api/api_private.h"
 
-const lh_route *const lh_api_routes[] = {lh_health_routes, lh_ingest_routes,  lh_jobs_routes,    lh_query_routes,
-                                         lh_catalog_routes, lh_vectors_routes, lh_journal_routes, NULL};
+const lh_route *const lh_api_routes[] = {
+    lh_health_routes,  lh_ingest_routes,  lh_jobs_routes,    lh_query_routes,
+    lh_catalog_routes, lh_vectors_routes, lh_journal_routes, NULL};
 
 lh_rc lh_api_authenticate(lh_ctx *cx, void *arg, const lh_request *rq, lh_str secret)
 {
@@ -25,7 +26,8 @@ lh_rc lh_api_authenticate(lh_ctx *cx, void *arg, const lh_request *rq, lh_str se
                                         [LH_ACCESS_READ] = LH_ACTION_READ,
                                         [LH_ACCESS_WRITE] = LH_ACTION_WRITE,
                                         [LH_ACCESS_ADMIN] = LH_ACTION_ADMIN};
-    return lh_policy_check(cx, app->policy, cx->principal, actions[route->access], lh_str_from(route->path));
+    return lh_policy_check(cx, app->policy, cx->principal, actions[route->access],
+                           lh_str_from(route->path));
 }
 
 lh_rc lhi_page(lh_ctx *cx, const lh_request *rq, int64_t *ret_limit, lh_str *ret_after)

@@ -8,7 +8,7 @@
 #include "api/app.h"
 
 #define LHI_PAGE_DEFAULT 100
-#define LHI_PAGE_MAX 1000
+#define LHI_PAGE_MAX     1000
 
 static inline lh_app *lhi_app(const lh_request *rq)
 {
@@ -22,24 +22,27 @@ typedef struct lhi_list_reply {
 } lhi_list_reply;
 #define LHI_LIST_RECORD(symbol, record_name, item_record, text)                                    \
     static const lh_field symbol##_fields[] = {                                                    \
-        LH_FIELD("items", LIST, lhi_list_reply, items, .item = LH_F_OBJECT, .record = &(item_record), \
-                 .doc = "The items of this page."),                                                \
+        LH_FIELD("items", LIST, lhi_list_reply, items, .item = LH_F_OBJECT,                        \
+                 .record = &(item_record), .doc = "The items of this page."),                      \
         LH_FIELD("next_cursor", STR, lhi_list_reply, next_cursor, .flags = LH_FIELD_NULL_EMPTY,    \
                  .doc = "Send it as ?cursor= for the next page; null at the end."),                \
         {0}};                                                                                      \
-    static const lh_record symbol = {                                                              \
-        .name = (record_name), .size = sizeof(lhi_list_reply), .fields = symbol##_fields, .doc = (text)}
+    static const lh_record symbol = {.name = (record_name),                                        \
+                                     .size = sizeof(lhi_list_reply),                               \
+                                     .fields = symbol##_fields,                                    \
+                                     .doc = (text)}
 
 #define LHI_PAGE_PARAMS                                                                            \
     {"limit", "integer", "Items of a page, 1 to 1,000; 100 by default."},                          \
     {                                                                                              \
         "cursor", "string", "next_cursor of the page before."                                      \
     }
-LH_WARN_UNUSED lh_rc lhi_page(lh_ctx *cx, const lh_request *rq, int64_t *ret_limit, lh_str *ret_after);
+LH_WARN_UNUSED lh_rc lhi_page(lh_ctx *cx, const lh_request *rq, int64_t *ret_limit,
+                              lh_str *ret_after);
 
 /* Tables of the resources, in the order of the docs. */
-extern const lh_route lh_health_routes[], lh_ingest_routes[], lh_jobs_routes[], lh_query_routes[], lh_catalog_routes[],
-    lh_vectors_routes[], lh_journal_routes[];
+extern const lh_route lh_health_routes[], lh_ingest_routes[], lh_jobs_routes[], lh_query_routes[],
+    lh_catalog_routes[], lh_vectors_routes[], lh_journal_routes[];
 
 extern const lh_record lhi_manifest_reply_record; /* what a client sees of a manifest */
 

@@ -40,6 +40,7 @@ typedef struct lh_app {
 extern const lh_route *const lh_api_routes[];
 
 /* For lh_server_options.authenticate; arg is the lh_app. */
-LH_WARN_UNUSED lh_rc lh_api_authenticate(lh_ctx *cx, void *arg, const lh_request *rq, lh_str secret);
+LH_WARN_UNUSED lh_rc lh_api_authenticate(lh_ctx *cx, void *arg, const lh_request *rq,
+                                         lh_str secret);
 
 #endif

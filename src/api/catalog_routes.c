@@ -57,19 +57,25 @@ static const lh_field object_fields[] = {
     LH_FIELD("bytes", U64, dataset_object, bytes, .doc = "Size in bytes."),
     LH_FIELD("sha256", STR, dataset_object, sha256, .doc = "SHA-256 of its content, hex."),
     {0}};
-static const lh_record object_record = {
-    .name = "DatasetObject", .size = sizeof(dataset_object), .fields = object_fields, .doc = "One file of a dataset."};
+static const lh_record object_record = {.name = "DatasetObject",
+                                        .size = sizeof(dataset_object),
+                                        .fields = object_fields,
+                                        .doc = "One file of a dataset."};
 static const lh_field column_fields[] = {
     LH_FIELD("name", STR, dataset_column, name, .doc = "Name of the column."),
     LH_FIELD("type", STR, dataset_column, type, .doc = "SQL type."),
     LH_FIELD("field_id", I32, dataset_column, field_id, .doc = "Permanent id; a rename keeps it."),
-    LH_FIELD("pii", LIST, dataset_column, pii, .item = LH_F_STR, .doc = "Kinds of personal data found in it."),
+    LH_FIELD("pii", LIST, dataset_column, pii, .item = LH_F_STR,
+             .doc = "Kinds of personal data found in it."),
     LH_FIELD("sensitive", BOOL, dataset_column, sensitive, .doc = "It holds personal data."),
     {0}};
-static const lh_record column_record = {
-    .name = "DatasetColumn", .size = sizeof(dataset_column), .fields = column_fields, .doc = "One column of a dataset."};
+static const lh_record column_record = {.name = "DatasetColumn",
+                                        .size = sizeof(dataset_column),
+                                        .fields = column_fields,
+                                        .doc = "One column of a dataset."};
 static const lh_field source_fields[] = {
-    LH_FIELD("source_system", STR, dataset_source, source_system, .doc = "Kind of source: file, inbox, ..."),
+    LH_FIELD("source_system", STR, dataset_source, source_system,
+             .doc = "Kind of source: file, inbox, ..."),
     LH_FIELD("source_name", STR, dataset_source, source_name, .doc = "Name of the file or table."),
     LH_FIELD("ingest_job", STR, dataset_source, ingest_job, .doc = "Job that read it."),
     LH_FIELD("rows", U64, dataset_source, rows, .doc = "Rows it gave."),
@@ -85,10 +91,12 @@ static const lh_field dataset_fields[] = {
     LH_FIELD("name", STR, dataset, name, .doc = "Name."),
     LH_FIELD("commit", U64, dataset, commit, .doc = "Current commit."),
     LH_FIELD("operation", STR, dataset, operation, .doc = "What that commit did."),
-    LH_FIELD("fingerprint", STR, dataset, fingerprint, .doc = "Hash of names and types of the columns."),
+    LH_FIELD("fingerprint", STR, dataset, fingerprint,
+             .doc = "Hash of names and types of the columns."),
     LH_FIELD("row_count", U64, dataset, row_count, .doc = "Rows."),
     LH_FIELD("bytes", U64, dataset, bytes, .doc = "Bytes of its files."),
-    LH_FIELD("columns", LIST, dataset, columns, .item = LH_F_OBJECT, .record = &column_record, .doc = "Columns."),
+    LH_FIELD("columns", LIST, dataset, columns, .item = LH_F_OBJECT, .record = &column_record,
+             .doc = "Columns."),
     LH_FIELD("objects", LIST, dataset, objects, .item = LH_F_OBJECT, .record = &object_record,
              .doc = "Files; not in lists."),
     LH_FIELD("description", STR, dataset, description, .doc = "What it is."),
@@ -100,15 +108,19 @@ static const lh_field dataset_fields[] = {
              .doc = "Sources of the rows there are."),
     LH_FIELD("created_at", TIME, dataset, created_at, .doc = "When the dataset was made."),
     LH_FIELD("updated_at", TIME, dataset, updated_at, .doc = "When the current commit was made."),
-    LH_FIELD("last_embedded_at", TIME, dataset, last_embedded_at, .doc = "When it was last embedded; null = never."),
+    LH_FIELD("last_embedded_at", TIME, dataset, last_embedded_at,
+             .doc = "When it was last embedded; null = never."),
     LH_FIELD("embedding_stale_since", TIME, dataset, embedding_stale_since,
              .doc = "Since when its indexes are older than its rows; null = they are not."),
-    LH_FIELD("embedding_refresh_policy", ENUM, dataset, embedding_refresh_policy, .names = refresh_names,
-             .doc = "When its indexes are refreshed."),
+    LH_FIELD("embedding_refresh_policy", ENUM, dataset, embedding_refresh_policy,
+             .names = refresh_names, .doc = "When its indexes are refreshed."),
     {0}};
-static const lh_record dataset_record = {
-    .name = "Dataset", .size = sizeof(dataset), .fields = dataset_fields, .doc = "A dataset at its current commit."};
-LHI_LIST_RECORD(dataset_list, "DatasetList", dataset_record, "A page of datasets in order of name.");
+static const lh_record dataset_record = {.name = "Dataset",
+                                         .size = sizeof(dataset),
+                                         .fields = dataset_fields,
+                                         .doc = "A dataset at its current commit."};
+LHI_LIST_RECORD(dataset_list, "DatasetList", dataset_record,
+                "A page of datasets in order of name.");
 
 enum { WITH_OBJECTS = 1 };
 
@@ -116,11 +128,13 @@ static lh_rc fill_columns(lh_ctx *cx, const lh_manifest *m, dataset *d)
 {
     const lh_schema *schema = lh_manifest_current(m);
     const lh_column *from = schema->columns.items;
-    dataset_column *columns = LH_NEW_ARRAY(cx, dataset_column, LH_MAX(schema->columns.count, (size_t)1));
+    dataset_column *columns =
+        LH_NEW_ARRAY(cx, dataset_column, LH_MAX(schema->columns.count, (size_t)1));
     if (!columns)
         return cx->err.rc;
     for (size_t i = 0; i < schema->columns.count; i++)
-        columns[i] = (dataset_column){from[i].name, from[i].type, from[i].field_id, from[i].pii, from[i].pii.count > 0};
+        columns[i] = (dataset_column){from[i].name, from[i].type, from[i].field_id, from[i].pii,
+                                      from[i].pii.count > 0};
     d->columns = (lh_list){columns, schema->columns.count};
     return LH_OK;
 }
@@ -132,7 +146,8 @@ static lh_rc fill_objects(lh_ctx *cx, const lh_manifest *m, dataset *d)
     if (!objects)
         return cx->err.rc;
     for (size_t i = 0; i < m->files.count; i++)
-        objects[i] = (dataset_object){from[i].bucket, from[i].key, from[i].rows, from[i].bytes, from[i].sha256};
+        objects[i] = (dataset_object){from[i].bucket, from[i].key, from[i].rows, from[i].bytes,
+                                      from[i].sha256};
     d->objects = (lh_list){objects, m->files.count};
     return LH_OK;
 }
@@ -144,8 +159,9 @@ static lh_rc fill_lineage(lh_ctx *cx, const lh_manifest *m, dataset *d)
     if (!sources)
         return cx->err.rc;
     for (size_t i = 0; i < m->lineage.count; i++)
-        sources[i] = (dataset_source){from[i].source_system, from[i].source_name, from[i].ingest_job,
-                                      from[i].rows,          from[i].commit,      from[i].at};
+        sources[i] =
+            (dataset_source){from[i].source_system, from[i].source_name, from[i].ingest_job,
+                             from[i].rows,          from[i].commit,      from[i].at};
     d->lineage = (lh_list){sources, m->lineage.count};
     return LH_OK;
 }
@@ -188,7 +204,8 @@ static lh_rc reply_dataset(lh_ctx *cx, lh_reply *rp, const lh_snapshot *snapshot
 
 /* ---- list and look ---- */
 
-static lh_rc write_list(lh_ctx *cx, lh_reply *rp, lh_app *app, lh_snapshot **snapshots, size_t count, int more)
+static lh_rc write_list(lh_ctx *cx, lh_reply *rp, lh_app *app, lh_snapshot **snapshots,
+                        size_t count, int more)
 {
     dataset *items = LH_NEW_ARRAY(cx, dataset, LH_MAX(count, (size_t)1));
     if (!items)
@@ -199,8 +216,9 @@ static lh_rc write_list(lh_ctx *cx, lh_reply *rp, lh_app *app, lh_snapshot **sna
             LH_TRY(fill_dataset(cx, snapshots[i], 0, &items[n++]));
     }
     lhi_list_reply reply = {.items = {items, n},
-                            .next_cursor = more && count > 0 ? lh_snapshot_manifest(snapshots[count - 1])->name
-                                                             : LH_STR_NONE};
+                            .next_cursor = more && count > 0
+                                               ? lh_snapshot_manifest(snapshots[count - 1])->name
+                                               : LH_STR_NONE};
     return lh_reply_json(cx, rp, &dataset_list, &reply);
 }
 
@@ -253,7 +271,8 @@ typedef struct create_request {
     lh_metadata metadata;
 } create_request;
 static const lh_field create_column_fields[] = {
-    LH_FIELD("name", STR, create_column, name, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 1024, .doc = "Name."),
+    LH_FIELD("name", STR, create_column, name, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 1024,
+             .doc = "Name."),
     LH_FIELD("type", STR, create_column, type, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 1024,
              .doc = "SQL type: VARCHAR, BIGINT, DOUBLE, BOOLEAN, DATE, TIMESTAMP, ..."),
     LH_FIELD("description", STR, create_column, description, .max = 4096, .doc = "What it holds."),
@@ -263,18 +282,26 @@ static const lh_record create_column_record = {.name = "NewColumn",
                                                .fields = create_column_fields,
                                                .doc = "A column of a new dataset."};
 static const lh_field create_fields[] = {
-    LH_FIELD("name", STR, create_request, name, .flags = LH_FIELD_REQUIRED, .min = 1, .max = LH_DATASET_NAME_MAX,
-             .doc = "Name of the dataset."),
-    LH_FIELD("columns", LIST, create_request, columns, .flags = LH_FIELD_REQUIRED, .item = LH_F_OBJECT,
-             .record = &create_column_record, .min = 1, .max = 4096, .doc = "Its columns."),
-    LH_FIELD("description", STR, create_request, metadata.description, .max = 65536, .doc = "What it is."),
-    LH_FIELD("owner", STR, create_request, metadata.owner, .max = 256, .doc = "Who answers for it."),
-    LH_FIELD("sensitivity", STR, create_request, metadata.sensitivity, .max = 64, .doc = "How sensitive it is."),
-    LH_FIELD("freshness", STR, create_request, metadata.freshness, .max = 256, .doc = "How fresh it is meant to be."),
-    LH_FIELD("tags", LIST, create_request, metadata.tags, .item = LH_F_STR, .max = 100, .doc = "Tags."),
+    LH_FIELD("name", STR, create_request, name, .flags = LH_FIELD_REQUIRED, .min = 1,
+             .max = LH_DATASET_NAME_MAX, .doc = "Name of the dataset."),
+    LH_FIELD("columns", LIST, create_request, columns, .flags = LH_FIELD_REQUIRED,
+             .item = LH_F_OBJECT, .record = &create_column_record, .min = 1, .max = 4096,
+             .doc = "Its columns."),
+    LH_FIELD("description", STR, create_request, metadata.description, .max = 65536,
+             .doc = "What it is."),
+    LH_FIELD("owner", STR, create_request, metadata.owner, .max = 256,
+             .doc = "Who answers for it."),
+    LH_FIELD("sensitivity", STR, create_request, metadata.sensitivity, .max = 64,
+             .doc = "How sensitive it is."),
+    LH_FIELD("freshness", STR, create_request, metadata.freshness, .max = 256,
+             .doc = "How fresh it is meant to be."),
+    LH_FIELD("tags", LIST, create_request, metadata.tags, .item = LH_F_STR, .max = 100,
+             .doc = "Tags."),
     {0}};
-static const lh_record create_record = {
-    .name = "NewDataset", .size = sizeof(create_request), .fields = create_fields, .doc = "An empty dataset."};
+static const lh_record create_record = {.name = "NewDataset",
+                                        .size = sizeof(create_request),
+                                        .fields = create_fields,
+                                        .doc = "An empty dataset."};
 
 static lh_rc add_event(lh_ctx *cx, lh_manifest *next, const char *action, lh_str value)
 {
@@ -289,7 +316,8 @@ static lh_rc build_create(lh_ctx *cx, const lh_manifest *parent, lh_manifest *ne
 {
     const create_request *request = arg;
     if (parent) {
-        LH_IGNORE(lh_fail(cx, LH_E_ALREADY_EXISTS, "dataset '%.*s' exists", LH_STR_ARG(request->name)));
+        LH_IGNORE(
+            lh_fail(cx, LH_E_ALREADY_EXISTS, "dataset '%.*s' exists", LH_STR_ARG(request->name)));
         return lh_err_hint(cx, "ingest into it with mode append, replace or upsert");
     }
     const create_column *from = request->columns.items;
@@ -298,7 +326,8 @@ static lh_rc build_create(lh_ctx *cx, const lh_manifest *parent, lh_manifest *ne
         return cx->err.rc;
     lh_pii_hints none = {0, 0, 0};
     for (size_t i = 0; i < request->columns.count; i++) {
-        columns[i] = (lh_column){.name = from[i].name, .type = from[i].type, .description = from[i].description};
+        columns[i] = (lh_column){
+            .name = from[i].name, .type = from[i].type, .description = from[i].description};
         LH_TRY(lh_pii_detect(cx, from[i].name, from[i].type, &none, &columns[i].pii));
     }
     int32_t schema_id;
@@ -314,7 +343,8 @@ static lh_rc dataset_create(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     LH_TRY(lh_request_json(cx, rq, &request));
     LH_TRY(lh_dataset_check_name(cx, request.name));
     LH_CLEANUP(lh_snapshot_unref) lh_snapshot *made = NULL;
-    LH_TRY(lh_catalog_commit(cx, lhi_app(rq)->catalog, request.name, build_create, &request, &made));
+    LH_TRY(
+        lh_catalog_commit(cx, lhi_app(rq)->catalog, request.name, build_create, &request, &made));
     return reply_dataset(cx, rp, made);
 }
 
@@ -324,13 +354,23 @@ typedef struct patch_request {
     lh_metadata metadata;
     uint64_t present;
 } patch_request;
-enum { PATCH_DESCRIPTION = 1, PATCH_OWNER = 2, PATCH_SENSITIVITY = 4, PATCH_FRESHNESS = 8, PATCH_TAGS = 16 };
+enum {
+    PATCH_DESCRIPTION = 1,
+    PATCH_OWNER = 2,
+    PATCH_SENSITIVITY = 4,
+    PATCH_FRESHNESS = 8,
+    PATCH_TAGS = 16
+};
 static const lh_field patch_fields[] = {
-    LH_FIELD("description", STR, patch_request, metadata.description, .max = 65536, .doc = "What it is."),
+    LH_FIELD("description", STR, patch_request, metadata.description, .max = 65536,
+             .doc = "What it is."),
     LH_FIELD("owner", STR, patch_request, metadata.owner, .max = 256, .doc = "Who answers for it."),
-    LH_FIELD("sensitivity", STR, patch_request, metadata.sensitivity, .max = 64, .doc = "How sensitive it is."),
-    LH_FIELD("freshness", STR, patch_request, metadata.freshness, .max = 256, .doc = "How fresh it is meant to be."),
-    LH_FIELD("tags", LIST, patch_request, metadata.tags, .item = LH_F_STR, .max = 100, .doc = "Tags."),
+    LH_FIELD("sensitivity", STR, patch_request, metadata.sensitivity, .max = 64,
+             .doc = "How sensitive it is."),
+    LH_FIELD("freshness", STR, patch_request, metadata.freshness, .max = 256,
+             .doc = "How fresh it is meant to be."),
+    LH_FIELD("tags", LIST, patch_request, metadata.tags, .item = LH_F_STR, .max = 100,
+             .doc = "Tags."),
     {0}};
 static const lh_record patch_record = {.name = "MetadataPatch",
                                        .size = sizeof(patch_request),
@@ -366,7 +406,8 @@ static lh_rc metadata_patch(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     LH_TRY(lh_request_json(cx, rq, &patch));
     if (patch.present == 0)
         return lh_fail(cx, LH_E_MISSING_FIELD, "no field to set was sent");
-    LH_TRY(lh_catalog_commit(cx, lhi_app(rq)->catalog, lh_snapshot_manifest(snapshot)->name, build_patch, &patch, &made));
+    LH_TRY(lh_catalog_commit(cx, lhi_app(rq)->catalog, lh_snapshot_manifest(snapshot)->name,
+                             build_patch, &patch, &made));
     return reply_dataset(cx, rp, made);
 }
 
@@ -381,16 +422,19 @@ typedef struct resync_result {
 } resync_result;
 static const lh_field resync_fields[] = {
     LH_FIELD("dataset", STR, resync_result, dataset, .doc = "Dataset."),
-    LH_FIELD("changed", BOOL, resync_result, changed, .doc = "Its files said something else, and a commit was made."),
+    LH_FIELD("changed", BOOL, resync_result, changed,
+             .doc = "Its files said something else, and a commit was made."),
     LH_FIELD("row_count_before", U64, resync_result, row_count_before, .doc = "Rows before."),
     LH_FIELD("row_count", U64, resync_result, row_count, .doc = "Rows that the files have."),
-    LH_FIELD("error", STR, resync_result, error, .flags = LH_FIELD_OMIT_EMPTY, .doc = "Why it could not be checked."),
+    LH_FIELD("error", STR, resync_result, error, .flags = LH_FIELD_OMIT_EMPTY,
+             .doc = "Why it could not be checked."),
     {0}};
 static const lh_record resync_record = {.name = "ResyncResult",
                                         .size = sizeof(resync_result),
                                         .fields = resync_fields,
                                         .doc = "What the files of a dataset say."};
-LHI_LIST_RECORD(resync_list, "ResyncList", resync_record, "One entry per dataset that drifted or could not be checked.");
+LHI_LIST_RECORD(resync_list, "ResyncList", resync_record,
+                "One entry per dataset that drifted or could not be checked.");
 
 static lh_rc build_resync(lh_ctx *cx, const lh_manifest *parent, lh_manifest *next, void *arg)
 {
@@ -399,7 +443,8 @@ static lh_rc build_resync(lh_ctx *cx, const lh_manifest *parent, lh_manifest *ne
         return lh_fail(cx, LH_E_UNKNOWN_DATASET, "the dataset is gone");
     LH_TRY(lh_footers_apply(cx, footers, next));
     next->operation = LH_S("resync");
-    return add_event(cx, next, "resynced", lh_ctx_fmt(cx, "%llu rows", (unsigned long long)next->row_count));
+    return add_event(cx, next, "resynced",
+                     lh_ctx_fmt(cx, "%llu rows", (unsigned long long)next->row_count));
 }
 
 static lh_rc resync_one(lh_ctx *cx, lh_app *app, const lh_snapshot *snapshot, resync_result *ret)
@@ -426,7 +471,8 @@ static lh_rc dataset_resync(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     return lh_reply_json(cx, rp, &resync_record, &result);
 }
 
-static lh_rc resync_all(lh_ctx *cx, lh_app *app, lh_snapshot **snapshots, size_t count, lhi_list_reply *ret)
+static lh_rc resync_all(lh_ctx *cx, lh_app *app, lh_snapshot **snapshots, size_t count,
+                        lhi_list_reply *ret)
 {
     resync_result *results = LH_NEW_ARRAY(cx, resync_result, LH_MAX(count, (size_t)1));
     if (!results)
@@ -465,22 +511,58 @@ static lh_rc resync_missing(lh_ctx *cx, lh_request *rq, lh_reply *rp)
 static const lh_query_param page_params[] = {LHI_PAGE_PARAMS, {0}};
 
 const lh_route lh_catalog_routes[] = {
-    {.method = "GET", .path = "/catalog/datasets", .handler = datasets_list, .access = LH_ACCESS_READ,
-     .reply = &dataset_list, .query = page_params, .tag = "catalog", .summary = "List datasets in order of name."},
-    {.method = "POST", .path = "/catalog/datasets", .handler = dataset_create, .access = LH_ACCESS_WRITE,
-     .body_max_bytes = 4u << 20, .body = &create_record, .reply = &dataset_record, .reply_status = 201,
-     .errors = "bad_name already_exists conflict no_space", .tag = "catalog", .summary = "Create an empty dataset."},
-    {.method = "GET", .path = "/catalog/datasets/by-name/{name}", .handler = dataset_get, .access = LH_ACCESS_READ,
-     .reply = &dataset_record, .errors = "unknown_dataset bad_name corrupt", .tag = "catalog",
+    {.method = "GET",
+     .path = "/catalog/datasets",
+     .handler = datasets_list,
+     .access = LH_ACCESS_READ,
+     .reply = &dataset_list,
+     .query = page_params,
+     .tag = "catalog",
+     .summary = "List datasets in order of name."},
+    {.method = "POST",
+     .path = "/catalog/datasets",
+     .handler = dataset_create,
+     .access = LH_ACCESS_WRITE,
+     .body_max_bytes = 4u << 20,
+     .body = &create_record,
+     .reply = &dataset_record,
+     .reply_status = 201,
+     .errors = "bad_name already_exists conflict no_space",
+     .tag = "catalog",
+     .summary = "Create an empty dataset."},
+    {.method = "GET",
+     .path = "/catalog/datasets/by-name/{name}",
+     .handler = dataset_get,
+     .access = LH_ACCESS_READ,
+     .reply = &dataset_record,
+     .errors = "unknown_dataset bad_name corrupt",
+     .tag = "catalog",
      .summary = "Show one dataset."},
-    {.method = "PATCH", .path = "/catalog/datasets/by-name/{name}/metadata", .handler = metadata_patch,
-     .access = LH_ACCESS_WRITE, .body_max_bytes = 1u << 20, .body = &patch_record, .reply = &dataset_record,
-     .errors = "unknown_dataset bad_name conflict no_space", .tag = "catalog",
+    {.method = "PATCH",
+     .path = "/catalog/datasets/by-name/{name}/metadata",
+     .handler = metadata_patch,
+     .access = LH_ACCESS_WRITE,
+     .body_max_bytes = 1u << 20,
+     .body = &patch_record,
+     .reply = &dataset_record,
+     .errors = "unknown_dataset bad_name conflict no_space",
+     .tag = "catalog",
      .summary = "Set description, owner, sensitivity, tags or freshness."},
-    {.method = "POST", .path = "/catalog/datasets/{name}/resync", .handler = dataset_resync, .access = LH_ACCESS_WRITE,
-     .reply = &resync_record, .errors = "unknown_dataset bad_name conflict unprocessable pool_full", .tag = "catalog",
+    {.method = "POST",
+     .path = "/catalog/datasets/{name}/resync",
+     .handler = dataset_resync,
+     .access = LH_ACCESS_WRITE,
+     .reply = &resync_record,
+     .errors = "unknown_dataset bad_name conflict unprocessable pool_full",
+     .tag = "catalog",
      .summary = "Read row count and columns from the files' footers again."},
-    {.method = "POST", .path = "/catalog/resync-missing", .handler = resync_missing, .access = LH_ACCESS_WRITE,
-     .flags = LH_ROUTE_NO_DEADLINE, .reply = &resync_list, .errors = "pool_full", .tag = "catalog",
+    {.method = "POST",
+     .path = "/catalog/resync-missing",
+     .handler = resync_missing,
+     .access = LH_ACCESS_WRITE,
+     .flags = LH_ROUTE_NO_DEADLINE,
+     .reply = &resync_list,
+     .errors = "pool_full",
+     .tag = "catalog",
      .summary = "Resync every dataset whose files say something else."},
     {0}};

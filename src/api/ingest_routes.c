@@ -5,8 +5,8 @@
 #include "api/api_private.h"
 #include "base/num.h"
 
-#define UPLOAD_BYTES_MAX (1ull << 40) /* of the row; the configured limit is below */
-#define WAIT_MS_DEFAULT 30000
+#define UPLOAD_BYTES_MAX  (1ull << 40) /* of the row; the configured limit is below */
+#define WAIT_MS_DEFAULT   30000
 #define OPTIONS_BYTES_MAX 65536u
 
 typedef struct upload {
@@ -146,8 +146,8 @@ static lh_rc receive(lh_ctx *cx, lh_request *rq, upload *u)
 {
     uint64_t announced = lh_request_content_length(rq);
     if (announced != UINT64_MAX && announced > u->bytes_max) {
-        LH_IGNORE(lh_fail(cx, LH_E_TOO_LARGE, "a body of %llu bytes, limit %llu", (unsigned long long)announced,
-                          (unsigned long long)u->bytes_max));
+        LH_IGNORE(lh_fail(cx, LH_E_TOO_LARGE, "a body of %llu bytes, limit %llu",
+                          (unsigned long long)announced, (unsigned long long)u->bytes_max));
         return lh_err_hint(cx, "raise ingest.upload_bytes_max, or send the file compressed");
     }
     LH_TRY(take_params(cx, rq, u));
@@ -163,8 +163,9 @@ static lh_rc reply_job(lh_ctx *cx, lh_reply *rp, const lh_job_view *view)
     if (view->state == LH_JOB_DONE)
         return lh_reply_json_text(cx, rp, view->result);
     if (view->state == LH_JOB_QUEUED || view->state == LH_JOB_RUNNING) {
-        lh_ingest_result result = {
-            .job_id = view->job_id, .state = lh_str_from(states[view->state]), .dataset = view->subject};
+        lh_ingest_result result = {.job_id = view->job_id,
+                                   .state = lh_str_from(states[view->state]),
+                                   .dataset = view->subject};
         lh_reply_status(rp, 202);
         return lh_reply_json(cx, rp, &lh_ingest_result_record, &result);
     }
@@ -210,14 +211,24 @@ static const lh_query_param ingest_params[] = {
     {"dataset", "string", "Name of the dataset; from the file's name when absent."},
     {"mode", "string", "replace (default), append or upsert."},
     {"key", "string", "upsert: column that names a row."},
-    {"options", "string", "IngestOptions as JSON: format, delimiter, quote, header, encoding, null_texts, ..."},
-    {"wait_ms", "integer", "Wait so long for the end, milliseconds; 30,000 by default. Then 202 with the job."},
+    {"options", "string",
+     "IngestOptions as JSON: format, delimiter, quote, header, encoding, null_texts, ..."},
+    {"wait_ms", "integer",
+     "Wait so long for the end, milliseconds; 30,000 by default. Then 202 with the job."},
     {0}};
 
 const lh_route lh_ingest_routes[] = {
-    {.method = "POST", .path = "/ingest/file", .handler = ingest_file, .access = LH_ACCESS_WRITE,
-     .flags = LH_ROUTE_STREAM_BODY | LH_ROUTE_NO_DEADLINE, .body_max_bytes = UPLOAD_BYTES_MAX,
-     .reply = &lh_ingest_result_record, .query = ingest_params,
-     .errors = "bad_multipart bad_name not_found unprocessable memory_limit no_space pool_full worker_crashed too_large",
-     .tag = "ingest", .summary = "Upload one file (multipart part file, or a raw body); it becomes a commit of a dataset."},
+    {.method = "POST",
+     .path = "/ingest/file",
+     .handler = ingest_file,
+     .access = LH_ACCESS_WRITE,
+     .flags = LH_ROUTE_STREAM_BODY | LH_ROUTE_NO_DEADLINE,
+     .body_max_bytes = UPLOAD_BYTES_MAX,
+     .reply = &lh_ingest_result_record,
+     .query = ingest_params,
+     .errors = "bad_multipart bad_name not_found unprocessable memory_limit no_space pool_full "
+               "worker_crashed too_large",
+     .tag = "ingest",
+     .summary =
+         "Upload one file (multipart part file, or a raw body); it becomes a commit of a dataset."},
     {0}};

@@ -13,7 +13,8 @@ static lh_rc list_kind(lh_ctx *cx, lh_request *rq, lh_reply *rp, lh_str kind)
     LH_TRY(lhi_page(cx, rq, &limit, &after));
     LH_TRY(lh_jobs_list(cx, lhi_app(rq)->jobs, kind, after, (size_t)limit, &views, &count, &more));
     lhi_list_reply reply = {.items = {views, count},
-                            .next_cursor = more && count > 0 ? views[count - 1].job_id : LH_STR_NONE};
+                            .next_cursor =
+                                more && count > 0 ? views[count - 1].job_id : LH_STR_NONE};
     return lh_reply_json(cx, rp, &job_list, &reply);
 }
 
@@ -52,7 +53,8 @@ static lh_rc send_view(lh_ctx *cx, lh_reply *rp, const lh_job_view *view)
     lh_record_write(&w, &lh_job_record, view);
     LH_TRY(lh_jw_end(&w));
     lh_str id = lh_ctx_fmt(cx, "%llu", (unsigned long long)view->version);
-    return lh_reply_event(cx, rp, view->ended_at ? LH_S("end") : LH_S("progress"), id, lh_buf_str(&json));
+    return lh_reply_event(cx, rp, view->ended_at ? LH_S("end") : LH_S("progress"), id,
+                          lh_buf_str(&json));
 }
 
 /* An event when something changed, at most some ten a second because each carries the whole job. */
@@ -71,21 +73,58 @@ static lh_rc job_events(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     }
 }
 
-static const lh_query_param list_params[] = {LHI_PAGE_PARAMS, {"kind", "string", "Only jobs of this kind: ingest, index."}, {0}};
+static const lh_query_param list_params[] = {
+    LHI_PAGE_PARAMS, {"kind", "string", "Only jobs of this kind: ingest, index."}, {0}};
 static const lh_query_param page_params[] = {LHI_PAGE_PARAMS, {0}};
 
 const lh_route lh_jobs_routes[] = {
-    {.method = "GET", .path = "/jobs", .handler = jobs_list, .access = LH_ACCESS_READ, .reply = &job_list,
-     .query = list_params, .tag = "jobs", .summary = "List jobs, newest first."},
-    {.method = "GET", .path = "/jobs/{id}", .handler = job_get, .access = LH_ACCESS_READ, .reply = &lh_job_record,
-     .errors = "not_found", .tag = "jobs", .summary = "Show one job."},
-    {.method = "GET", .path = "/jobs/{id}/events", .handler = job_events, .access = LH_ACCESS_READ,
-     .flags = LH_ROUTE_LONG | LH_ROUTE_NO_DEADLINE, .reply_type = "text/event-stream", .errors = "not_found",
-     .tag = "jobs", .summary = "Watch one job: an event at each change, the last one is named end."},
-    {.method = "DELETE", .path = "/jobs/{id}", .handler = job_cancel, .access = LH_ACCESS_WRITE,
-     .reply = &lh_job_record, .errors = "not_found conflict", .tag = "jobs", .summary = "Cancel one job."},
-    {.method = "GET", .path = "/vectors/jobs", .handler = vector_jobs_list, .access = LH_ACCESS_READ,
-     .reply = &job_list, .query = page_params, .tag = "vectors", .summary = "List jobs that build indexes."},
-    {.method = "GET", .path = "/vectors/jobs/{id}", .handler = job_get, .access = LH_ACCESS_READ,
-     .reply = &lh_job_record, .errors = "not_found", .tag = "vectors", .summary = "Show one index job."},
+    {.method = "GET",
+     .path = "/jobs",
+     .handler = jobs_list,
+     .access = LH_ACCESS_READ,
+     .reply = &job_list,
+     .query = list_params,
+     .tag = "jobs",
+     .summary = "List jobs, newest first."},
+    {.method = "GET",
+     .path = "/jobs/{id}",
+     .handler = job_get,
+     .access = LH_ACCESS_READ,
+     .reply = &lh_job_record,
+     .errors = "not_found",
+     .tag = "jobs",
+     .summary = "Show one job."},
+    {.method = "GET",
+     .path = "/jobs/{id}/events",
+     .handler = job_events,
+     .access = LH_ACCESS_READ,
+     .flags = LH_ROUTE_LONG | LH_ROUTE_NO_DEADLINE,
+     .reply_type = "text/event-stream",
+     .errors = "not_found",
+     .tag = "jobs",
+     .summary = "Watch one job: an event at each change, the last one is named end."},
+    {.method = "DELETE",
+     .path = "/jobs/{id}",
+     .handler = job_cancel,
+     .access = LH_ACCESS_WRITE,
+     .reply = &lh_job_record,
+     .errors = "not_found conflict",
+     .tag = "jobs",
+     .summary = "Cancel one job."},
+    {.method = "GET",
+     .path = "/vectors/jobs",
+     .handler = vector_jobs_list,
+     .access = LH_ACCESS_READ,
+     .reply = &job_list,
+     .query = page_params,
+     .tag = "vectors",
+     .summary = "List jobs that build indexes."},
+    {.method = "GET",
+     .path = "/vectors/jobs/{id}",
+     .handler = job_get,
+     .access = LH_ACCESS_READ,
+     .reply = &lh_job_record,
+     .errors = "not_found",
+     .tag = "vectors",
+     .summary = "Show one index job."},
     {0}};

@@ -23,14 +23,18 @@ static const lh_field sql_fields[] = {
              .doc = "One SELECT (or EXPLAIN of one), in DuckDB's dialect."),
     LH_FIELD("params", JSON, sql_request, params, .doc = "Array for ? and $1, object for $name."),
     LH_FIELD("limit", I64, sql_request, limit, .min = 0, .max = LIMIT_MAX,
-             .doc = "Rows at most, 0 = all; 10,000 by default for json and json_arrays, all for the others."),
+             .doc = "Rows at most, 0 = all; 10,000 by default for json and json_arrays, all for "
+                    "the others."),
     LH_FIELD("timeout_ms", I64, sql_request, timeout_ms, .min = 1, .max = 86400000, .def = "30000",
              .doc = "Deadline of the query, milliseconds."),
     LH_FIELD("format", ENUM, sql_request, format, .names = lh_sql_format_names,
              .doc = "Form of the result; the Accept header does the same."),
-    LH_FIELD("snapshot", MAP_I64, sql_request, snapshot, .doc = "Commits to read, by dataset; others at their current one."),
-    LH_FIELD("as_of", TIME, sql_request, as_of, .doc = "Read every dataset as it was at this time."),
-    LH_FIELD("cursor", STR, sql_request, cursor, .doc = "next_cursor of the page before, with the same sql and params."),
+    LH_FIELD("snapshot", MAP_I64, sql_request, snapshot,
+             .doc = "Commits to read, by dataset; others at their current one."),
+    LH_FIELD("as_of", TIME, sql_request, as_of,
+             .doc = "Read every dataset as it was at this time."),
+    LH_FIELD("cursor", STR, sql_request, cursor,
+             .doc = "next_cursor of the page before, with the same sql and params."),
     {0}};
 static const lh_record sql_record = {.name = "SqlRequest",
                                      .size = sizeof(sql_request),
@@ -54,13 +58,17 @@ typedef struct sql_reply {
     int64_t took_ms;
     lh_list snapshots;
 } sql_reply;
-static const lh_field column_fields[] = {LH_FIELD("name", STR, sql_column, name, .doc = "Name of the column."),
-                                         LH_FIELD("type", STR, sql_column, type, .doc = "SQL type."),
-                                         {0}};
-static const lh_record column_record = {
-    .name = "SqlColumn", .size = sizeof(sql_column), .fields = column_fields, .doc = "Column of a result."};
+static const lh_field column_fields[] = {
+    LH_FIELD("name", STR, sql_column, name, .doc = "Name of the column."),
+    LH_FIELD("type", STR, sql_column, type, .doc = "SQL type."),
+    {0}};
+static const lh_record column_record = {.name = "SqlColumn",
+                                        .size = sizeof(sql_column),
+                                        .fields = column_fields,
+                                        .doc = "Column of a result."};
 static const lh_field reply_fields[] = {
-    LH_FIELD("columns", LIST, sql_reply, columns, .item = LH_F_OBJECT, .record = &column_record, .doc = "Columns."),
+    LH_FIELD("columns", LIST, sql_reply, columns, .item = LH_F_OBJECT, .record = &column_record,
+             .doc = "Columns."),
     LH_FIELD("rows", JSON, sql_reply, rows, .doc = "Rows: objects (json) or arrays (json_arrays)."),
     LH_FIELD("row_count", U64, sql_reply, row_count, .doc = "Rows in this reply."),
     LH_FIELD("truncated", BOOL, sql_reply, truncated, .doc = "There are more rows than the limit."),
@@ -68,10 +76,13 @@ static const lh_field reply_fields[] = {
              .doc = "Send it as cursor for the next rows; null at the end."),
     LH_FIELD("query_id", STR, sql_reply, query_id, .doc = "Id of the query."),
     LH_FIELD("took_ms", I64, sql_reply, took_ms, .doc = "Time, milliseconds."),
-    LH_FIELD("snapshots", MAP_I64, sql_reply, snapshots, .doc = "Commit that was read, by dataset."),
+    LH_FIELD("snapshots", MAP_I64, sql_reply, snapshots,
+             .doc = "Commit that was read, by dataset."),
     {0}};
-static const lh_record reply_record = {
-    .name = "SqlReply", .size = sizeof(sql_reply), .fields = reply_fields, .doc = "Result of a query."};
+static const lh_record reply_record = {.name = "SqlReply",
+                                       .size = sizeof(sql_reply),
+                                       .fields = reply_fields,
+                                       .doc = "Result of a query."};
 
 LHI_LIST_RECORD(query_list, "QueryList", lh_query_info_record, "Queries.");
 
@@ -121,7 +132,8 @@ static lh_rc on_data(lh_ctx *cx, void *arg, lh_str bytes)
     return lh_reply_write(cx, s->rp, bytes);
 }
 
-static lh_rc write_tail(lh_ctx *cx, stream *s, const lh_query_request *query, const lh_query_outcome *outcome)
+static lh_rc write_tail(lh_ctx *cx, stream *s, const lh_query_request *query,
+                        const lh_query_outcome *outcome)
 {
     lh_str cursor = LH_STR_NONE;
     if (outcome->truncated)
@@ -168,7 +180,8 @@ static void choose_format(const lh_request *rq, const sql_request *request, lh_q
     lh_str rest = lh_request_header(rq, "Accept");
     lh_str item;
     while (rest.len > 0 && lh_str_split_next(&rest, ',', &item)) {
-        lh_str type = lh_str_trim(lh_str_sub(item, 0, LH_MIN(lh_str_find_char(item, ';'), item.len)));
+        lh_str type =
+            lh_str_trim(lh_str_sub(item, 0, LH_MIN(lh_str_find_char(item, ';'), item.len)));
         for (size_t i = 0; i < LH_ARRAY_LEN(accepts); i++) {
             if (lh_str_eq_nocase(type, lh_str_from(accepts[i].type))) {
                 query->format = accepts[i].format;
@@ -181,7 +194,8 @@ static void choose_format(const lh_request *rq, const sql_request *request, lh_q
 static lh_rc run_stream(lh_ctx *cx, lh_request *rq, lh_reply *rp, lh_query_request *query)
 {
     lh_str big_ints = lh_request_query(rq, "big_ints");
-    if (big_ints.len > 0 && !lh_str_eq(big_ints, LH_S("string")) && !lh_str_eq(big_ints, LH_S("number"))) {
+    if (big_ints.len > 0 && !lh_str_eq(big_ints, LH_S("string")) &&
+        !lh_str_eq(big_ints, LH_S("number"))) {
         LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "big_ints is string or number"));
         return lh_err_field(cx, "big_ints");
     }
@@ -209,7 +223,9 @@ static lh_rc query_sql(lh_ctx *cx, lh_request *rq, lh_reply *rp)
         query.limit = lhi_app(rq)->query_rows_default;
     if (request.cursor.len > 0)
         LH_TRY(lh_query_cursor_apply(cx, request.cursor, &query));
-    cx->deadline_us = LH_MAX(cx->deadline_us, lh_clock_mono_us() + query.timeout_us); /* the query's own deadline rules */
+    cx->deadline_us =
+        LH_MAX(cx->deadline_us,
+               lh_clock_mono_us() + query.timeout_us); /* the query's own deadline rules */
     return run_stream(cx, rq, rp, &query);
 }
 
@@ -250,23 +266,57 @@ static lh_rc query_cancel(lh_ctx *cx, lh_request *rq, lh_reply *rp)
 }
 
 static const lh_query_param sql_params[] = {
-    {"big_ints", "string", "string: integers beyond 2^53 come as text; number (default): as numbers."}, {0}};
-static const lh_query_param preview_params[] = {
-    {"limit", "integer", "Rows, 1 to 1,000; 20 by default."}, {"big_ints", "string", "As for /query/sql."}, {0}};
-
-#define SQL_ERRORS "sql_syntax sql_invalid sql_denied unknown_dataset memory_limit worker_crashed pool_full no_space"
-
-const lh_route lh_query_routes[] = {
-    {.method = "POST", .path = "/query/sql", .handler = query_sql, .access = LH_ACCESS_READ, .body_max_bytes = 4u << 20,
-     .body = &sql_record, .reply = &reply_record, .query = sql_params, .errors = SQL_ERRORS, .tag = "query",
-     .summary = "Run one SELECT; the result is streamed."},
-    {.method = "GET", .path = "/query/running", .handler = query_running, .access = LH_ACCESS_READ,
-     .reply = &query_list, .tag = "query", .summary = "List the queries that run now."},
-    {.method = "GET", .path = "/query/recent", .handler = query_recent, .access = LH_ACCESS_READ, .reply = &query_list,
-     .tag = "query", .summary = "List running and recent queries with their cost."},
-    {.method = "DELETE", .path = "/query/{query_id}", .handler = query_cancel, .access = LH_ACCESS_WRITE,
-     .errors = "not_found", .tag = "query", .summary = "Cancel a running query."},
-    {.method = "GET", .path = "/catalog/datasets/by-name/{name}/preview", .handler = dataset_preview,
-     .access = LH_ACCESS_READ, .reply = &reply_record, .query = preview_params, .errors = SQL_ERRORS, .tag = "catalog",
-     .summary = "Show the first rows of a dataset."},
+    {"big_ints", "string",
+     "string: integers beyond 2^53 come as text; number (default): as numbers."},
     {0}};
+static const lh_query_param preview_params[] = {
+    {"limit", "integer", "Rows, 1 to 1,000; 20 by default."},
+    {"big_ints", "string", "As for /query/sql."},
+    {0}};
+
+#define SQL_ERRORS                                                                                 \
+    "sql_syntax sql_invalid sql_denied unknown_dataset memory_limit worker_crashed pool_full "     \
+    "no_space"
+
+const lh_route lh_query_routes[] = {{.method = "POST",
+                                     .path = "/query/sql",
+                                     .handler = query_sql,
+                                     .access = LH_ACCESS_READ,
+                                     .body_max_bytes = 4u << 20,
+                                     .body = &sql_record,
+                                     .reply = &reply_record,
+                                     .query = sql_params,
+                                     .errors = SQL_ERRORS,
+                                     .tag = "query",
+                                     .summary = "Run one SELECT; the result is streamed."},
+                                    {.method = "GET",
+                                     .path = "/query/running",
+                                     .handler = query_running,
+                                     .access = LH_ACCESS_READ,
+                                     .reply = &query_list,
+                                     .tag = "query",
+                                     .summary = "List the queries that run now."},
+                                    {.method = "GET",
+                                     .path = "/query/recent",
+                                     .handler = query_recent,
+                                     .access = LH_ACCESS_READ,
+                                     .reply = &query_list,
+                                     .tag = "query",
+                                     .summary = "List running and recent queries with their cost."},
+                                    {.method = "DELETE",
+                                     .path = "/query/{query_id}",
+                                     .handler = query_cancel,
+                                     .access = LH_ACCESS_WRITE,
+                                     .errors = "not_found",
+                                     .tag = "query",
+                                     .summary = "Cancel a running query."},
+                                    {.method = "GET",
+                                     .path = "/catalog/datasets/by-name/{name}/preview",
+                                     .handler = dataset_preview,
+                                     .access = LH_ACCESS_READ,
+                                     .reply = &reply_record,
+                                     .query = preview_params,
+                                     .errors = SQL_ERRORS,
+                                     .tag = "catalog",
+                                     .summary = "Show the first rows of a dataset."},
+                                    {0}};

@@ -9,7 +9,7 @@
 #include "os/file.h"
 #include "os/thread.h"
 
-#define INBOX_COPY_BYTES (1u << 20)
+#define INBOX_COPY_BYTES  (1u << 20)
 #define INBOX_ARENA_BYTES (64u * 1024u * 1024u)
 
 typedef struct seen_file {
@@ -53,7 +53,8 @@ static seen_file *find_seen(lh_inbox *inbox, lh_str name)
     return NULL;
 }
 
-static lh_rc copy_to_staging(lh_ctx *cx, lh_inbox *inbox, lh_str path, lh_staged **ret_staged, lh_str *ret_sha256)
+static lh_rc copy_to_staging(lh_ctx *cx, lh_inbox *inbox, lh_str path, lh_staged **ret_staged,
+                             lh_str *ret_sha256)
 {
     LH_CLEANUP(lh_file_close) lh_file *file = NULL;
     LH_CLEANUP(lh_staged_free) lh_staged *staged = NULL;
@@ -104,7 +105,8 @@ static lh_rc take(lh_ctx *cx, lh_inbox *inbox, seen_file *file)
 }
 
 /* Moves the file away; a name that is taken there gets the time in front. */
-static lh_rc move_away(lh_ctx *cx, lh_inbox *inbox, const seen_file *file, lh_str folder, lh_str *ret_path)
+static lh_rc move_away(lh_ctx *cx, lh_inbox *inbox, const seen_file *file, lh_str folder,
+                       lh_str *ret_path)
 {
     lh_str from = lh_path_join(cx, inbox->folder, lh_str_from(file->name));
     lh_str to = lh_path_join(cx, folder, lh_str_from(file->name));
@@ -243,7 +245,8 @@ static void inbox_thread(void *arg)
     lh_arena_free(arena);
 }
 
-lh_rc lh_inbox_open(lh_ctx *cx, lh_ingest *ingest, const lh_inbox_options *opts, lh_inbox **ret_inbox)
+lh_rc lh_inbox_open(lh_ctx *cx, lh_ingest *ingest, const lh_inbox_options *opts,
+                    lh_inbox **ret_inbox)
 {
     lh_inbox *inbox = lh_alloc_zero(1, sizeof *inbox);
     if (!inbox)

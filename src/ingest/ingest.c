@@ -9,7 +9,7 @@
 #include "ingest/ingest_private.h"
 #include "os/file.h"
 
-#define UPSERT_TRIES 5
+#define UPSERT_TRIES    5
 #define JOB_ARENA_BYTES (64u * 1024u * 1024u)
 
 const char *const lh_ingest_mode_names[] = {"replace", "append", "upsert", NULL};
@@ -17,8 +17,10 @@ const char *const lh_ingest_mode_names[] = {"replace", "append", "upsert", NULL}
 static const lh_field column_fields[] = {
     LH_FIELD("name", STR, lh_ingest_result_column, name, .doc = "Name of the column."),
     LH_FIELD("type", STR, lh_ingest_result_column, type, .doc = "SQL type."),
-    LH_FIELD("field_id", I32, lh_ingest_result_column, field_id, .doc = "Permanent id of the column."),
-    LH_FIELD("pii", LIST, lh_ingest_result_column, pii, .item = LH_F_STR, .doc = "Kinds of personal data found."),
+    LH_FIELD("field_id", I32, lh_ingest_result_column, field_id,
+             .doc = "Permanent id of the column."),
+    LH_FIELD("pii", LIST, lh_ingest_result_column, pii, .item = LH_F_STR,
+             .doc = "Kinds of personal data found."),
     {0}};
 static const lh_record column_record = {.name = "IngestColumn",
                                         .size = sizeof(lh_ingest_result_column),
@@ -26,14 +28,16 @@ static const lh_record column_record = {.name = "IngestColumn",
                                         .doc = "One column of the dataset after the ingest."};
 static const lh_field result_fields[] = {
     LH_FIELD("job_id", STR, lh_ingest_result, job_id, .doc = "Job of this ingest."),
-    LH_FIELD("state", STR, lh_ingest_result, state, .doc = "State of the job: done, or running when it was not waited for."),
+    LH_FIELD("state", STR, lh_ingest_result, state,
+             .doc = "State of the job: done, or running when it was not waited for."),
     LH_FIELD("dataset", STR, lh_ingest_result, dataset, .doc = "Dataset the rows are in."),
     LH_FIELD("commit", U64, lh_ingest_result, commit, .doc = "Commit that made them visible."),
     LH_FIELD("rows", U64, lh_ingest_result, rows, .doc = "Rows of the file."),
     LH_FIELD("bytes", U64, lh_ingest_result, bytes, .doc = "Bytes of the file as it arrived."),
-    LH_FIELD("columns", LIST, lh_ingest_result, columns, .item = LH_F_OBJECT, .record = &column_record,
-             .doc = "Columns of the dataset."),
-    LH_FIELD("oddities", MAP_I64, lh_ingest_result, oddities, .doc = "What was odd in the file, and how often."),
+    LH_FIELD("columns", LIST, lh_ingest_result, columns, .item = LH_F_OBJECT,
+             .record = &column_record, .doc = "Columns of the dataset."),
+    LH_FIELD("oddities", MAP_I64, lh_ingest_result, oddities,
+             .doc = "What was odd in the file, and how often."),
     LH_FIELD("duplicate", BOOL, lh_ingest_result, duplicate,
              .doc = "The same bytes were already in the dataset: nothing was done."),
     {0}};
@@ -42,8 +46,8 @@ const lh_record lh_ingest_result_record = {.name = "IngestResult",
                                            .fields = result_fields,
                                            .doc = "What an ingest came to."};
 
-lh_rc lh_ingest_open(lh_ctx *cx, lh_catalog *catalog, lh_pool *pool, lh_jobs *jobs, const lh_ingest_settings *settings,
-                     lh_ingest **ret_ingest)
+lh_rc lh_ingest_open(lh_ctx *cx, lh_catalog *catalog, lh_pool *pool, lh_jobs *jobs,
+                     const lh_ingest_settings *settings, lh_ingest **ret_ingest)
 {
     lh_ingest *ingest = lh_alloc_zero(1, sizeof *ingest);
     if (!ingest)
@@ -82,17 +86,19 @@ static int is_duplicate(const lhi_ingest_job *ij, const lh_manifest *manifest)
     return 0;
 }
 
-static lh_rc write_result(lh_ctx *cx, lh_job *job, const lhi_ingest_job *ij, const lh_snapshot *snapshot,
-                          const lh_ingest_done *done)
+static lh_rc write_result(lh_ctx *cx, lh_job *job, const lhi_ingest_job *ij,
+                          const lh_snapshot *snapshot, const lh_ingest_done *done)
 {
     const lh_manifest *manifest = lh_snapshot_manifest(snapshot);
     const lh_schema *schema = lh_manifest_current(manifest);
     const lh_column *columns = schema->columns.items;
-    lh_ingest_result_column *shown = LH_NEW_ARRAY(cx, lh_ingest_result_column, LH_MAX(schema->columns.count, (size_t)1));
+    lh_ingest_result_column *shown =
+        LH_NEW_ARRAY(cx, lh_ingest_result_column, LH_MAX(schema->columns.count, (size_t)1));
     if (!shown)
         return cx->err.rc;
     for (size_t i = 0; i < schema->columns.count; i++)
-        shown[i] = (lh_ingest_result_column){columns[i].name, columns[i].type, columns[i].field_id, columns[i].pii};
+        shown[i] = (lh_ingest_result_column){columns[i].name, columns[i].type, columns[i].field_id,
+                                             columns[i].pii};
     lh_ingest_result result = {.job_id = lh_job_id(job),
                                .state = LH_S("done"),
                                .dataset = manifest->name,
@@ -133,7 +139,8 @@ static lh_rc run_once(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij)
     lh_ingest_done done;
     LH_TRY(lhi_ingest_convert(cx, job, ij, base, &done));
     LH_CLEANUP(lh_snapshot_unref) lh_snapshot *made = NULL;
-    LH_TRY(lhi_ingest_commit(cx, job, ij, &done, base ? lh_snapshot_manifest(base)->commit : 0, &made));
+    LH_TRY(lhi_ingest_commit(cx, job, ij, &done, base ? lh_snapshot_manifest(base)->commit : 0,
+                             &made));
     lh_metric_add(LH_M_INGEST_ROWS, (int64_t)done.rows);
     lh_metric_add(LH_M_INGEST_BYTES, (int64_t)ij->source_bytes);
     LH_LOG(cx, INGEST_DONE, LH_KS("dataset", ij->request.dataset), LH_KI("rows", done.rows),
@@ -150,8 +157,9 @@ static lh_rc job_run(lh_ctx *cx, lh_job *job, void *arg)
         rc = run_once(cx, job, ij);
     }
     if (rc != LH_OK)
-        LH_LOG(cx, INGEST_FAILED, LH_KS("dataset", ij->request.dataset), LH_KS("file", ij->request.file_name),
-               LH_KS("code", lh_str_from(lh_rc_code(rc))), LH_KS("message", lh_str_from(cx->err.message)));
+        LH_LOG(cx, INGEST_FAILED, LH_KS("dataset", ij->request.dataset),
+               LH_KS("file", ij->request.file_name), LH_KS("code", lh_str_from(lh_rc_code(rc))),
+               LH_KS("message", lh_str_from(cx->err.message)));
     return rc;
 }
 
@@ -171,14 +179,23 @@ static lh_rc copy_list(lh_ctx *cx, const lh_list *from, lh_list *ret)
 }
 
 /* Copies every text of the request into the job's own arena; the request of the client ends before the job does. */
-static lh_rc copy_request(lh_ctx *cx, lh_arena *arena, const lh_ingest_request *from, lh_ingest_request *ret)
+static lh_rc copy_request(lh_ctx *cx, lh_arena *arena, const lh_ingest_request *from,
+                          lh_ingest_request *ret)
 {
     lh_ctx own;
     lh_ctx_init_child(&own, arena, cx);
     lh_ingest_request r = *from;
-    lh_str *texts[] = {&r.dataset,           &r.key,           &r.file_name,        &r.bucket,
-                       &r.source_system,     &r.sha256,        &r.actor,            &r.options.delimiter,
-                       &r.options.quote,     &r.options.encoding, &r.options.compression};
+    lh_str *texts[] = {&r.dataset,
+                       &r.key,
+                       &r.file_name,
+                       &r.bucket,
+                       &r.source_system,
+                       &r.sha256,
+                       &r.actor,
+                       &r.options.delimiter,
+                       &r.options.quote,
+                       &r.options.encoding,
+                       &r.options.compression};
     for (size_t i = 0; i < LH_ARRAY_LEN(texts); i++) {
         *texts[i] = lh_ctx_dup(&own, *texts[i]);
         if (!texts[i]->ptr)
@@ -204,8 +221,8 @@ static lh_rc check_request(lh_ctx *cx, const lh_ingest_request *request)
     return LH_OK;
 }
 
-lh_rc lh_ingest_start(lh_ctx *cx, lh_ingest *ingest, lh_staged *source, const lh_ingest_request *request,
-                      lh_str *ret_job_id)
+lh_rc lh_ingest_start(lh_ctx *cx, lh_ingest *ingest, lh_staged *source,
+                      const lh_ingest_request *request, lh_str *ret_job_id)
 {
     LH_TRY(check_request(cx, request));
     lh_ingest_request r = *request;

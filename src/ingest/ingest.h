@@ -24,7 +24,11 @@ LH_WARN_UNUSED lh_rc lh_ingest_open(lh_ctx *cx, lh_catalog *catalog, lh_pool *po
                                     const lh_ingest_settings *settings, lh_ingest **ret_ingest);
 lh_ingest *lh_ingest_close(lh_ingest *ingest);
 
-typedef enum lh_ingest_mode { LH_INGEST_REPLACE, LH_INGEST_APPEND, LH_INGEST_UPSERT } lh_ingest_mode;
+typedef enum lh_ingest_mode {
+    LH_INGEST_REPLACE,
+    LH_INGEST_APPEND,
+    LH_INGEST_UPSERT
+} lh_ingest_mode;
 extern const char *const lh_ingest_mode_names[]; /* replace append upsert */
 
 typedef struct lh_ingest_request {
@@ -32,10 +36,10 @@ typedef struct lh_ingest_request {
     int mode;       /* lh_ingest_mode */
     lh_str key;     /* upsert: row key column; empty = the dataset's row key */
     lh_ingest_options options;
-    lh_str file_name; /* last component only is used */
-    lh_str bucket;    /* "primary" */
+    lh_str file_name;     /* last component only is used */
+    lh_str bucket;        /* "primary" */
     lh_str source_system; /* "file", "inbox" */
-    lh_str sha256;    /* hex of the source as it arrived */
+    lh_str sha256;        /* hex of the source as it arrived */
     const struct lh_principal *principal;
     lh_str actor; /* for the journal */
 } lh_ingest_request;
@@ -62,8 +66,8 @@ extern const lh_record lh_ingest_result_record;
 
 /* Starts the job and takes the staged source (on success). Texts are copied. Errors: LH_E_BAD_NAME, LH_E_BAD_VALUE,
  * LH_E_POOL_FULL. The job's errors: LH_E_UNPROCESSABLE, LH_E_TOO_LARGE, LH_E_MEMORY_LIMIT, LH_E_NO_SPACE, ... */
-LH_WARN_UNUSED lh_rc lh_ingest_start(lh_ctx *cx, lh_ingest *ingest, lh_staged *source, const lh_ingest_request *request,
-                                     lh_str *ret_job_id);
+LH_WARN_UNUSED lh_rc lh_ingest_start(lh_ctx *cx, lh_ingest *ingest, lh_staged *source,
+                                     const lh_ingest_request *request, lh_str *ret_job_id);
 
 /* ---- footers: what the files of a snapshot say about themselves ---- */
 typedef struct lh_footers {
@@ -74,8 +78,8 @@ typedef struct lh_footers {
     size_t columns_count;
 } lh_footers;
 /* Reads every footer in a worker. LH_E_UNPROCESSABLE (a file that is not Parquet), LH_E_NOT_FOUND (a file is gone). */
-LH_WARN_UNUSED lh_rc lh_ingest_read_footers(lh_ctx *cx, lh_ingest *ingest, const lh_snapshot *snapshot,
-                                            lh_footers *ret_footers);
+LH_WARN_UNUSED lh_rc lh_ingest_read_footers(lh_ctx *cx, lh_ingest *ingest,
+                                            const lh_snapshot *snapshot, lh_footers *ret_footers);
 int lh_footers_differ(const lh_footers *footers, const lh_manifest *manifest);
 /* For a commit's build function: sets rows, and the columns where the files have one schema. LH_E_CONFLICT when next has other files. */
 LH_WARN_UNUSED lh_rc lh_footers_apply(lh_ctx *cx, const lh_footers *footers, lh_manifest *next);
@@ -83,11 +87,12 @@ LH_WARN_UNUSED lh_rc lh_footers_apply(lh_ctx *cx, const lh_footers *footers, lh_
 /* ---- inbox ---- */
 typedef struct lh_inbox lh_inbox;
 typedef struct lh_inbox_options {
-    lh_str folder;        /* with processed/ and failed/, made when absent */
-    int64_t poll_us;      /* a file is taken when it did not change between two looks */
+    lh_str folder;   /* with processed/ and failed/, made when absent */
+    int64_t poll_us; /* a file is taken when it did not change between two looks */
     const struct lh_principal *principal;
 } lh_inbox_options;
-LH_WARN_UNUSED lh_rc lh_inbox_open(lh_ctx *cx, lh_ingest *ingest, const lh_inbox_options *opts, lh_inbox **ret_inbox);
+LH_WARN_UNUSED lh_rc lh_inbox_open(lh_ctx *cx, lh_ingest *ingest, const lh_inbox_options *opts,
+                                   lh_inbox **ret_inbox);
 lh_inbox *lh_inbox_close(lh_inbox *inbox);
 
 #endif

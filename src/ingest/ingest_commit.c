@@ -26,7 +26,8 @@ static lh_rc plan_columns(lh_ctx *cx, commit_plan *plan)
         return cx->err.rc;
     for (size_t i = 0; i < count; i++) {
         double sampled = from[i].sampled > 0 ? (double)from[i].sampled : 1.0;
-        lh_pii_hints hints = {(double)from[i].like_email / sampled, (double)from[i].like_phone / sampled,
+        lh_pii_hints hints = {(double)from[i].like_email / sampled,
+                              (double)from[i].like_phone / sampled,
                               (double)from[i].like_ssn / sampled};
         plan->columns[i] = (lh_column){.name = from[i].name, .type = from[i].type};
         LH_TRY(lh_pii_detect(cx, from[i].name, from[i].type, &hints, &plan->columns[i].pii));
@@ -47,16 +48,18 @@ static lh_rc publish(lh_ctx *cx, commit_plan *plan)
     for (size_t i = 0; i < plan->done->parts.count; i++) {
         LH_CLEANUP(lh_staged_free) lh_staged *staged = NULL;
         LH_TRY(lh_store_adopt(cx, store, lh_path_base(parts[i].path), &staged));
-        lh_str key = lh_ctx_fmt(cx, "datasets/%.*s/%016llx-%04zu.parquet", LH_STR_ARG(plan->ij->request.dataset),
-                                (unsigned long long)random, i);
+        lh_str key =
+            lh_ctx_fmt(cx, "datasets/%.*s/%016llx-%04zu.parquet",
+                       LH_STR_ARG(plan->ij->request.dataset), (unsigned long long)random, i);
         lh_object_sum sum;
         LH_TRY(lh_staged_publish(cx, staged, key, &sum));
-        plan->files[plan->files_count++] = (lh_data_file){.bucket = LH_S("primary"),
-                                                          .key = key,
-                                                          .kind = LH_FILE_KIND_BASE,
-                                                          .rows = parts[i].rows,
-                                                          .bytes = sum.bytes,
-                                                          .sha256 = lh_ctx_dup(cx, lh_str_from(sum.sha256))};
+        plan->files[plan->files_count++] =
+            (lh_data_file){.bucket = LH_S("primary"),
+                           .key = key,
+                           .kind = LH_FILE_KIND_BASE,
+                           .rows = parts[i].rows,
+                           .bytes = sum.bytes,
+                           .sha256 = lh_ctx_dup(cx, lh_str_from(sum.sha256))};
         lh_job_add(plan->job, 1);
     }
     return LH_OK;
@@ -93,7 +96,8 @@ static lh_rc build(lh_ctx *cx, const lh_manifest *parent, lh_manifest *next, voi
     commit_plan *plan = arg;
     const lh_ingest_request *rq = &plan->ij->request;
     if (rq->mode == LH_INGEST_UPSERT && (parent ? parent->commit : 0) != plan->base_commit)
-        return lh_fail(cx, LH_E_CONFLICT, "dataset '%.*s' changed meanwhile", LH_STR_ARG(rq->dataset));
+        return lh_fail(cx, LH_E_CONFLICT, "dataset '%.*s' changed meanwhile",
+                       LH_STR_ARG(rq->dataset));
     int32_t schema_id;
     if (rq->mode == LH_INGEST_APPEND) {
         LH_TRY(lh_manifest_merge(cx, next, plan->columns, plan->done->columns.count, &schema_id));
@@ -113,19 +117,21 @@ static lh_rc build(lh_ctx *cx, const lh_manifest *parent, lh_manifest *next, voi
     if (next->embedding.last_embedded_at != 0 && next->embedding.embedding_stale_since == 0)
         next->embedding.embedding_stale_since = lh_clock_real_us();
     LH_TRY(add_lineage(cx, plan, next));
-    lh_manifest_event event = {.action = lh_str_from(action_of(plan, parent)),
-                               .new_value = lh_ctx_fmt(cx, "%llu rows", (unsigned long long)plan->done->rows),
-                               .actor = rq->actor,
-                               .source = rq->file_name};
+    lh_manifest_event event = {
+        .action = lh_str_from(action_of(plan, parent)),
+        .new_value = lh_ctx_fmt(cx, "%llu rows", (unsigned long long)plan->done->rows),
+        .actor = rq->actor,
+        .source = rq->file_name};
     return lh_manifest_add_event(cx, next, &event);
 }
 
-lh_rc lhi_ingest_commit(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij, const lh_ingest_done *done, uint64_t base_commit,
-                        lh_snapshot **ret_snapshot)
+lh_rc lhi_ingest_commit(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij, const lh_ingest_done *done,
+                        uint64_t base_commit, lh_snapshot **ret_snapshot)
 {
     commit_plan plan = {.ij = ij, .job = job, .done = done, .base_commit = base_commit};
     LH_TRY(plan_columns(cx, &plan));
     LH_TRY(publish(cx, &plan));
     lh_job_phase(job, "committing", "files", plan.files_count);
-    return lh_catalog_commit(cx, ij->ingest->catalog, ij->request.dataset, build, &plan, ret_snapshot);
+    return lh_catalog_commit(cx, ij->ingest->catalog, ij->request.dataset, build, &plan,
+                             ret_snapshot);
 }

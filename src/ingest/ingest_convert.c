@@ -18,7 +18,8 @@ static lh_rc task_json(lh_ctx *cx, const lhi_ingest_job *ij, const lh_snapshot *
     if (ij->request.mode == LH_INGEST_UPSERT) {
         task.key = ij->request.key;
         if (base)
-            LH_TRY(lh_snapshot_sql(cx, lh_catalog_store(ij->ingest->catalog), base, &task.base_sql));
+            LH_TRY(
+                lh_snapshot_sql(cx, lh_catalog_store(ij->ingest->catalog), base, &task.base_sql));
     }
     lh_json_writer w;
     lh_jw_init(&w, cx, json);
@@ -31,7 +32,8 @@ static lh_rc on_progress(lh_ctx *cx, lh_job *job, lh_str payload, const char **p
     lh_progress_message p;
     LH_TRY(lh_record_parse(cx, &lh_progress_record, payload, &p));
     /* Phases of the worker are a small fixed set; the job wants static text. */
-    static const char *const phases[] = {"unpacking", "scanning", "converting", "merging", "checking", NULL};
+    static const char *const phases[] = {"unpacking", "scanning", "converting",
+                                         "merging",   "checking", NULL};
     for (size_t i = 0; phases[i]; i++) {
         if (lh_str_eq(p.phase, lh_str_from(phases[i])) && *phase != phases[i]) {
             *phase = phases[i];
@@ -51,13 +53,15 @@ static lh_rc read_result(lh_ctx *cx, lh_job *job, lh_lease *lease, lh_ingest_don
         if (frame.kind == LH_FRAME_PROGRESS)
             LH_TRY(on_progress(cx, job, frame.payload, &phase));
         else if (frame.kind == LH_FRAME_DONE)
-            return lh_record_parse(cx, &lh_ingest_done_record, lh_ctx_dup(cx, frame.payload), ret_done);
+            return lh_record_parse(cx, &lh_ingest_done_record, lh_ctx_dup(cx, frame.payload),
+                                   ret_done);
         else
             return lh_fail(cx, LH_E_INTERNAL, "frame kind %d in an ingest", (int)frame.kind);
     }
 }
 
-lh_rc lhi_ingest_convert(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij, const lh_snapshot *base, lh_ingest_done *ret_done)
+lh_rc lhi_ingest_convert(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij, const lh_snapshot *base,
+                         lh_ingest_done *ret_done)
 {
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, LH_FRAME_BYTES_MAX);
@@ -66,7 +70,8 @@ lh_rc lhi_ingest_convert(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij, const lh_s
     LH_TRY(lh_file_open(cx, lh_staged_path(ij->source), LH_FILE_READ, &source));
     lh_job_phase(job, "waiting", "bytes", ij->source_bytes);
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
-    cx->deadline_us = LH_MIN(cx->deadline_us, lh_clock_mono_us() + ij->ingest->settings.task_timeout_us);
+    cx->deadline_us =
+        LH_MIN(cx->deadline_us, lh_clock_mono_us() + ij->ingest->settings.task_timeout_us);
     LH_TRY(lh_pool_lease(cx, ij->ingest->pool, LH_WORKER_INGEST, LH_S("ingest"), &lease));
     int fd = lh_file_fd(source);
     LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&json), &fd, 1));

@@ -30,9 +30,11 @@ static lh_rc inspect(lh_ctx *cx, lh_ingest *ingest, lh_list paths, lh_ingest_don
         lh_frame frame;
         LH_TRY(lh_lease_read(cx, lease, &frame));
         if (frame.kind == LH_FRAME_DONE)
-            return lh_record_parse(cx, &lh_ingest_done_record, lh_ctx_dup(cx, frame.payload), ret_done);
+            return lh_record_parse(cx, &lh_ingest_done_record, lh_ctx_dup(cx, frame.payload),
+                                   ret_done);
         if (frame.kind != LH_FRAME_PROGRESS)
-            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d while footers are read", (int)frame.kind);
+            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d while footers are read",
+                           (int)frame.kind);
     }
 }
 
@@ -52,7 +54,8 @@ static lh_rc take_columns(lh_ctx *cx, const lh_ingest_done *done, lh_footers *fo
     return LH_OK;
 }
 
-lh_rc lh_ingest_read_footers(lh_ctx *cx, lh_ingest *ingest, const lh_snapshot *snapshot, lh_footers *ret_footers)
+lh_rc lh_ingest_read_footers(lh_ctx *cx, lh_ingest *ingest, const lh_snapshot *snapshot,
+                             lh_footers *ret_footers)
 {
     const lh_manifest *m = lh_snapshot_manifest(snapshot);
     const lh_data_file *files = m->files.items;
@@ -68,7 +71,8 @@ lh_rc lh_ingest_read_footers(lh_ctx *cx, lh_ingest *ingest, const lh_snapshot *s
         LH_TRY(inspect(cx, ingest, (lh_list){paths, m->files.count}, &done));
         const lh_ingest_part *parts = done.parts.items;
         if (done.parts.count != m->files.count)
-            return lh_fail(cx, LH_E_INTERNAL, "%zu footers of %zu files", done.parts.count, m->files.count);
+            return lh_fail(cx, LH_E_INTERNAL, "%zu footers of %zu files", done.parts.count,
+                           m->files.count);
         for (size_t i = 0; i < done.parts.count; i++) {
             footers.file_rows[i] = parts[i].rows;
             footers.rows += parts[i].rows;
@@ -96,7 +100,8 @@ int lh_footers_differ(const lh_footers *footers, const lh_manifest *m)
     if (schema->columns.count != footers->columns_count)
         return 1;
     for (size_t i = 0; i < footers->columns_count; i++) {
-        if (!lh_str_eq(columns[i].name, footers->columns[i].name) || !lh_str_eq(columns[i].type, footers->columns[i].type))
+        if (!lh_str_eq(columns[i].name, footers->columns[i].name) ||
+            !lh_str_eq(columns[i].type, footers->columns[i].type))
             return 1;
     }
     return 0;
@@ -105,7 +110,8 @@ int lh_footers_differ(const lh_footers *footers, const lh_manifest *m)
 lh_rc lh_footers_apply(lh_ctx *cx, const lh_footers *footers, lh_manifest *next)
 {
     if (next->files.count != footers->files_count)
-        return lh_fail(cx, LH_E_CONFLICT, "dataset '%.*s' changed meanwhile", LH_STR_ARG(next->name));
+        return lh_fail(cx, LH_E_CONFLICT, "dataset '%.*s' changed meanwhile",
+                       LH_STR_ARG(next->name));
     lh_data_file *files = LH_NEW_ARRAY(cx, lh_data_file, LH_MAX(next->files.count, (size_t)1));
     if (!files)
         return cx->err.rc;

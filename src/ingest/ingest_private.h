@@ -23,10 +23,11 @@ typedef struct lhi_ingest_job {
 } lhi_ingest_job;
 
 /* The worker's part: source -> Parquet files in staging. base may be NULL. The parts are in the arena of cx. */
-LH_WARN_UNUSED lh_rc lhi_ingest_convert(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij, const lh_snapshot *base,
-                                        lh_ingest_done *ret_done);
+LH_WARN_UNUSED lh_rc lhi_ingest_convert(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij,
+                                        const lh_snapshot *base, lh_ingest_done *ret_done);
 /* The commit's part: publishes the parts and makes the commit. base_commit: what an upsert was computed from. */
-LH_WARN_UNUSED lh_rc lhi_ingest_commit(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij, const lh_ingest_done *done,
-                                       uint64_t base_commit, lh_snapshot **ret_snapshot);
+LH_WARN_UNUSED lh_rc lhi_ingest_commit(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij,
+                                       const lh_ingest_done *done, uint64_t base_commit,
+                                       lh_snapshot **ret_snapshot);
 
 #endif

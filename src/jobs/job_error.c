@@ -7,7 +7,8 @@ static int number_of(const lh_json *object, lh_str key)
 {
     const lh_json *value = lh_json_get(object, key);
     int64_t number;
-    if (!value || value->kind != LH_JSON_NUMBER || !lh_parse_i64(value->text, &number) || number < 0 || number > INT32_MAX)
+    if (!value || value->kind != LH_JSON_NUMBER || !lh_parse_i64(value->text, &number) ||
+        number < 0 || number > INT32_MAX)
         return 0;
     return (int)number;
 }

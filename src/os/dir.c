@@ -21,6 +21,22 @@ lh_str lh_path_join(lh_ctx *cx, lh_str a, lh_str b)
     return lh_ctx_fmt(cx, "%.*s%s%.*s", LH_STR_ARG(a), slash, LH_STR_ARG(b));
 }
 
+lh_rc lh_path_absolute(lh_ctx *cx, lh_str path, lh_str *ret_path)
+{
+    const char *text = lh_ctx_cstr(cx, path);
+    if (text == NULL)
+        return lh_fail(cx, LH_E_BAD_NAME, "a path with a NUL byte");
+    char *absolute = realpath(text, NULL);
+    if (absolute == NULL)
+        return lh_fail_errno(cx, "resolving a path", errno);
+    lh_str copy = lh_ctx_dup(cx, lh_str_from(absolute));
+    free(absolute);
+    if (copy.ptr == NULL)
+        return LH_E_NO_MEMORY;
+    *ret_path = copy;
+    return LH_OK;
+}
+
 lh_str lh_path_dir(lh_str path)
 {
     size_t slash = lh_str_rfind_char(path, '/');

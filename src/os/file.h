@@ -78,6 +78,8 @@ LH_DEFINE_CLEANUP_VALUE(lh_map, lh_map_close)
 
 /* path joins in the arena: one slash between. */
 lh_str lh_path_join(lh_ctx *cx, lh_str a, lh_str b);
+/* The absolute path of what exists there, links resolved; in the arena. */
+LH_WARN_UNUSED lh_rc lh_path_absolute(lh_ctx *cx, lh_str path, lh_str *ret_path);
 lh_str lh_path_dir(lh_str path);  /* "a/b/c" -> "a/b"; "c" -> "." */
 lh_str lh_path_base(lh_str path); /* "a/b/c" -> "c" */
 

@@ -18,7 +18,8 @@ static lh_rc refuse(lh_ctx *cx, const scan *s, const char *what)
     LH_IGNORE(lh_fail(cx, LH_E_SQL_SYNTAX, "the filter %s", what));
     LH_IGNORE(lh_err_field(cx, "filter"));
     LH_IGNORE(lh_err_place(cx, line, column));
-    return lh_err_hint(cx, "a filter is one condition, for example: status = 'active' AND state = 'IL'");
+    return lh_err_hint(
+        cx, "a filter is one condition, for example: status = 'active' AND state = 'IL'");
 }
 
 static char peek(const scan *s, size_t ahead)
@@ -56,7 +57,8 @@ static lh_rc step(lh_ctx *cx, scan *s)
         return refuse(cx, s, "holds a NUL byte");
     if ((c == '-' && after == '-') || (c == '/' && after == '*'))
         return refuse(cx, s, "holds a comment");
-    if (c == '$' && (after == '$' || (after >= 'A' && after <= 'Z') || (after >= 'a' && after <= 'z') || after == '_'))
+    if (c == '$' && (after == '$' || (after >= 'A' && after <= 'Z') ||
+                     (after >= 'a' && after <= 'z') || after == '_'))
         return refuse(cx, s, "holds a dollar quote or a parameter");
     if (c == '(' || c == '[' || c == '{')
         s->depth++;
@@ -74,7 +76,8 @@ lh_rc lh_sql_check_condition(lh_ctx *cx, lh_str condition)
     if (lh_str_trim(condition).len == 0)
         return refuse(cx, &s, "is empty");
     if (condition.len > LH_SQL_BYTES_MAX / 4)
-        return lh_fail(cx, LH_E_TOO_LARGE, "filter of %zu bytes, limit %u", condition.len, LH_SQL_BYTES_MAX / 4);
+        return lh_fail(cx, LH_E_TOO_LARGE, "filter of %zu bytes, limit %u", condition.len,
+                       LH_SQL_BYTES_MAX / 4);
     if (!lh_utf8_valid(condition))
         return refuse(cx, &s, "is not UTF-8");
     while (s.at < condition.len)

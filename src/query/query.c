@@ -114,18 +114,20 @@ static uint64_t asked_commit(const lh_query_request *request, lh_str name)
 }
 
 /* The dataset of that name, or of that name in another case (SQL identifiers do not mind case). */
-static lh_rc find_snapshot(lh_ctx *cx, run *r, lh_str name, lh_snapshot **ret_snapshot, lh_str_list *ret_near)
+static lh_rc find_snapshot(lh_ctx *cx, run *r, lh_str name, lh_snapshot **ret_snapshot,
+                           lh_str_list *ret_near)
 {
     const lh_query_request *rq = r->request;
     lh_catalog *catalog = r->engine->catalog;
-    lh_rc rc = lh_catalog_get(cx, catalog, name, asked_commit(rq, name), rq->as_of_us, ret_snapshot);
+    lh_rc rc =
+        lh_catalog_get(cx, catalog, name, asked_commit(rq, name), rq->as_of_us, ret_snapshot);
     if (rc != LH_E_UNKNOWN_DATASET && rc != LH_E_BAD_NAME)
         return rc;
     LH_TRY(lh_catalog_near(cx, catalog, name, ret_near));
     for (size_t i = 0; i < ret_near->count; i++) {
         if (lh_str_eq_nocase(ret_near->items[i], name))
-            return lh_catalog_get(cx, catalog, ret_near->items[i], asked_commit(rq, name), rq->as_of_us,
-                                  ret_snapshot);
+            return lh_catalog_get(cx, catalog, ret_near->items[i], asked_commit(rq, name),
+                                  rq->as_of_us, ret_snapshot);
     }
     return LH_E_UNKNOWN_DATASET;
 }
@@ -133,7 +135,8 @@ static lh_rc find_snapshot(lh_ctx *cx, run *r, lh_str name, lh_snapshot **ret_sn
 static lh_rc hold(lh_ctx *cx, run *r, lh_snapshot *snapshot)
 {
     if (lh_ctx_grow(cx, (void **)&r->held, r->held_count, &r->held_cap, sizeof *r->held) != LH_OK ||
-        lh_ctx_grow(cx, (void **)&r->commits, r->commits_count, &r->commits_cap, sizeof *r->commits) != LH_OK) {
+        lh_ctx_grow(cx, (void **)&r->commits, r->commits_count, &r->commits_cap,
+                    sizeof *r->commits) != LH_OK) {
         lh_snapshot_unref(snapshot);
         return cx->err.rc;
     }
@@ -233,20 +236,14 @@ static lh_rc read_frames(lh_ctx *cx, run *r, lh_lease *lease)
         lh_frame frame;
         LH_TRY(lh_lease_read(cx, lease, &frame));
         switch (frame.kind) {
-        case LH_FRAME_NEED:
-            LH_TRY(give_views(cx, r, lease, frame.payload));
-            break;
-        case LH_FRAME_HEAD:
-            LH_TRY(send_head(cx, r, frame.payload));
-            break;
+        case LH_FRAME_NEED: LH_TRY(give_views(cx, r, lease, frame.payload)); break;
+        case LH_FRAME_HEAD: LH_TRY(send_head(cx, r, frame.payload)); break;
         case LH_FRAME_DATA:
             r->entry.bytes += frame.payload.len;
             LH_TRY(r->sink->data(cx, r->sink->arg, frame.payload));
             break;
-        case LH_FRAME_PROGRESS:
-            break;
-        case LH_FRAME_DONE:
-            return finish(cx, r, frame.payload);
+        case LH_FRAME_PROGRESS: break;
+        case LH_FRAME_DONE: return finish(cx, r, frame.payload);
         case LH_FRAME_SETUP:
         case LH_FRAME_READY:
         case LH_FRAME_TASK:
@@ -254,8 +251,7 @@ static lh_rc read_frames(lh_ctx *cx, run *r, lh_lease *lease)
         case LH_FRAME_ERROR:
         case LH_FRAME_CANCEL:
         case LH_FRAME_EXIT:
-        default:
-            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d in a query", (int)frame.kind);
+        default: return lh_fail(cx, LH_E_INTERNAL, "frame kind %d in a query", (int)frame.kind);
         }
     }
 }
@@ -288,19 +284,21 @@ static lh_rc check_request(lh_ctx *cx, const lh_query_engine *engine, const lh_q
         return lh_err_hint(cx, "send one SELECT, for example SELECT 42");
     }
     if (rq->sql.len > LH_SQL_BYTES_MAX) {
-        LH_IGNORE(lh_fail(cx, LH_E_TOO_LARGE, "SQL of %zu bytes, limit %u", rq->sql.len, LH_SQL_BYTES_MAX));
+        LH_IGNORE(lh_fail(cx, LH_E_TOO_LARGE, "SQL of %zu bytes, limit %u", rq->sql.len,
+                          LH_SQL_BYTES_MAX));
         return lh_err_field(cx, "sql");
     }
     if (rq->timeout_us > engine->opts.timeout_us_max) {
-        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "timeout of %lld ms, limit %lld ms", (long long)(rq->timeout_us / 1000),
+        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "timeout of %lld ms, limit %lld ms",
+                          (long long)(rq->timeout_us / 1000),
                           (long long)(engine->opts.timeout_us_max / 1000)));
         return lh_err_field(cx, "timeout_ms");
     }
     return LH_OK;
 }
 
-lh_rc lh_query_run(lh_ctx *cx, lh_query_engine *engine, const lh_query_request *request, const lh_query_sink *sink,
-                   lh_query_outcome *ret_outcome)
+lh_rc lh_query_run(lh_ctx *cx, lh_query_engine *engine, const lh_query_request *request,
+                   const lh_query_sink *sink, lh_query_outcome *ret_outcome)
 {
     LH_TRY(check_request(cx, engine, request));
     run r = {.engine = engine, .request = request, .sink = sink};
@@ -309,7 +307,8 @@ lh_rc lh_query_run(lh_ctx *cx, lh_query_engine *engine, const lh_query_request *
     lh_cancel own = {0};
     if (!cx->cancel)
         cx->cancel = &own;
-    int64_t timeout_us = request->timeout_us > 0 ? request->timeout_us : engine->opts.timeout_us_default;
+    int64_t timeout_us =
+        request->timeout_us > 0 ? request->timeout_us : engine->opts.timeout_us_default;
     cx->deadline_us = LH_MIN(cx->deadline_us, lh_clock_mono_us() + timeout_us);
     lh_rc rc = entry_begin(cx, &r);
     if (rc == LH_OK) {

@@ -13,7 +13,7 @@
 #include "worker/pool.h"
 
 #define LH_SQL_BYTES_MAX (256u * 1024u)
-#define LH_QUERY_RECENT 200
+#define LH_QUERY_RECENT  200
 
 typedef struct lh_query_engine lh_query_engine;
 
@@ -23,8 +23,9 @@ typedef struct lh_query_options {
 } lh_query_options;
 
 /* catalog, policy and pool are borrowed. */
-LH_WARN_UNUSED lh_rc lh_query_engine_open(lh_ctx *cx, lh_catalog *catalog, lh_policy *policy, lh_pool *pool,
-                                          const lh_query_options *opts, lh_query_engine **ret_engine);
+LH_WARN_UNUSED lh_rc lh_query_engine_open(lh_ctx *cx, lh_catalog *catalog, lh_policy *policy,
+                                          lh_pool *pool, const lh_query_options *opts,
+                                          lh_query_engine **ret_engine);
 lh_query_engine *lh_query_engine_close(lh_query_engine *engine);
 
 typedef struct lh_query_request {
@@ -34,14 +35,15 @@ typedef struct lh_query_request {
     uint64_t limit;     /* rows; 0 = no limit */
     uint64_t offset;    /* rows skipped first */
     int64_t timeout_us; /* 0 = default */
-    lh_list snapshots;  /* lh_pair_i64: dataset -> commit; others are read at their current commit */
-    int64_t as_of_us;   /* 0 = now: newest commits not after that time */
+    lh_list snapshots; /* lh_pair_i64: dataset -> commit; others are read at their current commit */
+    int64_t as_of_us;  /* 0 = now: newest commits not after that time */
     bool big_ints_as_text;
 } lh_query_request;
 
 /* Where a result goes, in this order: head once, data any number of times. Called on the thread of the run. */
 typedef struct lh_query_sink {
-    lh_rc (*head)(lh_ctx *cx, void *arg, lh_str query_id, lh_str columns_json); /* [{"name","type"},...] */
+    lh_rc (*head)(lh_ctx *cx, void *arg, lh_str query_id,
+                  lh_str columns_json); /* [{"name","type"},...] */
     lh_rc (*data)(lh_ctx *cx, void *arg, lh_str bytes);
     void *arg;
 } lh_query_sink;
@@ -57,8 +59,9 @@ typedef struct lh_query_outcome {
 
 /* cx->principal asks. cx's deadline and cancel hold, the request's timeout besides. Errors: LH_E_SQL_SYNTAX, LH_E_SQL_INVALID, LH_E_SQL_DENIED,
  * LH_E_UNKNOWN_DATASET, LH_E_DEADLINE, LH_E_MEMORY_LIMIT, LH_E_POOL_FULL, ... with line, column and hint. */
-LH_WARN_UNUSED lh_rc lh_query_run(lh_ctx *cx, lh_query_engine *engine, const lh_query_request *request,
-                                  const lh_query_sink *sink, lh_query_outcome *ret_outcome);
+LH_WARN_UNUSED lh_rc lh_query_run(lh_ctx *cx, lh_query_engine *engine,
+                                  const lh_query_request *request, const lh_query_sink *sink,
+                                  lh_query_outcome *ret_outcome);
 
 typedef enum lh_query_state { LH_QUERY_RUNNING, LH_QUERY_DONE, LH_QUERY_FAILED } lh_query_state;
 typedef struct lh_query_info {
@@ -77,13 +80,14 @@ extern const lh_record lh_query_info_record;
 #define LH_QUERY_SQL_SHOWN 1000
 
 /* Running first, then recent, newest first; in the arena. */
-LH_WARN_UNUSED lh_rc lh_query_list(lh_ctx *cx, lh_query_engine *engine, int running_only, lh_query_info **ret_items,
-                                   size_t *ret_count);
-LH_WARN_UNUSED lh_rc lh_query_cancel(lh_ctx *cx, lh_query_engine *engine, lh_str query_id); /* LH_E_NOT_FOUND */
+LH_WARN_UNUSED lh_rc lh_query_list(lh_ctx *cx, lh_query_engine *engine, int running_only,
+                                   lh_query_info **ret_items, size_t *ret_count);
+LH_WARN_UNUSED lh_rc lh_query_cancel(lh_ctx *cx, lh_query_engine *engine,
+                                     lh_str query_id); /* LH_E_NOT_FOUND */
 
 /* Paging: an opaque text that continues a statement at a row, over the commits the first page read. */
-LH_WARN_UNUSED lh_rc lh_query_cursor_write(lh_ctx *cx, const lh_query_request *request, const lh_query_outcome *outcome,
-                                           lh_str *ret_cursor);
+LH_WARN_UNUSED lh_rc lh_query_cursor_write(lh_ctx *cx, const lh_query_request *request,
+                                           const lh_query_outcome *outcome, lh_str *ret_cursor);
 /* Sets offset and snapshots of request. LH_E_BAD_VALUE when it is damaged or of another statement. */
 LH_WARN_UNUSED lh_rc lh_query_cursor_apply(lh_ctx *cx, lh_str cursor, lh_query_request *request);
 

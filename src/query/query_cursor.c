@@ -13,11 +13,14 @@ typedef struct cursor {
 
 static const lh_field cursor_fields[] = {
     LH_FIELD("offset", U64, cursor, offset, .flags = LH_FIELD_REQUIRED, .doc = "Rows skipped."),
-    LH_FIELD("statement", U64, cursor, statement, .flags = LH_FIELD_REQUIRED, .doc = "Hash of text and parameters."),
+    LH_FIELD("statement", U64, cursor, statement, .flags = LH_FIELD_REQUIRED,
+             .doc = "Hash of text and parameters."),
     LH_FIELD("snapshots", MAP_I64, cursor, snapshots, .doc = "Commits that were read."),
     {0}};
-static const lh_record cursor_record = {
-    .name = "QueryCursor", .size = sizeof(cursor), .fields = cursor_fields, .doc = "Inside of a cursor."};
+static const lh_record cursor_record = {.name = "QueryCursor",
+                                        .size = sizeof(cursor),
+                                        .fields = cursor_fields,
+                                        .doc = "Inside of a cursor."};
 
 #define CURSOR_BYTES_MAX (64u * 1024u)
 
@@ -26,8 +29,8 @@ static uint64_t statement_hash(const lh_query_request *request)
     return lh_hash64(request->params, lh_hash64(request->sql, 1));
 }
 
-lh_rc lh_query_cursor_write(lh_ctx *cx, const lh_query_request *request, const lh_query_outcome *outcome,
-                            lh_str *ret_cursor)
+lh_rc lh_query_cursor_write(lh_ctx *cx, const lh_query_request *request,
+                            const lh_query_outcome *outcome, lh_str *ret_cursor)
 {
     cursor c = {.offset = request->offset + outcome->rows,
                 .statement = statement_hash(request),
@@ -50,7 +53,8 @@ static lh_rc bad_cursor(lh_ctx *cx, const char *why)
 {
     LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "the cursor %s", why));
     LH_IGNORE(lh_err_field(cx, "cursor"));
-    return lh_err_hint(cx, "send next_cursor of the last page unchanged, with the same sql and params");
+    return lh_err_hint(cx,
+                       "send next_cursor of the last page unchanged, with the same sql and params");
 }
 
 lh_rc lh_query_cursor_apply(lh_ctx *cx, lh_str text, lh_query_request *request)
@@ -62,7 +66,8 @@ lh_rc lh_query_cursor_apply(lh_ctx *cx, lh_str text, lh_query_request *request)
     if (!json)
         return cx->err.rc;
     cursor c;
-    if (!lh_hex_parse(text, json, bytes) || lh_record_parse(cx, &cursor_record, lh_str_n(json, bytes), &c) != LH_OK)
+    if (!lh_hex_parse(text, json, bytes) ||
+        lh_record_parse(cx, &cursor_record, lh_str_n(json, bytes), &c) != LH_OK)
         return bad_cursor(cx, "is damaged");
     if (c.statement != statement_hash(request))
         return bad_cursor(cx, "belongs to another statement");

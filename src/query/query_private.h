@@ -31,7 +31,7 @@ struct lh_query_engine {
     lh_pool *pool;
     lh_query_options opts;
     lh_mutex lock;
-    lhi_query_entry *running; /* on the stacks of their runs */
+    lhi_query_entry *running;                /* on the stacks of their runs */
     lhi_query_entry recent[LH_QUERY_RECENT]; /* ring */
     uint64_t recent_count;
 };

@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-#define KIND LH_S("chunk-store")
-#define VERSION 1u
+#define KIND      LH_S("chunk-store")
+#define VERSION   1u
 #define HASH_SEED 7u
 
 typedef struct id_entry {
@@ -91,7 +91,8 @@ static lh_rc write_ids(lh_ctx *cx, lh_chunk_writer *w)
         qsort(w->ids, w->count, sizeof *w->ids, by_hash);
     LH_TRY(lh_container_section_begin(cx, w->container, LH_S("id_hashes"), sizeof(uint64_t)));
     for (size_t i = 0; i < w->count; i++)
-        LH_TRY(lh_container_section_write(cx, w->container, lh_str_n(&w->ids[i].hash, sizeof(uint64_t))));
+        LH_TRY(lh_container_section_write(cx, w->container,
+                                          lh_str_n(&w->ids[i].hash, sizeof(uint64_t))));
     LH_TRY(lh_container_section_end(cx, w->container));
     LH_TRY(lh_container_section_begin(cx, w->container, LH_S("id_rows"), sizeof(uint32_t)));
     for (size_t i = 0; i < w->count; i++) {
@@ -132,13 +133,15 @@ lh_rc lh_chunk_store_open(lh_ctx *cx, lh_str bytes, lh_chunk_store *ret_store)
     lh_str id_rows;
     LH_TRY(lh_container_open(cx, bytes, KIND, &c));
     if (c.kind_version != VERSION)
-        return lh_fail(cx, LH_E_CORRUPT, "chunk store of version %u, this program reads %u", c.kind_version, VERSION);
+        return lh_fail(cx, LH_E_CORRUPT, "chunk store of version %u, this program reads %u",
+                       c.kind_version, VERSION);
     LH_TRY(lh_container_get(cx, &c, LH_S("rows"), 1, &rows));
     LH_TRY(lh_container_get(cx, &c, LH_S("row_offsets"), sizeof(uint64_t), &offsets));
     LH_TRY(lh_container_get(cx, &c, LH_S("id_hashes"), sizeof(uint64_t), &hashes));
     LH_TRY(lh_container_get(cx, &c, LH_S("id_rows"), sizeof(uint32_t), &id_rows));
     uint64_t count = offsets.len / sizeof(uint64_t);
-    if (count == 0 || hashes.len / sizeof(uint64_t) != count - 1 || id_rows.len / sizeof(uint32_t) != count - 1)
+    if (count == 0 || hashes.len / sizeof(uint64_t) != count - 1 ||
+        id_rows.len / sizeof(uint32_t) != count - 1)
         return lh_fail(cx, LH_E_CORRUPT, "chunk store: its sections do not fit each other");
     *ret_store = (lh_chunk_store){.rows = (const uint8_t *)rows.ptr,
                                   .rows_bytes = rows.len,
@@ -168,20 +171,23 @@ static int take_u32(lh_str *rest, uint32_t *ret)
     return 1;
 }
 
-lh_rc lh_chunk_store_get(lh_ctx *cx, const lh_chunk_store *store, uint64_t row, lh_chunk_row *ret_row)
+lh_rc lh_chunk_store_get(lh_ctx *cx, const lh_chunk_store *store, uint64_t row,
+                         lh_chunk_row *ret_row)
 {
     lh_assert(row < store->count);
     uint64_t begin = store->row_offsets[row];
     uint64_t end = store->row_offsets[row + 1];
     if (begin > end || end > store->rows_bytes)
-        return lh_fail(cx, LH_E_CORRUPT, "chunk store: offsets of row %llu", (unsigned long long)row);
+        return lh_fail(cx, LH_E_CORRUPT, "chunk store: offsets of row %llu",
+                       (unsigned long long)row);
     lh_str rest = lh_str_n(store->rows + begin, (size_t)(end - begin));
     lh_str hash;
     uint32_t id_bytes;
     uint32_t text_bytes;
     lh_chunk_row out;
-    if (!take_u32(&rest, &id_bytes) || !take(&rest, id_bytes, &out.id) || !take_u32(&rest, &out.chunk_no) ||
-        !take(&rest, sizeof(uint64_t), &hash) || !take_u32(&rest, &text_bytes) || rest.len != text_bytes)
+    if (!take_u32(&rest, &id_bytes) || !take(&rest, id_bytes, &out.id) ||
+        !take_u32(&rest, &out.chunk_no) || !take(&rest, sizeof(uint64_t), &hash) ||
+        !take_u32(&rest, &text_bytes) || rest.len != text_bytes)
         return lh_fail(cx, LH_E_CORRUPT, "chunk store: row %llu", (unsigned long long)row);
     memcpy(&out.content_hash, hash.ptr, sizeof out.content_hash);
     out.text = rest;
@@ -189,8 +195,8 @@ lh_rc lh_chunk_store_get(lh_ctx *cx, const lh_chunk_store *store, uint64_t row, 
     return LH_OK;
 }
 
-lh_rc lh_chunk_store_find(lh_ctx *cx, const lh_chunk_store *store, lh_str id, void (*visit)(void *arg, uint64_t row),
-                          void *arg)
+lh_rc lh_chunk_store_find(lh_ctx *cx, const lh_chunk_store *store, lh_str id,
+                          void (*visit)(void *arg, uint64_t row), void *arg)
 {
     uint64_t hash = lh_hash64(id, HASH_SEED);
     uint64_t low = 0;

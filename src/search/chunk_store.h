@@ -22,9 +22,12 @@ typedef struct lh_chunk_row {
 } lh_chunk_row;
 
 typedef struct lh_chunk_writer lh_chunk_writer;
-LH_WARN_UNUSED lh_rc lh_chunk_writer_new(lh_ctx *cx, lh_container_sink sink, lh_chunk_writer **ret_writer);
-LH_WARN_UNUSED lh_rc lh_chunk_writer_add(lh_ctx *cx, lh_chunk_writer *writer, const lh_chunk_row *row);
-LH_WARN_UNUSED lh_rc lh_chunk_writer_finish(lh_ctx *cx, lh_chunk_writer *writer, uint64_t *ret_file_bytes);
+LH_WARN_UNUSED lh_rc lh_chunk_writer_new(lh_ctx *cx, lh_container_sink sink,
+                                         lh_chunk_writer **ret_writer);
+LH_WARN_UNUSED lh_rc lh_chunk_writer_add(lh_ctx *cx, lh_chunk_writer *writer,
+                                         const lh_chunk_row *row);
+LH_WARN_UNUSED lh_rc lh_chunk_writer_finish(lh_ctx *cx, lh_chunk_writer *writer,
+                                            uint64_t *ret_file_bytes);
 lh_chunk_writer *lh_chunk_writer_free(lh_chunk_writer *writer);
 LH_DEFINE_CLEANUP(lh_chunk_writer, lh_chunk_writer_free)
 
@@ -36,8 +39,10 @@ typedef struct lh_chunk_store {
     const uint32_t *id_rows;
     uint64_t count;
 } lh_chunk_store;
-LH_WARN_UNUSED lh_rc lh_chunk_store_open(lh_ctx *cx, lh_str bytes, lh_chunk_store *ret_store); /* LH_E_CORRUPT */
-LH_WARN_UNUSED lh_rc lh_chunk_store_get(lh_ctx *cx, const lh_chunk_store *store, uint64_t row, lh_chunk_row *ret_row);
+LH_WARN_UNUSED lh_rc lh_chunk_store_open(lh_ctx *cx, lh_str bytes,
+                                         lh_chunk_store *ret_store); /* LH_E_CORRUPT */
+LH_WARN_UNUSED lh_rc lh_chunk_store_get(lh_ctx *cx, const lh_chunk_store *store, uint64_t row,
+                                        lh_chunk_row *ret_row);
 /* Calls visit for every row of that id. */
 LH_WARN_UNUSED lh_rc lh_chunk_store_find(lh_ctx *cx, const lh_chunk_store *store, lh_str id,
                                          void (*visit)(void *arg, uint64_t row), void *arg);

@@ -11,8 +11,8 @@
 #include "base/ctx.h"
 
 #define LH_CHUNK_SIZE_DEFAULT 1000
-#define LH_CHUNK_SIZE_MIN 50
-#define LH_CHUNK_SIZE_MAX 8000
+#define LH_CHUNK_SIZE_MIN     50
+#define LH_CHUNK_SIZE_MAX     8000
 
 typedef struct lh_chunker {
     lh_str text;

@@ -24,7 +24,8 @@ struct lh_embedder {
 };
 #define CACHE_WAYS 4u
 
-lh_rc lh_embedder_open(lh_ctx *cx, lh_pool *pool, uint64_t cache_bytes_max, lh_embedder **ret_embedder)
+lh_rc lh_embedder_open(lh_ctx *cx, lh_pool *pool, uint64_t cache_bytes_max,
+                       lh_embedder **ret_embedder)
 {
     lh_embedder *e = lh_alloc_zero(1, sizeof *e);
     if (!e)
@@ -67,13 +68,15 @@ static lh_rc learn_model(lh_ctx *cx, lh_embedder *e, const lh_lease *lease)
     copy_text(e->model.precision, sizeof e->model.precision, message.precision);
     copy_text(e->model.kernel, sizeof e->model.kernel, message.kernel);
     e->model.dimensions = message.dimensions;
-    size_t fit = (size_t)(e->cache_bytes_max / (message.dimensions * sizeof(float) + sizeof(cache_slot)));
+    size_t fit =
+        (size_t)(e->cache_bytes_max / (message.dimensions * sizeof(float) + sizeof(cache_slot)));
     size_t slots = CACHE_WAYS;
     while (slots * 2 <= fit)
         slots *= 2;
     e->slots = lh_alloc_zero(slots, sizeof *e->slots);
     e->vectors = lh_alloc_zero(slots, message.dimensions * sizeof(float));
-    e->slots_count = e->slots && e->vectors ? slots : 0; /* without memory it works without a cache */
+    e->slots_count =
+        e->slots && e->vectors ? slots : 0; /* without memory it works without a cache */
     e->known = 1;
     return LH_OK;
 }
@@ -141,8 +144,8 @@ static int recall(lh_embedder *e, const uint64_t hash[2], float *out)
     return 1;
 }
 
-static lh_rc send_texts(lh_ctx *cx, lh_lease *lease, const lh_str *texts, const size_t *wanted, size_t count,
-                        lh_embed_purpose purpose)
+static lh_rc send_texts(lh_ctx *cx, lh_lease *lease, const lh_str *texts, const size_t *wanted,
+                        size_t count, lh_embed_purpose purpose)
 {
     lh_embed_task task = {.count = (uint32_t)count, .query = purpose == LH_EMBED_QUERY};
     LH_CLEANUP(lh_buf_done) lh_buf buf;
@@ -155,7 +158,8 @@ static lh_rc send_texts(lh_ctx *cx, lh_lease *lease, const lh_str *texts, const 
     lh_buf_truncate(&buf, 0);
     for (size_t i = 0; i < count; i++) {
         /* A text longer than a frame is far beyond any model's tokens: its head is all that counts. */
-        lh_str text = lh_str_sub(texts[wanted[i]], 0, lh_utf8_cut(texts[wanted[i]], LH_FRAME_BYTES_MAX / 4));
+        lh_str text =
+            lh_str_sub(texts[wanted[i]], 0, lh_utf8_cut(texts[wanted[i]], LH_FRAME_BYTES_MAX / 4));
         uint32_t len = (uint32_t)text.len;
         if (buf.len + 4 + text.len > LH_FRAME_BYTES_MAX / 2) {
             LH_TRY(lh_lease_write(cx, lease, LH_FRAME_DATA, lh_buf_str(&buf)));
@@ -180,7 +184,9 @@ static lh_rc read_vectors(lh_ctx *cx, lh_lease *lease, float *out, size_t floats
         if (frame.kind == LH_FRAME_PROGRESS || frame.kind == LH_FRAME_HEAD)
             continue;
         if (frame.kind == LH_FRAME_DONE)
-            return got == bytes ? LH_OK : lh_fail(cx, LH_E_INTERNAL, "%zu bytes of vectors, not %zu", got, bytes);
+            return got == bytes
+                       ? LH_OK
+                       : lh_fail(cx, LH_E_INTERNAL, "%zu bytes of vectors, not %zu", got, bytes);
         if (frame.kind != LH_FRAME_DATA || frame.payload.len > bytes - got)
             return lh_fail(cx, LH_E_INTERNAL, "an embed worker answered out of order");
         if (frame.payload.len > 0)
@@ -189,11 +195,11 @@ static lh_rc read_vectors(lh_ctx *cx, lh_lease *lease, float *out, size_t floats
     }
 }
 
-static lh_rc embed_unknown(lh_ctx *cx, lh_embedder *e, const lh_str *texts, const size_t *wanted, size_t count,
-                           lh_embed_purpose purpose, float *out)
+static lh_rc embed_unknown(lh_ctx *cx, lh_embedder *e, const lh_str *texts, const size_t *wanted,
+                           size_t count, lh_embed_purpose purpose, float *out)
 {
     uint32_t dimensions = e->model.dimensions;
-    float *vectors = LH_NEW_ARRAY(cx, float, count * dimensions);
+    float *vectors = LH_NEW_ARRAY(cx, float, count *dimensions);
     if (!vectors)
         return cx->err.rc;
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
@@ -210,8 +216,8 @@ static lh_rc embed_unknown(lh_ctx *cx, lh_embedder *e, const lh_str *texts, cons
     return LH_OK;
 }
 
-lh_rc lh_embedder_embed(lh_ctx *cx, lh_embedder *e, const lh_str *texts, size_t count, lh_embed_purpose purpose,
-                        float *out)
+lh_rc lh_embedder_embed(lh_ctx *cx, lh_embedder *e, const lh_str *texts, size_t count,
+                        lh_embed_purpose purpose, float *out)
 {
     lh_assert(count <= LH_EMBED_BATCH_MAX);
     lh_embedder_model model;

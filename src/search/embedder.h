@@ -13,7 +13,8 @@
 #define LH_EMBED_BATCH_MAX 256
 
 typedef struct lh_embedder lh_embedder;
-LH_WARN_UNUSED lh_rc lh_embedder_open(lh_ctx *cx, lh_pool *pool, uint64_t cache_bytes_max, lh_embedder **ret_embedder);
+LH_WARN_UNUSED lh_rc lh_embedder_open(lh_ctx *cx, lh_pool *pool, uint64_t cache_bytes_max,
+                                      lh_embedder **ret_embedder);
 lh_embedder *lh_embedder_close(lh_embedder *embedder);
 
 /* What the model is. Starts a worker the first time. LH_E_UNAVAILABLE with a hint when there is no model. */
@@ -23,11 +24,12 @@ typedef struct lh_embedder_model {
     char kernel[32];
     uint32_t dimensions;
 } lh_embedder_model;
-LH_WARN_UNUSED lh_rc lh_embedder_describe(lh_ctx *cx, lh_embedder *embedder, lh_embedder_model *ret_model);
+LH_WARN_UNUSED lh_rc lh_embedder_describe(lh_ctx *cx, lh_embedder *embedder,
+                                          lh_embedder_model *ret_model);
 
 /* out: count x dimensions floats. query: the texts are questions. count <= LH_EMBED_BATCH_MAX. */
 typedef enum lh_embed_purpose { LH_EMBED_DOCUMENT, LH_EMBED_QUERY } lh_embed_purpose;
-LH_WARN_UNUSED lh_rc lh_embedder_embed(lh_ctx *cx, lh_embedder *embedder, const lh_str *texts, size_t count,
-                                       lh_embed_purpose purpose, float *out);
+LH_WARN_UNUSED lh_rc lh_embedder_embed(lh_ctx *cx, lh_embedder *embedder, const lh_str *texts,
+                                       size_t count, lh_embed_purpose purpose, float *out);
 
 #endif

@@ -5,7 +5,7 @@
 #include "search/search_private.h"
 
 #define META_BYTES_MAX (64u * 1024u * 1024u)
-#define META_PREFIX "vectors/meta/"
+#define META_PREFIX    "vectors/meta/"
 
 lhi_generation *lhi_generation_unref(lhi_generation *g)
 {
@@ -30,12 +30,14 @@ static lh_rc open_files(lh_ctx *cx, lh_store *store, lhi_generation *g)
     LH_TRY(lh_chunk_store_open(cx, g->chunks_map.bytes, &g->chunks));
     lh_vector_stats stats;
     lh_vector_index_stats(g->index, &stats);
-    if (stats.rows != g->chunks.count || stats.rows != g->meta.chunks || stats.dimensions != g->meta.dimensions)
+    if (stats.rows != g->chunks.count || stats.rows != g->meta.chunks ||
+        stats.dimensions != g->meta.dimensions)
         return lh_fail(cx, LH_E_CORRUPT, "segment and chunk store do not fit each other");
     return LH_OK;
 }
 
-lh_rc lhi_generation_open(lh_ctx *cx, lh_store *store, lh_str meta_json, lhi_generation **ret_generation)
+lh_rc lhi_generation_open(lh_ctx *cx, lh_store *store, lh_str meta_json,
+                          lhi_generation **ret_generation)
 {
     LH_CLEANUP(lhi_generation_unref) lhi_generation *g = lh_alloc_zero(1, sizeof *g);
     if (!g)
@@ -47,7 +49,8 @@ lh_rc lhi_generation_open(lh_ctx *cx, lh_store *store, lh_str meta_json, lhi_gen
     lh_ctx own;
     lh_ctx_init(&own, g->arena);
     lh_str json = lh_ctx_dup(&own, meta_json);
-    lh_rc rc = json.ptr ? lh_record_parse(&own, &lh_index_meta_record, json, &g->meta) : LH_E_NO_MEMORY;
+    lh_rc rc =
+        json.ptr ? lh_record_parse(&own, &lh_index_meta_record, json, &g->meta) : LH_E_NO_MEMORY;
     if (rc == LH_OK)
         rc = open_files(&own, store, g);
     if (rc == LH_E_NO_MEMORY)
@@ -103,7 +106,8 @@ static lh_rc open_one(lh_ctx *cx, lh_search *search, lh_str key)
     LH_TRY(lh_store_get(cx, store, key, META_BYTES_MAX, &json));
     LH_CLEANUP(lhi_generation_unref) lhi_generation *g = NULL;
     LH_TRY(lhi_generation_open(cx, store, json, &g));
-    if (!lh_str_eq(g->meta.index_name, name)) { /* a copied or damaged object: the key is what people ask for */
+    if (!lh_str_eq(g->meta.index_name,
+                   name)) { /* a copied or damaged object: the key is what people ask for */
         lh_ctx own;
         lh_ctx_init(&own, g->arena);
         g->meta.index_name = lh_ctx_dup(&own, name);
@@ -126,7 +130,8 @@ lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts, lh_search **ret_s
     search->parts = *parts;
     lh_mutex_init(&search->lock);
     lh_object_page page;
-    lh_rc rc = lh_store_list(cx, lh_catalog_store(parts->catalog), LH_S(META_PREFIX), LH_STR_NONE, 0, &page);
+    lh_rc rc = lh_store_list(cx, lh_catalog_store(parts->catalog), LH_S(META_PREFIX), LH_STR_NONE,
+                             0, &page);
     for (size_t i = 0; rc == LH_OK && i < page.count; i++)
         rc = open_one(cx, search, page.items[i].key);
     if (rc != LH_OK) {
@@ -135,6 +140,11 @@ lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts, lh_search **ret_s
     }
     *ret_search = search;
     return LH_OK;
+}
+
+void lh_search_stop(lh_search *search)
+{
+    atomic_store(&search->stopping, 1);
 }
 
 lh_search *lh_search_close(lh_search *search)
@@ -185,13 +195,15 @@ static lh_rc no_such_index(lh_ctx *cx, lh_search *search, lh_str name)
     return lh_err_hint(cx, "indexes are: %s", near);
 }
 
-lh_rc lhi_search_ref(lh_ctx *cx, lh_search *search, lh_str index_name, lhi_generation **ret_generation)
+lh_rc lhi_search_ref(lh_ctx *cx, lh_search *search, lh_str index_name,
+                     lhi_generation **ret_generation)
 {
     LH_WITH_LOCK(&search->lock);
     lhi_slot *slot = find_slot(search, index_name);
     if (!slot || !slot->current || !may_see(cx, search, slot->current)) {
         if (slot && slot->building && !slot->current) {
-            LH_IGNORE(lh_fail(cx, LH_E_CONFLICT, "index '%.*s' is being built", LH_STR_ARG(index_name)));
+            LH_IGNORE(
+                lh_fail(cx, LH_E_CONFLICT, "index '%.*s' is being built", LH_STR_ARG(index_name)));
             return lh_err_hint(cx, "GET /vectors/jobs shows how far it is");
         }
         return no_such_index(cx, search, index_name);
@@ -230,7 +242,8 @@ lh_rc lhi_search_begin_build(lh_ctx *cx, lh_search *search, lh_str index_name)
     lhi_slot *slot;
     LH_TRY(find_or_add_slot(cx, search, index_name, &slot));
     if (slot->building) {
-        LH_IGNORE(lh_fail(cx, LH_E_CONFLICT, "index '%.*s' is being built already", LH_STR_ARG(index_name)));
+        LH_IGNORE(lh_fail(cx, LH_E_CONFLICT, "index '%.*s' is being built already",
+                          LH_STR_ARG(index_name)));
         return lh_err_hint(cx, "wait for its job (GET /vectors/jobs), or cancel it");
     }
     slot->building = 1;
@@ -256,8 +269,8 @@ static lh_rc copy_meta(lh_ctx *cx, const lh_index_meta *from, lh_index_meta *ret
     return lh_record_parse(cx, &lh_index_meta_record, lh_ctx_dup(cx, lh_buf_str(&json)), ret);
 }
 
-lh_rc lh_search_list(lh_ctx *cx, lh_search *search, lh_str source, lh_str model, lh_index_meta **ret_items,
-                     size_t *ret_count)
+lh_rc lh_search_list(lh_ctx *cx, lh_search *search, lh_str source, lh_str model,
+                     lh_index_meta **ret_items, size_t *ret_count)
 {
     LH_WITH_LOCK(&search->lock);
     size_t count = 0;

@@ -27,9 +27,13 @@ typedef struct lh_search_parts { /* all borrowed */
 } lh_search_parts;
 
 /* Opens every index there is. A damaged one is logged and listed as damaged; the others work. */
-LH_WARN_UNUSED lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts, lh_search **ret_search);
+LH_WARN_UNUSED lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts,
+                                    lh_search **ret_search);
 /* Starts the jobs of builds that a crash or stop cut off; once the server is ready. */
-LH_WARN_UNUSED lh_rc lh_search_resume(lh_ctx *cx, lh_search *search, const struct lh_principal *principal);
+LH_WARN_UNUSED lh_rc lh_search_resume(lh_ctx *cx, lh_search *search,
+                                      const struct lh_principal *principal);
+/* Before the jobs are cancelled by a stop: builds that go on then keep their plans, to be resumed. */
+void lh_search_stop(lh_search *search);
 lh_search *lh_search_close(lh_search *search);
 
 typedef struct lh_index_request {
@@ -45,8 +49,8 @@ extern const lh_record lh_index_request_record;
 
 /* Checks the request against the dataset, then starts the job. LH_E_UNKNOWN_DATASET, LH_E_UNPROCESSABLE (column, with
  * near names), LH_E_CONFLICT (a build of it runs), LH_E_BAD_NAME. */
-LH_WARN_UNUSED lh_rc lh_search_build(lh_ctx *cx, lh_search *search, const lh_index_request *request, lh_str *ret_job_id,
-                                     lh_str *ret_index_name);
+LH_WARN_UNUSED lh_rc lh_search_build(lh_ctx *cx, lh_search *search, const lh_index_request *request,
+                                     lh_str *ret_job_id, lh_str *ret_index_name);
 
 typedef struct lh_index_part {
     lh_str key;
@@ -85,17 +89,18 @@ typedef struct lh_index_meta {
 extern const lh_record lh_index_meta_record;
 
 /* In order of name; in the arena. source and model may be empty (all). */
-LH_WARN_UNUSED lh_rc lh_search_list(lh_ctx *cx, lh_search *search, lh_str source, lh_str model, lh_index_meta **ret_items,
-                                    size_t *ret_count);
-LH_WARN_UNUSED lh_rc lh_search_get(lh_ctx *cx, lh_search *search, lh_str index_name, lh_index_meta *ret_meta);
+LH_WARN_UNUSED lh_rc lh_search_list(lh_ctx *cx, lh_search *search, lh_str source, lh_str model,
+                                    lh_index_meta **ret_items, size_t *ret_count);
+LH_WARN_UNUSED lh_rc lh_search_get(lh_ctx *cx, lh_search *search, lh_str index_name,
+                                   lh_index_meta *ret_meta);
 
 typedef struct lh_search_request {
     lh_str index_name;
     lh_str query;
     lh_list vector; /* double */
     uint32_t k;
-    lh_str filter;    /* SQL condition over the dataset */
-    lh_list columns;  /* lh_str */
+    lh_str filter;      /* SQL condition over the dataset */
+    lh_list columns;    /* lh_str */
     uint32_t ef_search; /* kept for graph kinds; the flat kind is exact */
 } lh_search_request;
 extern const lh_record lh_search_request_record;

@@ -11,8 +11,8 @@
 #include "search/search_private.h"
 
 #define BUILD_ARENA_BYTES (256u * 1024u * 1024u)
-#define PLAN_BYTES_MAX (64u * 1024u * 1024u)
-#define PLAN_PREFIX "vectors/building/"
+#define PLAN_BYTES_MAX    (64u * 1024u * 1024u)
+#define PLAN_PREFIX       "vectors/building/"
 
 typedef struct build_job {
     lh_search *search;
@@ -72,14 +72,16 @@ static lh_rc publish(lh_ctx *cx, lh_search *search, const lhi_plan *plan, const 
     LH_CLEANUP(lhi_generation_unref) lhi_generation *generation = NULL;
     LH_TRY(lhi_generation_open(cx, store, lh_buf_str(&json), &generation));
     if (generation->meta.damage.len > 0)
-        return lh_fail(cx, LH_E_CORRUPT, "the new generation does not open: %.*s", LH_STR_ARG(generation->meta.damage));
+        return lh_fail(cx, LH_E_CORRUPT, "the new generation does not open: %.*s",
+                       LH_STR_ARG(generation->meta.damage));
     LH_FAULT(cx, INDEX_BEFORE_META);
     LH_TRY(lh_store_put(cx, store, lhi_meta_key(cx, meta->index_name), lh_buf_str(&json)));
     LH_FAULT(cx, INDEX_AFTER_META);
     LH_TRY(lhi_search_swap(cx, search, LH_TAKE(generation)));
     embedded_note note = {plan->source_commit, meta->index_name};
     LH_CLEANUP(lh_snapshot_unref) lh_snapshot *made = NULL;
-    LH_TRY(lh_catalog_commit(cx, search->parts.catalog, plan->request.dataset, note_embedded, &note, &made));
+    LH_TRY(lh_catalog_commit(cx, search->parts.catalog, plan->request.dataset, note_embedded, &note,
+                             &made));
     return lh_store_delete(cx, store, lhi_plan_key(cx, meta->index_name));
 }
 
@@ -128,8 +130,8 @@ static lh_rc build_run_keeping_plan(lh_ctx *cx, lh_job *job, void *arg)
     lh_rc rc = build_run(cx, job, arg);
     if (rc == LH_OK || lh_rc_retryable(rc))
         return rc;
-    if (rc == LH_E_CANCELLED && b->plan.rows_done > 0 && b->plan.parts.count > 0)
-        return rc; /* a stop of the server looks like this too; resume finds its parts */
+    if (rc == LH_E_CANCELLED && atomic_load(&b->search->stopping))
+        return rc;
     lh_err err = cx->err;
     lh_err_clear(cx);
     lh_cancel *cancel = cx->cancel;
@@ -142,8 +144,8 @@ static lh_rc build_run_keeping_plan(lh_ctx *cx, lh_job *job, void *arg)
 }
 
 /* Takes the plan's JSON apart again in an arena that lives as long as the job. */
-static lh_rc start_job(lh_ctx *cx, lh_search *search, const lhi_plan *plan, const struct lh_principal *principal,
-                       lh_str *ret_job_id)
+static lh_rc start_job(lh_ctx *cx, lh_search *search, const lhi_plan *plan,
+                       const struct lh_principal *principal, lh_str *ret_job_id)
 {
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, PLAN_BYTES_MAX);
@@ -161,7 +163,8 @@ static lh_rc start_job(lh_ctx *cx, lh_search *search, const lhi_plan *plan, cons
     lh_ctx_init(&own, arena);
     b->search = search;
     b->arena = arena;
-    lh_rc rc = lh_record_parse(&own, &lhi_plan_record, lh_ctx_dup(&own, lh_buf_str(&json)), &b->plan);
+    lh_rc rc =
+        lh_record_parse(&own, &lhi_plan_record, lh_ctx_dup(&own, lh_buf_str(&json)), &b->plan);
     if (rc != LH_OK)
         cx->err = own.err;
     lh_job_spec spec = {.kind = LH_S("index"),
@@ -196,7 +199,8 @@ static lh_rc unknown_column(lh_ctx *cx, const lh_grant *grant, lh_str name, cons
             near = grant->columns[i]->name;
         }
     }
-    LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the dataset has no column '%.*s'", LH_STR_ARG(name)));
+    LH_IGNORE(
+        lh_fail(cx, LH_E_UNPROCESSABLE, "the dataset has no column '%.*s'", LH_STR_ARG(name)));
     LH_IGNORE(lh_err_field(cx, "%s", field));
     if (near.len == 0)
         return lh_err_hint(cx, "GET /catalog/datasets/by-name/<name> lists its columns");
@@ -214,7 +218,8 @@ static lh_rc check_column(lh_ctx *cx, const lh_grant *grant, lh_str *name, const
     return unknown_column(cx, grant, *name, field);
 }
 
-static lh_rc check_request(lh_ctx *cx, lh_search *search, lh_index_request *rq, uint64_t *ret_commit)
+static lh_rc check_request(lh_ctx *cx, lh_search *search, lh_index_request *rq,
+                           uint64_t *ret_commit)
 {
     LH_CLEANUP(lh_snapshot_unref) lh_snapshot *snapshot = NULL;
     LH_TRY(lh_catalog_get(cx, search->parts.catalog, rq->dataset, 0, 0, &snapshot));
@@ -225,12 +230,13 @@ static lh_rc check_request(lh_ctx *cx, lh_search *search, lh_index_request *rq, 
     rq->id_column = lh_ctx_dup(cx, rq->id_column);
     rq->text_column = lh_ctx_dup(cx, rq->text_column);
     if (rq->overlap > rq->chunk_size / 2) {
-        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "overlap %u, limit %u (half of chunk_size)", rq->overlap,
-                          rq->chunk_size / 2));
+        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "overlap %u, limit %u (half of chunk_size)",
+                          rq->overlap, rq->chunk_size / 2));
         return lh_err_field(cx, "overlap");
     }
     if (rq->index_name.len == 0)
-        rq->index_name = lh_ctx_fmt(cx, "%.*s_%.*s", LH_STR_ARG(rq->dataset), LH_STR_ARG(rq->text_column));
+        rq->index_name =
+            lh_ctx_fmt(cx, "%.*s_%.*s", LH_STR_ARG(rq->dataset), LH_STR_ARG(rq->text_column));
     lh_rc rc = lh_dataset_check_name(cx, rq->index_name);
     if (rc != LH_OK) {
         LH_IGNORE(lh_err_field(cx, "index_name"));
@@ -245,7 +251,8 @@ static lh_rc check_model(lh_ctx *cx, lh_search *search, const lh_index_request *
     lh_embedder_model model;
     LH_TRY(lh_embedder_describe(cx, search->parts.embedder, &model));
     if (rq->model.len > 0 && !lh_str_eq_nocase(rq->model, lh_str_from(model.name))) {
-        LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "no embedding model '%.*s'", LH_STR_ARG(rq->model)));
+        LH_IGNORE(
+            lh_fail(cx, LH_E_UNPROCESSABLE, "no embedding model '%.*s'", LH_STR_ARG(rq->model)));
         LH_IGNORE(lh_err_field(cx, "model"));
         return lh_err_hint(cx, "models are: %s", model.name);
     }
@@ -255,8 +262,8 @@ static lh_rc check_model(lh_ctx *cx, lh_search *search, const lh_index_request *
     return LH_OK;
 }
 
-lh_rc lh_search_build(lh_ctx *cx, lh_search *search, const lh_index_request *request, lh_str *ret_job_id,
-                      lh_str *ret_index_name)
+lh_rc lh_search_build(lh_ctx *cx, lh_search *search, const lh_index_request *request,
+                      lh_str *ret_job_id, lh_str *ret_index_name)
 {
     lhi_plan plan = {.request = *request, .started_at = lh_clock_real_us()};
     LH_TRY(check_request(cx, search, &plan.request, &plan.source_commit));

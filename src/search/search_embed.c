@@ -8,11 +8,11 @@
 #include "search/chunker.h"
 #include "search/search_private.h"
 
-#define PART_CHUNKS 4096u
-#define EMBED_BATCH 64u
-#define PART_BYTES_MAX (256u * 1024u * 1024u)
+#define PART_CHUNKS       4096u
+#define EMBED_BATCH       64u
+#define PART_BYTES_MAX    (256u * 1024u * 1024u)
 #define BATCH_ARENA_BYTES (128u * 1024u * 1024u)
-#define BATCH_TIMEOUT_US (120 * 1000000ll)
+#define BATCH_TIMEOUT_US  (120 * 1000000ll)
 
 typedef struct pending {
     lh_str id;
@@ -48,9 +48,11 @@ static lh_rc spool(lh_ctx *cx, embed_run *r, lh_staged *staged)
     const lh_index_request *rq = &r->plan->request;
     lh_pair_i64 commit = {rq->dataset, (int64_t)r->plan->source_commit};
     lh_query_request query = {
-        .sql = lh_ctx_fmt(cx, "SELECT CAST(%.*s AS VARCHAR) AS id, CAST(%.*s AS VARCHAR) AS text FROM %.*s",
-                          LH_STR_ARG(lh_sql_ident(cx, rq->id_column)), LH_STR_ARG(lh_sql_ident(cx, rq->text_column)),
-                          LH_STR_ARG(lh_sql_ident(cx, rq->dataset))),
+        .sql = lh_ctx_fmt(
+            cx, "SELECT CAST(%.*s AS VARCHAR) AS id, CAST(%.*s AS VARCHAR) AS text FROM %.*s",
+            LH_STR_ARG(lh_sql_ident(cx, rq->id_column)),
+            LH_STR_ARG(lh_sql_ident(cx, rq->text_column)),
+            LH_STR_ARG(lh_sql_ident(cx, rq->dataset))),
         .format = LH_SQL_NDJSON,
         .snapshots = {&commit, 1},
         .offset = r->plan->rows_done};
@@ -77,9 +79,10 @@ static lh_rc send_rows(lh_ctx *cx, lh_lease *lease, lh_str rows)
 
 static lh_rc write_part(lh_ctx *cx, embed_run *r, lh_ingest_done *ret_done)
 {
-    lh_ingest_task task = {.op = LH_INGEST_WRITE_CHUNKS,
-                           .output_prefix = lh_ctx_fmt(cx, "part-%.*s-%zu", LH_STR_ARG(r->plan->generation),
-                                                       r->parts_count)};
+    lh_ingest_task task = {
+        .op = LH_INGEST_WRITE_CHUNKS,
+        .output_prefix =
+            lh_ctx_fmt(cx, "part-%.*s-%zu", LH_STR_ARG(r->plan->generation), r->parts_count)};
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, LH_FRAME_BYTES_MAX);
     lh_json_writer w;
@@ -94,9 +97,11 @@ static lh_rc write_part(lh_ctx *cx, embed_run *r, lh_ingest_done *ret_done)
         lh_frame frame;
         LH_TRY(lh_lease_read(cx, lease, &frame));
         if (frame.kind == LH_FRAME_DONE)
-            return lh_record_parse(cx, &lh_ingest_done_record, lh_ctx_dup(cx, frame.payload), ret_done);
+            return lh_record_parse(cx, &lh_ingest_done_record, lh_ctx_dup(cx, frame.payload),
+                                   ret_done);
         if (frame.kind != LH_FRAME_PROGRESS)
-            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d while a part is written", (int)frame.kind);
+            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d while a part is written",
+                           (int)frame.kind);
     }
 }
 
@@ -104,8 +109,8 @@ static lh_rc save_plan(lh_ctx *cx, embed_run *r)
 {
     lhi_plan plan = *r->plan;
     plan.spent_ms += (lh_clock_mono_us() - r->began_us) / 1000;
-    return lhi_put_record(cx, lh_catalog_store(r->search->parts.catalog), lhi_plan_key(cx, plan.request.index_name),
-                          &lhi_plan_record, &plan);
+    return lhi_put_record(cx, lh_catalog_store(r->search->parts.catalog),
+                          lhi_plan_key(cx, plan.request.index_name), &lhi_plan_record, &plan);
 }
 
 static lh_rc end_part(lh_ctx *cx, embed_run *r)
@@ -123,12 +128,14 @@ static lh_rc end_part(lh_ctx *cx, embed_run *r)
     LH_TRY(lh_store_adopt(cx, store, lh_path_base(made[0].path), &staged));
     lh_object_sum sum;
     /* A crash between publish and plan leaves the part's key taken: the time makes the next try another key. */
-    lh_str key = lh_ctx_fmt(cx, "vectors/%.*s/%.*s/part-%06zu-%llx.parquet", LH_STR_ARG(r->plan->request.index_name),
-                            LH_STR_ARG(r->plan->generation), r->parts_count, (unsigned long long)lh_clock_real_us());
+    lh_str key = lh_ctx_fmt(
+        cx, "vectors/%.*s/%.*s/part-%06zu-%llx.parquet", LH_STR_ARG(r->plan->request.index_name),
+        LH_STR_ARG(r->plan->generation), r->parts_count, (unsigned long long)lh_clock_real_us());
     LH_FAULT(cx, INDEX_BEFORE_PART);
     LH_TRY(lh_staged_publish(cx, staged, key, &sum));
     LH_FAULT(cx, INDEX_AFTER_PART);
-    LH_TRY(lh_ctx_grow(cx, (void **)&r->parts, r->parts_count, &r->parts_capacity, sizeof *r->parts));
+    LH_TRY(
+        lh_ctx_grow(cx, (void **)&r->parts, r->parts_count, &r->parts_capacity, sizeof *r->parts));
     r->parts[r->parts_count++] =
         (lh_index_part){key, r->part_chunks, sum.bytes, lh_ctx_dup(cx, lh_str_from(sum.sha256))};
     r->plan->parts = (lh_list){r->parts, r->parts_count};
@@ -141,7 +148,8 @@ static lh_rc end_part(lh_ctx *cx, embed_run *r)
 
 /* ---- chunks ---- */
 
-static lh_rc add_row(lh_ctx *cx, lh_buf *rows, const pending *p, const float *vector, uint32_t dimensions)
+static lh_rc add_row(lh_ctx *cx, lh_buf *rows, const pending *p, const float *vector,
+                     uint32_t dimensions)
 {
     uint32_t id_bytes = (uint32_t)p->id.len;
     uint32_t text_bytes = (uint32_t)p->text.len;
@@ -161,7 +169,7 @@ static lh_rc embed_waiting(lh_ctx *cx, embed_run *r)
     if (r->waiting_count == 0)
         return LH_OK;
     uint32_t dimensions = r->plan->dimensions;
-    float *vectors = LH_NEW_ARRAY(&r->batch, float, r->waiting_count * dimensions);
+    float *vectors = LH_NEW_ARRAY(&r->batch, float, r->waiting_count *dimensions);
     if (!vectors)
         return lh_fail(cx, LH_E_NO_MEMORY, "vectors of a batch");
     lh_str texts[EMBED_BATCH];
@@ -169,8 +177,8 @@ static lh_rc embed_waiting(lh_ctx *cx, embed_run *r)
         texts[i] = r->waiting[i].text;
     r->batch.deadline_us = lh_clock_mono_us() + BATCH_TIMEOUT_US;
     r->batch.cancel = cx->cancel;
-    lh_rc rc = lh_embedder_embed(&r->batch, r->search->parts.embedder, texts, r->waiting_count, LH_EMBED_DOCUMENT,
-                                 vectors);
+    lh_rc rc = lh_embedder_embed(&r->batch, r->search->parts.embedder, texts, r->waiting_count,
+                                 LH_EMBED_DOCUMENT, vectors);
     if (rc != LH_OK) {
         cx->err = r->batch.err;
         return rc;
@@ -268,8 +276,11 @@ lh_rc lhi_embed_source(lh_ctx *cx, lh_search *search, lh_job *job, lhi_plan *pla
     LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(BATCH_ARENA_BYTES);
     if (!r || !arena)
         return lh_fail(cx, LH_E_NO_MEMORY, "index build");
-    *r = (embed_run){
-        .search = search, .job = job, .plan = plan, .rows_seen = plan->rows_done, .began_us = lh_clock_mono_us()};
+    *r = (embed_run){.search = search,
+                     .job = job,
+                     .plan = plan,
+                     .rows_seen = plan->rows_done,
+                     .began_us = lh_clock_mono_us()};
     lh_ctx_init_child(&r->batch, arena, cx);
     lh_buf_init(&r->rows, PART_BYTES_MAX);
     lh_rc rc = run_all(cx, r);

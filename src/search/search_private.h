@@ -26,7 +26,8 @@ typedef struct lhi_generation {
 lhi_generation *lhi_generation_unref(lhi_generation *generation);
 LH_DEFINE_CLEANUP(lhi_generation, lhi_generation_unref)
 /* Opens what the meta object says. A damaged generation opens with meta.damage set. */
-LH_WARN_UNUSED lh_rc lhi_generation_open(lh_ctx *cx, lh_store *store, lh_str meta_json, lhi_generation **ret_generation);
+LH_WARN_UNUSED lh_rc lhi_generation_open(lh_ctx *cx, lh_store *store, lh_str meta_json,
+                                         lhi_generation **ret_generation);
 
 typedef struct lhi_slot { /* one index */
     struct lhi_slot *next;
@@ -38,11 +39,14 @@ typedef struct lhi_slot { /* one index */
 struct lh_search {
     lh_search_parts parts;
     lh_mutex lock;
-    lhi_slot *slots; /* in order of name */
+    lhi_slot *slots;     /* in order of name */
+    atomic_int stopping; /* a cancel comes from the stop of the server: builds keep their plans */
 };
 /* A reference to the current generation. LH_E_NOT_FOUND (with the names there are), LH_E_CORRUPT (damaged). */
-LH_WARN_UNUSED lh_rc lhi_search_ref(lh_ctx *cx, lh_search *search, lh_str index_name, lhi_generation **ret_generation);
-LH_WARN_UNUSED lh_rc lhi_search_swap(lh_ctx *cx, lh_search *search, lhi_generation *taken); /* takes the reference */
+LH_WARN_UNUSED lh_rc lhi_search_ref(lh_ctx *cx, lh_search *search, lh_str index_name,
+                                    lhi_generation **ret_generation);
+LH_WARN_UNUSED lh_rc lhi_search_swap(lh_ctx *cx, lh_search *search,
+                                     lhi_generation *taken); /* takes the reference */
 LH_WARN_UNUSED lh_rc lhi_search_begin_build(lh_ctx *cx, lh_search *search, lh_str index_name);
 void lhi_search_end_build(lh_search *search, lh_str index_name);
 
@@ -63,9 +67,11 @@ typedef struct lhi_plan {
 extern const lh_record lhi_plan_record;
 lh_str lhi_plan_key(lh_ctx *cx, lh_str index_name);
 lh_str lhi_meta_key(lh_ctx *cx, lh_str index_name);
-LH_WARN_UNUSED lh_rc lhi_put_record(lh_ctx *cx, lh_store *store, lh_str key, const lh_record *record, const void *value);
+LH_WARN_UNUSED lh_rc lhi_put_record(lh_ctx *cx, lh_store *store, lh_str key,
+                                    const lh_record *record, const void *value);
 /* search_segment.c: parts -> chunk store and segment, published; fills the keys, hashes and bytes of meta. */
-LH_WARN_UNUSED lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_plan *plan, lh_index_meta *meta);
+LH_WARN_UNUSED lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job,
+                                       const lhi_plan *plan, lh_index_meta *meta);
 /* search_embed.c: rows of the source -> chunks -> vectors -> parts. */
 LH_WARN_UNUSED lh_rc lhi_embed_source(lh_ctx *cx, lh_search *search, lh_job *job, lhi_plan *plan);
 

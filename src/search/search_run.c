@@ -15,7 +15,7 @@ typedef struct search_run {
     lhi_generation *generation;
     lh_snapshot *snapshot;
     lh_grant grant;
-    lh_bitmap bitmap; /* words NULL: every row may answer */
+    lh_bitmap bitmap;    /* words NULL: every row may answer */
     lh_str columns_json; /* of the hits, by order of hits */
 } search_run;
 
@@ -43,7 +43,8 @@ static lh_rc take_id(lh_ctx *cx, id_sink *s, lh_str line)
     if (rc == LH_OK)
         rc = lh_json_next(&reader, &token); /* its value */
     if (rc == LH_OK && token.kind == LH_JSON_STRING)
-        rc = lh_chunk_store_find(&s->scratch, &s->run->generation->chunks, token.text, mark, &s->run->bitmap);
+        rc = lh_chunk_store_find(&s->scratch, &s->run->generation->chunks, token.text, mark,
+                                 &s->run->bitmap);
     if (rc != LH_OK)
         cx->err = s->scratch.err;
     lh_arena_reset(s->scratch.arena);
@@ -56,7 +57,8 @@ static lh_rc id_data(lh_ctx *cx, void *arg, lh_str bytes)
     lh_str rest = bytes;
     while (rest.len > 0) {
         size_t end = lh_str_find_char(rest, '\n');
-        LH_TRY(lh_buf_append(cx, &s->line, lh_str_sub(rest, 0, end == LH_STR_NPOS ? rest.len : end)));
+        LH_TRY(
+            lh_buf_append(cx, &s->line, lh_str_sub(rest, 0, end == LH_STR_NPOS ? rest.len : end)));
         if (end == LH_STR_NPOS)
             return LH_OK;
         if (s->line.len > 0)
@@ -71,11 +73,12 @@ static lh_rc select_ids(lh_ctx *cx, search_run *r, lh_str where)
 {
     const lh_index_meta *meta = &r->generation->meta;
     lh_pair_i64 commit = {meta->source, (int64_t)lh_snapshot_manifest(r->snapshot)->commit};
-    lh_query_request query = {.sql = lh_ctx_fmt(cx, "SELECT CAST(%.*s AS VARCHAR) AS id FROM %.*s%.*s",
-                                                LH_STR_ARG(lh_sql_ident(cx, meta->id_column)),
-                                                LH_STR_ARG(lh_sql_ident(cx, meta->source)), LH_STR_ARG(where)),
-                              .format = LH_SQL_NDJSON,
-                              .snapshots = {&commit, 1}};
+    lh_query_request query = {
+        .sql = lh_ctx_fmt(cx, "SELECT CAST(%.*s AS VARCHAR) AS id FROM %.*s%.*s",
+                          LH_STR_ARG(lh_sql_ident(cx, meta->id_column)),
+                          LH_STR_ARG(lh_sql_ident(cx, meta->source)), LH_STR_ARG(where)),
+        .format = LH_SQL_NDJSON,
+        .snapshots = {&commit, 1}};
     LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(4 * LINE_BYTES_MAX);
     if (!arena)
         return lh_fail(cx, LH_E_NO_MEMORY, "search");
@@ -134,16 +137,17 @@ static lh_rc query_vector(lh_ctx *cx, search_run *r, float *out)
     const lh_index_meta *meta = &r->generation->meta;
     const lh_search_request *rq = r->request;
     if ((rq->query.len > 0) == (rq->vector.count > 0)) {
-        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, rq->query.len ? "query and vector were both sent"
-                                                           : "neither query nor vector was sent"));
+        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE,
+                          rq->query.len ? "query and vector were both sent"
+                                        : "neither query nor vector was sent"));
         LH_IGNORE(lh_err_field(cx, "query"));
         return lh_err_hint(cx, "send either the words to look for as query, or a vector");
     }
     if (rq->vector.count > 0) {
         const double *values = rq->vector.items;
         if (rq->vector.count != meta->dimensions) {
-            LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "a vector of %zu dimensions, the index has %u", rq->vector.count,
-                              meta->dimensions));
+            LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "a vector of %zu dimensions, the index has %u",
+                              rq->vector.count, meta->dimensions));
             return lh_err_field(cx, "vector");
         }
         for (uint32_t i = 0; i < meta->dimensions; i++)
@@ -152,8 +156,10 @@ static lh_rc query_vector(lh_ctx *cx, search_run *r, float *out)
     }
     lh_embedder_model model;
     LH_TRY(lh_embedder_describe(cx, r->search->parts.embedder, &model));
-    if (!lh_str_eq(lh_str_from(model.name), meta->model_name) || model.dimensions != meta->dimensions) {
-        LH_IGNORE(lh_fail(cx, LH_E_CONFLICT, "the index was built with model '%.*s', this server has '%s'",
+    if (!lh_str_eq(lh_str_from(model.name), meta->model_name) ||
+        model.dimensions != meta->dimensions) {
+        LH_IGNORE(lh_fail(cx, LH_E_CONFLICT,
+                          "the index was built with model '%.*s', this server has '%s'",
                           LH_STR_ARG(meta->model_name), model.name));
         return lh_err_hint(cx, "build the index again, or send a vector of its own model");
     }
@@ -171,7 +177,8 @@ static const lh_column *visible(const search_run *r, lh_str name)
     return NULL;
 }
 
-static lh_rc columns_sql(lh_ctx *cx, search_run *r, const lh_search_hit *hits, size_t count, lh_str *ret_sql)
+static lh_rc columns_sql(lh_ctx *cx, search_run *r, const lh_search_hit *hits, size_t count,
+                         lh_str *ret_sql)
 {
     const lh_str *names = r->request->columns.items;
     const lh_index_meta *meta = &r->generation->meta;
@@ -181,7 +188,8 @@ static lh_rc columns_sql(lh_ctx *cx, search_run *r, const lh_search_hit *hits, s
     LH_TRY(lh_buf_printf(cx, &sql, "SELECT CAST(%.*s AS VARCHAR)", LH_STR_ARG(id)));
     for (size_t i = 0; i < r->request->columns.count; i++) {
         if (!visible(r, names[i])) {
-            LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the dataset has no column '%.*s'", LH_STR_ARG(names[i])));
+            LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the dataset has no column '%.*s'",
+                              LH_STR_ARG(names[i])));
             return lh_err_field(cx, "columns[%zu]", i);
         }
         LH_TRY(lh_buf_printf(cx, &sql, ", %.*s", LH_STR_ARG(lh_sql_ident(cx, names[i]))));
@@ -189,7 +197,8 @@ static lh_rc columns_sql(lh_ctx *cx, search_run *r, const lh_search_hit *hits, s
     LH_TRY(lh_buf_printf(cx, &sql, " FROM %.*s WHERE CAST(%.*s AS VARCHAR) IN (",
                          LH_STR_ARG(lh_sql_ident(cx, meta->source)), LH_STR_ARG(id)));
     for (size_t i = 0; i < count; i++)
-        LH_TRY(lh_buf_printf(cx, &sql, "%s%.*s", i ? "," : "", LH_STR_ARG(lh_sql_literal(cx, hits[i].id))));
+        LH_TRY(lh_buf_printf(cx, &sql, "%s%.*s", i ? "," : "",
+                             LH_STR_ARG(lh_sql_literal(cx, hits[i].id))));
     LH_TRY(lh_buf_printf(cx, &sql, ")"));
     *ret_sql = lh_ctx_dup(cx, lh_buf_str(&sql));
     return ret_sql->ptr ? LH_OK : cx->err.rc;
@@ -201,7 +210,8 @@ static lh_rc collect(lh_ctx *cx, void *arg, lh_str bytes)
 }
 
 /* [id, value, ...] -> {"name": value, ...} for every hit of that id; the first row of an id counts. */
-static lh_rc give_columns(lh_ctx *cx, search_run *r, const lh_json *row, lh_search_hit *hits, size_t count)
+static lh_rc give_columns(lh_ctx *cx, search_run *r, const lh_json *row, lh_search_hit *hits,
+                          size_t count)
 {
     const lh_str *names = r->request->columns.items;
     LH_CLEANUP(lh_buf_done) lh_buf json;
@@ -225,7 +235,8 @@ static lh_rc give_columns(lh_ctx *cx, search_run *r, const lh_json *row, lh_sear
 
 static lh_rc fetch_page(lh_ctx *cx, search_run *r, lh_search_hit *hits, size_t count)
 {
-    lh_pair_i64 commit = {r->generation->meta.source, (int64_t)lh_snapshot_manifest(r->snapshot)->commit};
+    lh_pair_i64 commit = {r->generation->meta.source,
+                          (int64_t)lh_snapshot_manifest(r->snapshot)->commit};
     lh_query_request query = {.format = LH_SQL_JSON_ARRAYS, .snapshots = {&commit, 1}};
     LH_TRY(columns_sql(cx, r, hits, count, &query.sql));
     LH_CLEANUP(lh_buf_done) lh_buf rows;
@@ -258,7 +269,8 @@ static lh_rc fetch_columns(lh_ctx *cx, search_run *r, lh_search_hit *hits, size_
 
 /* ---- all of it ---- */
 
-static lh_rc make_hits(lh_ctx *cx, search_run *r, const lh_vector_hit *found, uint32_t count, lh_search_hit *hits)
+static lh_rc make_hits(lh_ctx *cx, search_run *r, const lh_vector_hit *found, uint32_t count,
+                       lh_search_hit *hits)
 {
     int text_visible = visible(r, r->generation->meta.text_column) != NULL;
     for (uint32_t i = 0; i < count; i++) {
@@ -292,15 +304,16 @@ static lh_rc run_on_generation(lh_ctx *cx, search_run *r, lh_search_result *ret_
     LH_TRY(lh_vector_index_search(cx, r->generation->index, &query, found, &count, &stats));
     LH_TRY(make_hits(cx, r, found, count, hits));
     LH_TRY(fetch_columns(cx, r, hits, count));
-    *ret_result = (lh_search_result){.hits = {hits, count},
-                                     .index = {lh_ctx_dup(cx, meta->index_name), lh_ctx_dup(cx, meta->generation),
-                                               lh_ctx_dup(cx, meta->kind), lh_ctx_dup(cx, meta->model_name),
-                                               meta->dimensions},
-                                     .evaluations = stats.evaluations};
+    *ret_result = (lh_search_result){
+        .hits = {hits, count},
+        .index = {lh_ctx_dup(cx, meta->index_name), lh_ctx_dup(cx, meta->generation),
+                  lh_ctx_dup(cx, meta->kind), lh_ctx_dup(cx, meta->model_name), meta->dimensions},
+        .evaluations = stats.evaluations};
     return LH_OK;
 }
 
-lh_rc lh_search_run(lh_ctx *cx, lh_search *search, const lh_search_request *request, lh_search_result *ret_result)
+lh_rc lh_search_run(lh_ctx *cx, lh_search *search, const lh_search_request *request,
+                    lh_search_result *ret_result)
 {
     int64_t began_us = lh_clock_mono_us();
     search_run r = {.search = search, .request = request};

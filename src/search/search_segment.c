@@ -35,15 +35,17 @@ static int take_bytes(lh_str *rest, size_t bytes, lh_str *ret)
 }
 
 /* One row off the front (messages.h); 0 when it is not whole yet. */
-static int take_row(lh_str *rest, lh_chunk_row *ret_row, uint32_t *ret_dimensions, lh_str *ret_vector)
+static int take_row(lh_str *rest, lh_chunk_row *ret_row, uint32_t *ret_dimensions,
+                    lh_str *ret_vector)
 {
     lh_str r = *rest;
     lh_str hash;
     uint32_t id_bytes;
     uint32_t text_bytes;
-    if (!take_u32(&r, &id_bytes) || !take_bytes(&r, id_bytes, &ret_row->id) || !take_u32(&r, &ret_row->chunk_no) ||
-        !take_u32(&r, &text_bytes) || !take_bytes(&r, text_bytes, &ret_row->text) ||
-        !take_bytes(&r, sizeof(uint64_t), &hash) || !take_u32(&r, ret_dimensions) ||
+    if (!take_u32(&r, &id_bytes) || !take_bytes(&r, id_bytes, &ret_row->id) ||
+        !take_u32(&r, &ret_row->chunk_no) || !take_u32(&r, &text_bytes) ||
+        !take_bytes(&r, text_bytes, &ret_row->text) || !take_bytes(&r, sizeof(uint64_t), &hash) ||
+        !take_u32(&r, ret_dimensions) ||
         !take_bytes(&r, (size_t)*ret_dimensions * sizeof(float), ret_vector))
         return 0;
     memcpy(&ret_row->content_hash, hash.ptr, sizeof ret_row->content_hash);
@@ -61,7 +63,8 @@ static lh_rc add_rows(lh_ctx *cx, segment_run *s, lh_str more)
     float values[LH_VECTOR_DIMENSIONS_MAX];
     while (take_row(&rest, &row, &dimensions, &vector)) {
         if (dimensions != s->dimensions)
-            return lh_fail(cx, LH_E_CORRUPT, "a vector of %u dimensions in an index of %u", dimensions, s->dimensions);
+            return lh_fail(cx, LH_E_CORRUPT, "a vector of %u dimensions in an index of %u",
+                           dimensions, s->dimensions);
         memcpy(values, vector.ptr, vector.len);
         LH_TRY(lh_vector_builder_add(cx, s->vectors, values, 1));
         LH_TRY(lh_chunk_writer_add(cx, s->chunks, &row));
@@ -95,19 +98,22 @@ static lh_rc read_part(lh_ctx *cx, segment_run *s, const lh_index_part *part)
         else if (frame.kind == LH_FRAME_DONE)
             break;
         else if (frame.kind != LH_FRAME_PROGRESS && frame.kind != LH_FRAME_HEAD)
-            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d while a part is read", (int)frame.kind);
+            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d while a part is read",
+                           (int)frame.kind);
     }
     if (s->bytes.len > 0 || s->rows - before != part->rows)
-        return lh_fail(cx, LH_E_CORRUPT, "part '%.*s' has %llu chunks, not %llu", LH_STR_ARG(part->key),
-                       (unsigned long long)(s->rows - before), (unsigned long long)part->rows);
+        return lh_fail(cx, LH_E_CORRUPT, "part '%.*s' has %llu chunks, not %llu",
+                       LH_STR_ARG(part->key), (unsigned long long)(s->rows - before),
+                       (unsigned long long)part->rows);
     return LH_OK;
 }
 
-static lh_rc fill(lh_ctx *cx, segment_run *s, const lhi_plan *plan, lh_file *chunks_file, lh_file *vectors_file)
+static lh_rc fill(lh_ctx *cx, segment_run *s, const lhi_plan *plan, lh_file *chunks_file,
+                  lh_file *vectors_file)
 {
     LH_TRY(lh_chunk_writer_new(cx, lh_file_container_sink(chunks_file), &s->chunks));
-    LH_TRY(lh_vector_builder_new(cx, lh_file_container_sink(vectors_file), plan->dimensions, LH_VECTOR_COSINE,
-                                 &s->vectors));
+    LH_TRY(lh_vector_builder_new(cx, lh_file_container_sink(vectors_file), plan->dimensions,
+                                 LH_VECTOR_COSINE, &s->vectors));
     const lh_index_part *parts = plan->parts.items;
     for (size_t i = 0; i < plan->parts.count; i++)
         LH_TRY(read_part(cx, s, &parts[i]));
@@ -116,8 +122,8 @@ static lh_rc fill(lh_ctx *cx, segment_run *s, const lhi_plan *plan, lh_file *chu
     return lh_vector_builder_finish(cx, s->vectors, &bytes);
 }
 
-static lh_rc publish_one(lh_ctx *cx, lh_staged *staged, const lhi_plan *plan, const char *name, lh_str *ret_key,
-                         lh_str *ret_sha256, uint64_t *bytes)
+static lh_rc publish_one(lh_ctx *cx, lh_staged *staged, const lhi_plan *plan, const char *name,
+                         lh_str *ret_key, lh_str *ret_sha256, uint64_t *bytes)
 {
     uint64_t unique = (uint64_t)plan->started_at ^ (uint64_t)lh_clock_real_us();
     lh_str key = lh_ctx_fmt(cx, "vectors/%.*s/%.*s/%llx-%s", LH_STR_ARG(plan->request.index_name),
@@ -130,7 +136,8 @@ static lh_rc publish_one(lh_ctx *cx, lh_staged *staged, const lhi_plan *plan, co
     return LH_OK;
 }
 
-lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_plan *plan, lh_index_meta *meta)
+lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_plan *plan,
+                        lh_index_meta *meta)
 {
     lh_store *store = lh_catalog_store(search->parts.catalog);
     LH_CLEANUP(lh_staged_free) lh_staged *chunks = NULL;
@@ -149,6 +156,8 @@ lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_pl
     lh_vector_builder_free(s.vectors);
     lh_buf_done(&s.bytes);
     LH_TRY(rc);
-    LH_TRY(publish_one(cx, chunks, plan, "chunks.lhc", &meta->chunks_key, &meta->chunks_sha256, &meta->bytes));
-    return publish_one(cx, vectors, plan, "segment.lhv", &meta->segment_key, &meta->segment_sha256, &meta->bytes);
+    LH_TRY(publish_one(cx, chunks, plan, "chunks.lhc", &meta->chunks_key, &meta->chunks_sha256,
+                       &meta->bytes));
+    return publish_one(cx, vectors, plan, "segment.lhv", &meta->segment_key, &meta->segment_sha256,
+                       &meta->bytes);
 }

@@ -13,16 +13,19 @@
 #include "base/container.h"
 
 #define LH_VECTOR_DIMENSIONS_MAX 4096
-#define LH_VECTOR_K_MAX 10000
+#define LH_VECTOR_K_MAX          10000
 
 typedef enum lh_vector_metric { LH_VECTOR_COSINE } lh_vector_metric;
 
 typedef struct lh_vector_builder lh_vector_builder;
-LH_WARN_UNUSED lh_rc lh_vector_builder_new(lh_ctx *cx, lh_container_sink sink, uint32_t dimensions, lh_vector_metric metric,
+LH_WARN_UNUSED lh_rc lh_vector_builder_new(lh_ctx *cx, lh_container_sink sink, uint32_t dimensions,
+                                           lh_vector_metric metric,
                                            lh_vector_builder **ret_builder);
 /* rows x dimensions values; NaN and infinities are LH_E_BAD_VALUE; a zero vector stays zero (its score is 0). */
-LH_WARN_UNUSED lh_rc lh_vector_builder_add(lh_ctx *cx, lh_vector_builder *builder, const float *vectors, size_t rows);
-LH_WARN_UNUSED lh_rc lh_vector_builder_finish(lh_ctx *cx, lh_vector_builder *builder, uint64_t *ret_file_bytes);
+LH_WARN_UNUSED lh_rc lh_vector_builder_add(lh_ctx *cx, lh_vector_builder *builder,
+                                           const float *vectors, size_t rows);
+LH_WARN_UNUSED lh_rc lh_vector_builder_finish(lh_ctx *cx, lh_vector_builder *builder,
+                                              uint64_t *ret_file_bytes);
 lh_vector_builder *lh_vector_builder_free(lh_vector_builder *builder);
 LH_DEFINE_CLEANUP(lh_vector_builder, lh_vector_builder_free)
 
@@ -70,8 +73,8 @@ typedef struct lh_vector_search_stats {
     const char *plan;     /* "flat" */
 } lh_vector_search_stats;
 /* Best first; equal scores in order of row. ret_hits has room for k. Checks cx's deadline and cancel. */
-LH_WARN_UNUSED lh_rc lh_vector_index_search(lh_ctx *cx, const lh_vector_index *index, const lh_vector_query *query,
-                                            lh_vector_hit *ret_hits, uint32_t *ret_count,
-                                            lh_vector_search_stats *ret_stats);
+LH_WARN_UNUSED lh_rc lh_vector_index_search(lh_ctx *cx, const lh_vector_index *index,
+                                            const lh_vector_query *query, lh_vector_hit *ret_hits,
+                                            uint32_t *ret_count, lh_vector_search_stats *ret_stats);
 
 #endif

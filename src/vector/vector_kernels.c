@@ -16,7 +16,8 @@ static float dot_scalar(const float *a, const float *b, size_t dimensions)
     }
     for (size_t j = 0; i < dimensions; i++, j++)
         sums[j] += a[i] * b[i];
-    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) +
+           ((sums[2] + sums[6]) + (sums[3] + sums[7]));
 }
 
 const lh_vector_kernels lh_vector_kernels_scalar = {"scalar", dot_scalar};

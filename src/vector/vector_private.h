@@ -6,9 +6,9 @@
 
 #include "vector/vector_index.h"
 
-#define LHI_VECTOR_KIND LH_S("vector-segment")
+#define LHI_VECTOR_KIND    LH_S("vector-segment")
 #define LHI_VECTOR_VERSION 1u
-#define LHI_VECTOR_FLAT 1u
+#define LHI_VECTOR_FLAT    1u
 
 typedef struct lhi_vector_meta {
     uint64_t rows;

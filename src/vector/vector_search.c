@@ -23,8 +23,8 @@ lh_rc lh_vector_index_open(lh_ctx *cx, lh_str bytes, lh_vector_index **ret_index
     lh_str rows;
     LH_TRY(lh_container_open(cx, bytes, LHI_VECTOR_KIND, &c));
     if (c.kind_version != LHI_VECTOR_VERSION)
-        return lh_fail(cx, LH_E_CORRUPT, "vector segment of version %u, this program reads %u", c.kind_version,
-                       LHI_VECTOR_VERSION);
+        return lh_fail(cx, LH_E_CORRUPT, "vector segment of version %u, this program reads %u",
+                       c.kind_version, LHI_VECTOR_VERSION);
     lhi_vector_meta meta;
     LH_TRY(lh_container_get(cx, &c, LH_S("meta"), sizeof meta, &meta_bytes));
     LH_TRY(lh_container_get(cx, &c, LH_S("f32"), sizeof(float), &rows));
@@ -39,7 +39,8 @@ lh_rc lh_vector_index_open(lh_ctx *cx, lh_str bytes, lh_vector_index **ret_index
     lh_vector_index *index = lh_alloc_zero(1, sizeof *index);
     if (!index)
         return lh_fail(cx, LH_E_NO_MEMORY, "vector index");
-    *index = (lh_vector_index){bytes, (const float *)(const void *)rows.ptr, meta, lh_vector_kernels_get()};
+    *index = (lh_vector_index){bytes, (const float *)(const void *)rows.ptr, meta,
+                               lh_vector_kernels_get()};
     *ret_index = index;
     return LH_OK;
 }
@@ -131,7 +132,8 @@ static lh_rc normalise(lh_ctx *cx, const lh_vector_index *index, const float *ve
 }
 
 lh_rc lh_vector_index_search(lh_ctx *cx, const lh_vector_index *index, const lh_vector_query *query,
-                             lh_vector_hit *ret_hits, uint32_t *ret_count, lh_vector_search_stats *ret_stats)
+                             lh_vector_hit *ret_hits, uint32_t *ret_count,
+                             lh_vector_search_stats *ret_stats)
 {
     lh_assert(query->k > 0 && query->k <= LH_VECTOR_K_MAX);
     lh_assert(!query->filter || query->filter->rows == index->meta.rows);
