@@ -1,5 +1,6 @@
 # tests/unit/<module>/*_test.c -> bin/unit_<module>; tests/fuzz/fuzz_<name>.c -> bin/fuzz_<name>.
 set(LH_TEST_ENV
+    "LH_BIN_DIR=${CMAKE_BINARY_DIR}/bin"
     "LH_TEST_DATA=${CMAKE_SOURCE_DIR}/tests/data"
     "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
     "UBSAN_OPTIONS=print_stacktrace=1"
