@@ -3,6 +3,8 @@
 #include "base/json.h"
 #include "fixture.h"
 
+#include <pthread.h>
+
 static char line[16 * 1024];
 static size_t line_len;
 
@@ -55,6 +57,35 @@ LH_TEST(a_text_line_cannot_be_forged)
     ck_assert_ptr_eq(memchr(line, '\n', line_len), line + line_len - 1);
     ck_assert(lh_str_find(lh_str_n(line, line_len), LH_S(" WARN job.failed why=\"x\\u000a")) == 12);
     ck_assert(lh_str_find(lh_str_n(line, line_len), LH_S(" plain=abc\n")) != LH_STR_NPOS);
+}
+
+static atomic_int lines_whole;
+
+static void count_whole_line(void *arg, lh_str text)
+{
+    (void)arg;
+    int whole = text.ptr[0] == '{' && memchr(text.ptr, '\n', text.len) == text.ptr + text.len - 1;
+    atomic_fetch_add(&lines_whole, whole);
+}
+
+static void *log_lines(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 500; i++)
+        LH_LOG(NULL, SERVER_READY); /* an event needs no pairs */
+    return NULL;
+}
+
+LH_TEST(threads_write_whole_lines)
+{
+    start(LH_LOG_JSON);
+    lh_log_set_sink(count_whole_line, NULL);
+    pthread_t threads[4];
+    for (size_t i = 0; i < LH_ARRAY_LEN(threads); i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, log_lines, NULL), 0);
+    for (size_t i = 0; i < LH_ARRAY_LEN(threads); i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    ck_assert_int_eq(atomic_load(&lines_whole), 2000);
 }
 
 LH_TEST(levels_decide_before_anything_is_written)

@@ -2,6 +2,8 @@
 
 #include "fixture.h"
 
+#include <pthread.h>
+
 static const char *const routes[] = {"GET /health", "a\"b\\c\n"};
 
 static lh_str exposed(lh_ctx *cx)
@@ -86,4 +88,29 @@ LH_TEST(labels_without_memory_drop_updates)
     lh_alloc_fail_off();
     lh_metric_observe_label_us(LH_M_HTTP_REQUEST_SECONDS, 1, 5);
     ck_assert_int_eq(lh_metric_value(LH_M_HTTP_REQUEST_SECONDS, 1), 0);
+}
+
+enum { THREADS = 4, ROUNDS = 5000 };
+
+static void *count_and_observe(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        lh_metric_add(LH_M_JOURNAL_EVENTS, 1);
+        lh_metric_observe_us(LH_M_VECTOR_SEARCH_SECONDS, i);
+    }
+    return NULL;
+}
+
+LH_TEST(threads_lose_no_counts)
+{
+    WITH_CX;
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, count_and_observe, NULL), 0);
+    (void)exposed(cx); /* reading meanwhile is allowed */
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    ck_assert_int_eq(lh_metric_value(LH_M_JOURNAL_EVENTS, 0), THREADS * ROUNDS);
+    ck_assert_int_eq(lh_metric_value(LH_M_VECTOR_SEARCH_SECONDS, 0), THREADS * ROUNDS);
 }
