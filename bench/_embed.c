@@ -63,17 +63,17 @@ static lh_rc read_lines(lh_ctx *cx, lh_str path, lines *ret)
 
 static lh_rc print_tokens(lh_ctx *cx, char **args)
 {
-    static lh_token items[TOKENS_MAX];
+    static lh_embed_token items[TOKENS_MAX];
     LH_CLEANUP(lh_map_close) lh_map map = {0};
-    lh_model_image image;
+    lh_embed_image image;
     lines in;
     LH_TRY(lh_map_open(cx, lh_str_from(args[0]), &map));
-    LH_TRY(lh_model_image_open(cx, map.bytes, &image));
+    LH_TRY(lh_embed_image_open(cx, map.bytes, &image));
     LH_TRY(read_lines(cx, LH_S("-"), &in));
-    uint32_t flags = args[1][0] == '1' ? LH_TOKENIZE_SPECIALS : 0;
+    uint32_t flags = args[1][0] == '1' ? LH_EMBED_TOKENIZE_SPECIALS : 0;
     for (size_t i = 0; i < in.count; i++) {
-        lh_token_list list = {.items = items, .capacity = image.info.tokens_max};
-        lh_tokenizer_encode(&image.tokenizer, LH_STR_NONE, in.items[i], flags, &list);
+        lh_embed_token_list list = {.items = items, .capacity = image.info.tokens_max};
+        lh_embed_tokenizer_encode(&image.tokenizer, LH_STR_NONE, in.items[i], flags, &list);
         for (uint32_t t = 0; t < list.count; t++)
             printf("%s%d:%u:%u", t == 0 ? "" : " ", items[t].id, items[t].source.start,
                    items[t].source.end);
@@ -184,20 +184,20 @@ static lh_rc serve_single(lh_ctx *cx, char **args)
 
 static lh_rc serve_tokens(lh_ctx *cx, char **args)
 {
-    static lh_token items[TOKENS_MAX];
+    static lh_embed_token items[TOKENS_MAX];
     LH_CLEANUP(lh_map_close) lh_map map = {0};
-    lh_model_image image;
+    lh_embed_image image;
     lines in;
     LH_TRY(lh_map_open(cx, lh_str_from(args[0]), &map));
-    LH_TRY(lh_model_image_open(cx, map.bytes, &image));
+    LH_TRY(lh_embed_image_open(cx, map.bytes, &image));
     LH_TRY(read_lines(cx, lh_str_from(args[1]), &in));
     printf("tokenizer %zu\n", in.count);
     for (fflush(stdout); asked(); fflush(stdout)) {
         uint64_t tokens = 0;
         int64_t from = lh_clock_mono_us();
         for (size_t i = 0; i < in.count; i++) {
-            lh_token_list list = {.items = items, .capacity = image.info.tokens_max};
-            lh_tokenizer_encode(&image.tokenizer, LH_STR_NONE, in.items[i], 0, &list);
+            lh_embed_token_list list = {.items = items, .capacity = image.info.tokens_max};
+            lh_embed_tokenizer_encode(&image.tokenizer, LH_STR_NONE, in.items[i], 0, &list);
             tokens += list.count;
         }
         printf("%.6f %llu\n", (double)(lh_clock_mono_us() - from) / 1e6,

@@ -5,7 +5,7 @@
  * one. */
 #include "embed/embed.h"
 
-#include "embed/encoder.h"
+#include "embed/forward.h"
 #include "os/file.h"
 #include "os/thread.h"
 
@@ -16,7 +16,7 @@ enum { ARENA_BYTES_MAX = 64 * 1024 * 1024, THREAD_STACK_BYTES = 1024 * 1024, BYT
 /* A thread of a batch, other than the caller's. */
 typedef struct helper {
     struct run *run;
-    lh_encoder *encoder;
+    lh_embed_forward *pass;
     lh_ctx cx;
     lh_rc rc;
     lh_thread *thread;
@@ -25,11 +25,11 @@ typedef struct helper {
 struct lh_embed_model {
     lh_arena *arena; /* of image */
     lh_map map;
-    lh_model_image image;
+    lh_embed_image image;
     uint32_t threads;
     char kernel[32];
     atomic_int busy; /* one batch at a time */
-    lh_encoder encoders[LH_EMBED_THREADS_MAX];
+    lh_embed_forward passes[LH_EMBED_THREADS_MAX];
     lh_arena *arenas[LH_EMBED_THREADS_MAX]; /* of the helpers' contexts */
     helper helpers[LH_EMBED_THREADS_MAX];
 };
@@ -50,7 +50,7 @@ static lh_rc open_image(lh_ctx *cx, lh_embed_model *model, lh_str bytes)
 {
     lh_ctx inner;
     lh_ctx_init_child(&inner, model->arena, cx);
-    lh_rc rc = lh_model_image_open(&inner, bytes, &model->image);
+    lh_rc rc = lh_embed_image_open(&inner, bytes, &model->image);
     cx->err = inner.err;
     return rc;
 }
@@ -58,9 +58,9 @@ static lh_rc open_image(lh_ctx *cx, lh_embed_model *model, lh_str bytes)
 static lh_rc open_common(lh_ctx *cx, lh_embed_model *model, lh_str bytes,
                          const lh_embed_options *opts)
 {
-    const lh_kernels *kernels = opts != NULL ? opts->kernels : NULL;
+    const lh_embed_kernels *kernels = opts != NULL ? opts->kernels : NULL;
     if (kernels == NULL)
-        kernels = lh_kernels_get();
+        kernels = lh_embed_kernels_get();
     model->threads =
         opts == NULL || opts->threads == 0 ? 1 : LH_MIN(opts->threads, LH_EMBED_THREADS_MAX);
     model->arena = lh_arena_new(ARENA_BYTES_MAX);
@@ -68,13 +68,13 @@ static lh_rc open_common(lh_ctx *cx, lh_embed_model *model, lh_str bytes,
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory to open a model");
     LH_TRY(open_image(cx, model, bytes));
     for (uint32_t i = 0; i < model->threads; i++) {
-        LH_TRY(lh_encoder_init(cx, &model->encoders[i], &model->image, kernels));
+        LH_TRY(lh_embed_forward_init(cx, &model->passes[i], &model->image, kernels));
         model->arenas[i] = lh_arena_new(ARENA_BYTES_MAX);
         if (model->arenas[i] == NULL)
             return lh_fail(cx, LH_E_NO_MEMORY, "no memory to open a model");
     }
     LH_IGNORE(snprintf(model->kernel, sizeof(model->kernel), "%s/%d", kernels->name,
-                       LH_KERNELS_REVISION));
+                       LH_EMBED_KERNELS_REVISION));
     return LH_OK;
 }
 
@@ -106,7 +106,7 @@ lh_embed_model *lh_embed_close(lh_embed_model *model)
     if (model == NULL)
         return NULL;
     for (uint32_t i = 0; i < model->threads; i++) {
-        lh_encoder_done(&model->encoders[i]);
+        lh_embed_forward_done(&model->passes[i]);
         LH_IGNORE(lh_arena_free(model->arenas[i]));
     }
     LH_IGNORE(lh_arena_free(model->arena));
@@ -114,7 +114,7 @@ lh_embed_model *lh_embed_close(lh_embed_model *model)
     return lh_free(model);
 }
 
-const lh_model_info *lh_embed_info(const lh_embed_model *model)
+const lh_embed_model_info *lh_embed_info(const lh_embed_model *model)
 {
     return &model->image.info;
 }
@@ -125,21 +125,21 @@ lh_str lh_embed_kernel(const lh_embed_model *model)
 }
 
 /* Takes texts until the chunk is full; false when none was left. */
-static bool fill_chunk(run *r, lh_encoder *encoder)
+static bool fill_chunk(run *r, lh_embed_forward *pass)
 {
-    const lh_model_image *image = encoder->image;
-    lh_chunk *chunk = &encoder->chunk;
+    const lh_embed_image *image = pass->image;
+    lh_embed_chunk *chunk = &pass->chunk;
     lh_str prefix =
         r->batch->flags & LH_EMBED_QUERY ? image->info.query_prefix : image->info.text_prefix;
     chunk->tokens_count = 0;
     chunk->texts_count = 0;
-    while (chunk->tokens_count < r->chunk_tokens && chunk->texts_count < LH_CHUNK_TEXTS_MAX) {
+    while (chunk->tokens_count < r->chunk_tokens && chunk->texts_count < LH_EMBED_CHUNK_TEXTS_MAX) {
         size_t index = atomic_fetch_add(&r->next, 1);
         if (index >= r->batch->count)
             break;
-        lh_token_list list = {.items = chunk->tokens + chunk->tokens_count,
-                              .capacity = image->info.tokens_max};
-        lh_tokenizer_encode(&image->tokenizer, prefix, r->batch->texts[index], 0, &list);
+        lh_embed_token_list list = {.items = chunk->tokens + chunk->tokens_count,
+                                    .capacity = image->info.tokens_max};
+        lh_embed_tokenizer_encode(&image->tokenizer, prefix, r->batch->texts[index], 0, &list);
         chunk->texts[chunk->texts_count].tokens_count = list.count;
         chunk->texts[chunk->texts_count++].index = index;
         chunk->tokens_count += list.count;
@@ -149,14 +149,14 @@ static bool fill_chunk(run *r, lh_encoder *encoder)
 }
 
 /* The work of one thread; progress is reported by the caller's only. */
-static lh_rc work(lh_ctx *cx, run *r, lh_encoder *encoder, bool reports)
+static lh_rc work(lh_ctx *cx, run *r, lh_embed_forward *pass, bool reports)
 {
-    while (!atomic_load(&r->failed) && fill_chunk(r, encoder)) {
+    while (!atomic_load(&r->failed) && fill_chunk(r, pass)) {
         LH_TRY(lh_ctx_check(cx));
-        LH_TRY(lh_encoder_run(cx, encoder, r->batch->out));
-        size_t texts = encoder->chunk.texts_count;
+        LH_TRY(lh_embed_forward_run(cx, pass, r->batch->out));
+        size_t texts = pass->chunk.texts_count;
         size_t done = atomic_fetch_add(&r->done, texts) + texts;
-        atomic_fetch_add(&r->tokens, encoder->chunk.tokens_count);
+        atomic_fetch_add(&r->tokens, pass->chunk.tokens_count);
         if (reports && r->batch->on_progress != NULL)
             LH_TRY(r->batch->on_progress(cx, r->batch->arg, done));
     }
@@ -166,7 +166,7 @@ static lh_rc work(lh_ctx *cx, run *r, lh_encoder *encoder, bool reports)
 static void help(void *arg)
 {
     helper *h = arg;
-    h->rc = work(&h->cx, h->run, h->encoder, false);
+    h->rc = work(&h->cx, h->run, h->pass, false);
     if (h->rc != LH_OK)
         atomic_store(&h->run->failed, 1);
 }
@@ -174,10 +174,10 @@ static void help(void *arg)
 /* Tokens guessed from bytes: good enough to share a small batch among the threads. */
 static uint32_t guess_tokens_per_thread(const lh_embed_model *model, const lh_embed_batch *batch)
 {
-    uint64_t enough = (uint64_t)LH_CHUNK_TOKENS * model->threads;
+    uint64_t enough = (uint64_t)LH_EMBED_CHUNK_TOKENS * model->threads;
     uint64_t tokens = 0;
     for (size_t i = 0; i < batch->count && tokens < enough; i++)
-        tokens += LH_MIN(batch->texts[i].len / BYTES_PER_TOKEN + LH_TOKENS_MIN,
+        tokens += LH_MIN(batch->texts[i].len / BYTES_PER_TOKEN + LH_EMBED_TOKENS_MIN,
                          (size_t)model->image.info.tokens_max);
     return (uint32_t)LH_MAX(1, LH_MIN(tokens, enough) / model->threads);
 }
@@ -189,7 +189,7 @@ static uint32_t start_helpers(lh_ctx *cx, run *r, helper *helpers)
     uint32_t started = 0;
     for (uint32_t i = 1; i < wanted; i++, started++) {
         helper *h = &helpers[started];
-        *h = (helper){.run = r, .encoder = &r->model->encoders[i]};
+        *h = (helper){.run = r, .pass = &r->model->passes[i]};
         lh_arena_reset(r->model->arenas[i]);
         lh_ctx_init_child(&h->cx, r->model->arenas[i], cx);
         if (lh_thread_start(cx, "embed", THREAD_STACK_BYTES, help, h, &h->thread) != LH_OK) {
@@ -208,7 +208,7 @@ lh_rc lh_embed_texts(lh_ctx *cx, lh_embed_model *model, lh_embed_batch *batch)
     helper *helpers = model->helpers;
     uint32_t started = start_helpers(cx, &r, helpers);
 
-    lh_rc rc = work(cx, &r, &model->encoders[0], true);
+    lh_rc rc = work(cx, &r, &model->passes[0], true);
     if (rc != LH_OK)
         atomic_store(&r.failed, 1);
     for (uint32_t i = 0; i < started; i++) {

@@ -18,8 +18,8 @@
 typedef struct lh_embed_model lh_embed_model;
 
 typedef struct lh_embed_options {
-    uint32_t threads;          /* 0 = 1 */
-    const lh_kernels *kernels; /* NULL = lh_kernels_get() */
+    uint32_t threads;                /* 0 = 1 */
+    const lh_embed_kernels *kernels; /* NULL = lh_embed_kernels_get() */
 } lh_embed_options;
 
 /* Maps a packed file (embed/pack.h) and checks all of it. opts may be NULL.
@@ -32,7 +32,7 @@ LH_WARN_UNUSED lh_rc lh_embed_open_bytes(lh_ctx *cx, lh_str bytes, const lh_embe
 lh_embed_model *lh_embed_close(lh_embed_model *model); /* NULL ok; returns NULL */
 LH_DEFINE_CLEANUP(lh_embed_model, lh_embed_close)
 
-const lh_model_info *lh_embed_info(const lh_embed_model *model); /* borrowed */
+const lh_embed_model_info *lh_embed_info(const lh_embed_model *model); /* borrowed */
 lh_str lh_embed_kernel(
     const lh_embed_model *model); /* "avx2/1": instruction set and revision; borrowed */
 

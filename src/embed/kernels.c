@@ -31,17 +31,17 @@ static int always(void)
 
 /* Best first. */
 static const struct {
-    const lh_kernels *kernels;
+    const lh_embed_kernels *kernels;
     int (*runs_here)(void);
 } sets[] = {
 #if defined(__x86_64__)
-    {&lh_kernels_avx512, has_avx512},
-    {&lh_kernels_avx2, has_avx2},
+    {&lh_embed_kernels_avx512, has_avx512},
+    {&lh_embed_kernels_avx2, has_avx2},
 #endif
-    {&lh_kernels_scalar, always},
+    {&lh_embed_kernels_scalar, always},
 };
 
-const lh_kernels *lh_kernels_find(lh_str name)
+const lh_embed_kernels *lh_embed_kernels_find(lh_str name)
 {
     for (size_t i = 0; i < LH_ARRAY_LEN(sets); i++)
         if (lh_str_eq(name, lh_str_from(sets[i].kernels->name)) && sets[i].runs_here())
@@ -49,19 +49,19 @@ const lh_kernels *lh_kernels_find(lh_str name)
     return NULL;
 }
 
-static const lh_kernels *choose(void)
+static const lh_embed_kernels *choose(void)
 {
-    const lh_kernels *asked = lh_kernels_find(lh_str_from(getenv("LH_SIMD")));
+    const lh_embed_kernels *asked = lh_embed_kernels_find(lh_str_from(getenv("LH_SIMD")));
     for (size_t i = 0; asked == NULL && i < LH_ARRAY_LEN(sets); i++)
         if (sets[i].runs_here())
             asked = sets[i].kernels;
     return asked;
 }
 
-const lh_kernels *lh_kernels_get(void)
+const lh_embed_kernels *lh_embed_kernels_get(void)
 {
-    static _Atomic(const lh_kernels *) chosen; /* two threads at once find the same */
-    const lh_kernels *kernels = atomic_load_explicit(&chosen, memory_order_relaxed);
+    static _Atomic(const lh_embed_kernels *) chosen; /* two threads at once find the same */
+    const lh_embed_kernels *kernels = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (kernels == NULL) {
         kernels = choose();
         atomic_store_explicit(&chosen, kernels, memory_order_relaxed);
@@ -69,8 +69,8 @@ const lh_kernels *lh_kernels_get(void)
     return kernels;
 }
 
-size_t lh_kernels_scratch_floats(const lh_heads *heads, size_t tokens_max)
+size_t lh_embed_kernels_scratch_floats(const lh_embed_heads *heads, size_t tokens_max)
 {
-    size_t keys = (tokens_max + LH_PANEL - 1) / LH_PANEL * LH_PANEL;
+    size_t keys = (tokens_max + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL * LH_EMBED_PANEL;
     return keys * (heads->head_width + ATTENTION_ROWS);
 }

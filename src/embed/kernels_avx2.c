@@ -84,9 +84,9 @@ V_INLINE float v_largest(v16 x)
 
 #include "embed/kernels_vector.h"
 
-const lh_kernels lh_kernels_avx2 = {.name = "avx2",
-                                    .linear = linear,
-                                    .layer_norm = layer_norm,
-                                    .attention = attention,
-                                    .pool = pool};
+const lh_embed_kernels lh_embed_kernels_avx2 = {.name = "avx2",
+                                                .linear = linear,
+                                                .layer_norm = layer_norm,
+                                                .attention = attention,
+                                                .pool = pool};
 #endif

@@ -74,9 +74,9 @@ V_INLINE float v_largest(v16 x)
 
 #include "embed/kernels_vector.h"
 
-const lh_kernels lh_kernels_avx512 = {.name = "avx512",
-                                      .linear = linear,
-                                      .layer_norm = layer_norm,
-                                      .attention = attention,
-                                      .pool = pool};
+const lh_embed_kernels lh_embed_kernels_avx512 = {.name = "avx512",
+                                                  .linear = linear,
+                                                  .layer_norm = layer_norm,
+                                                  .attention = attention,
+                                                  .pool = pool};
 #endif

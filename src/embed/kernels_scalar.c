@@ -9,24 +9,24 @@ static float gelu(float x)
     return 0.5f * x * (1.0f + erff(x * 0.70710678f));
 }
 
-static void linear(const lh_linear *layer, lh_epilogue epilogue, size_t rows, const float *in,
-                   const float *residual, float *out)
+static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, size_t rows,
+                   const float *in, const float *residual, float *out)
 {
     size_t inputs = layer->inputs;
     size_t outputs = layer->outputs;
-    for (size_t first = 0; first < outputs; first += LH_PANEL) {
+    for (size_t first = 0; first < outputs; first += LH_EMBED_PANEL) {
         const float *panel = layer->panels + first * inputs;
         for (size_t r = 0; r < rows; r++) {
-            float sums[LH_PANEL] = {0};
+            float sums[LH_EMBED_PANEL] = {0};
             for (size_t k = 0; k < inputs; k++)
-                for (size_t j = 0; j < LH_PANEL; j++)
-                    sums[j] += in[r * inputs + k] * panel[k * LH_PANEL + j];
-            for (size_t j = 0; j < LH_PANEL; j++) {
+                for (size_t j = 0; j < LH_EMBED_PANEL; j++)
+                    sums[j] += in[r * inputs + k] * panel[k * LH_EMBED_PANEL + j];
+            for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
                 size_t at = r * outputs + first + j;
                 float value = sums[j] + layer->bias[first + j];
-                if (epilogue == LH_EPILOGUE_GELU)
+                if (epilogue == LH_EMBED_EPILOGUE_GELU)
                     value = gelu(value);
-                else if (epilogue == LH_EPILOGUE_RESIDUAL)
+                else if (epilogue == LH_EMBED_EPILOGUE_RESIDUAL)
                     value += residual[at];
                 out[at] = value;
             }
@@ -34,7 +34,8 @@ static void linear(const lh_linear *layer, lh_epilogue epilogue, size_t rows, co
     }
 }
 
-static void layer_norm(const lh_norm *norm, size_t width, size_t rows, const float *in, float *out)
+static void layer_norm(const lh_embed_norm *norm, size_t width, size_t rows, const float *in,
+                       float *out)
 {
     for (size_t r = 0; r < rows; r++, in += width, out += width) {
         float sum = 0;
@@ -82,7 +83,7 @@ static void attend(const head_rows *head, const float *query, float *out, float 
     }
 }
 
-static void attention(const lh_heads *heads, size_t tokens, const float *qkv, float *out,
+static void attention(const lh_embed_heads *heads, size_t tokens, const float *qkv, float *out,
                       float *scratch)
 {
     size_t width = heads->head_width;
@@ -114,8 +115,8 @@ static float pool(size_t width, size_t rows, const float *in, float *out)
     return squares;
 }
 
-const lh_kernels lh_kernels_scalar = {.name = "scalar",
-                                      .linear = linear,
-                                      .layer_norm = layer_norm,
-                                      .attention = attention,
-                                      .pool = pool};
+const lh_embed_kernels lh_embed_kernels_scalar = {.name = "scalar",
+                                                  .linear = linear,
+                                                  .layer_norm = layer_norm,
+                                                  .attention = attention,
+                                                  .pool = pool};

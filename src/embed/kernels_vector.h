@@ -111,10 +111,10 @@ LHI_INLINE void tile_store_row(const int panels, const product *p, size_t row, s
 {
     tile_store(p, row, column, r->c0);
     if (panels > 1)
-        tile_store(p, row, column + LH_PANEL, r->c1);
+        tile_store(p, row, column + LH_EMBED_PANEL, r->c1);
     if (panels > 2) {
-        tile_store(p, row, column + 2 * LH_PANEL, r->c2);
-        tile_store(p, row, column + 3 * LH_PANEL, r->c3);
+        tile_store(p, row, column + 2 * LH_EMBED_PANEL, r->c2);
+        tile_store(p, row, column + 3 * LH_EMBED_PANEL, r->c3);
     }
 }
 
@@ -146,7 +146,7 @@ LHI_INLINE void tile(const int rows, const int panels, const product *p, size_t 
         if (rows > 5)
             tile_step(panels, &r5, a[5 * stride], &b);
     }
-    size_t column = panel * LH_PANEL;
+    size_t column = panel * LH_EMBED_PANEL;
     tile_store_row(panels, p, row, column, &r0);
     if (rows > 1)
         tile_store_row(panels, p, row + 1, column, &r1);
@@ -189,38 +189,39 @@ static void multiply(const product *p, size_t rows, size_t panels)
         tile_column(1, p, rows, panel);
 }
 
-static void linear(const lh_linear *layer, lh_epilogue epilogue, size_t rows, const float *in,
-                   const float *residual, float *out)
+static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, size_t rows,
+                   const float *in, const float *residual, float *out)
 {
     product p = {.a = in,
                  .a_stride = layer->inputs,
                  .b = layer->panels,
-                 .line_stride = LH_PANEL,
-                 .panel_stride = (size_t)layer->inputs * LH_PANEL,
+                 .line_stride = LH_EMBED_PANEL,
+                 .panel_stride = (size_t)layer->inputs * LH_EMBED_PANEL,
                  .depth = layer->inputs,
                  .bias = layer->bias,
-                 .residual = epilogue == LH_EPILOGUE_RESIDUAL ? residual : NULL,
+                 .residual = epilogue == LH_EMBED_EPILOGUE_RESIDUAL ? residual : NULL,
                  .out = out,
                  .out_stride = layer->outputs,
-                 .gelu = epilogue == LH_EPILOGUE_GELU};
-    multiply(&p, rows, layer->outputs / LH_PANEL);
+                 .gelu = epilogue == LH_EMBED_EPILOGUE_GELU};
+    multiply(&p, rows, layer->outputs / LH_EMBED_PANEL);
 }
 
-static void layer_norm(const lh_norm *norm, size_t width, size_t rows, const float *in, float *out)
+static void layer_norm(const lh_embed_norm *norm, size_t width, size_t rows, const float *in,
+                       float *out)
 {
     for (size_t r = 0; r < rows; r++, in += width, out += width) {
         v16 sum = v_set(0);
-        for (size_t i = 0; i < width; i += LH_PANEL)
+        for (size_t i = 0; i < width; i += LH_EMBED_PANEL)
             sum = v_add(sum, v_load(in + i));
         v16 mean = v_set(v_sum(sum) / (float)width);
         v16 squares = v_set(0);
-        for (size_t i = 0; i < width; i += LH_PANEL) {
+        for (size_t i = 0; i < width; i += LH_EMBED_PANEL) {
             v16 away = v_sub(v_load(in + i), mean);
             squares = v_fma(away, away, squares);
         }
         float variance = v_sum(squares) / (float)width;
         v16 inverse = v_set(1.0f / sqrtf(variance + norm->epsilon));
-        for (size_t i = 0; i < width; i += LH_PANEL) {
+        for (size_t i = 0; i < width; i += LH_EMBED_PANEL) {
             v16 unit = v_mul(v_sub(v_load(in + i), mean), inverse);
             v_store(out + i, v_fma(unit, v_load(norm->scale + i), v_load(norm->shift + i)));
         }
@@ -230,43 +231,43 @@ static void layer_norm(const lh_norm *norm, size_t width, size_t rows, const flo
 /* scores[0..keys) become weights that sum to 1; scores up to the next multiple of 16 are written too. */
 static void softmax(float *scores, size_t keys)
 {
-    size_t padded = (keys + LH_PANEL - 1) / LH_PANEL * LH_PANEL;
+    size_t padded = (keys + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL * LH_EMBED_PANEL;
     for (size_t j = keys; j < padded; j++)
         scores[j] = -INFINITY;
     v16 largest = v_load(scores);
-    for (size_t j = LH_PANEL; j < padded; j += LH_PANEL)
+    for (size_t j = LH_EMBED_PANEL; j < padded; j += LH_EMBED_PANEL)
         largest = v_max(largest, v_load(scores + j));
     v16 top = v_set(v_largest(largest));
     v16 sum = v_set(0);
-    for (size_t j = 0; j < padded; j += LH_PANEL) {
+    for (size_t j = 0; j < padded; j += LH_EMBED_PANEL) {
         v16 weight = exp_of(v_sub(v_load(scores + j), top));
         sum = v_add(sum, weight);
         v_store(scores + j, weight);
     }
     v16 share = v_set(1.0f / v_sum(sum));
-    for (size_t j = 0; j < padded; j += LH_PANEL)
+    for (size_t j = 0; j < padded; j += LH_EMBED_PANEL)
         v_store(scores + j, v_mul(v_load(scores + j), share));
 }
 
 /* Rows of keys, stride floats apart, to panels of 16 keys; keys beyond the last are zero. */
 static void transpose_keys(const float *keys, size_t stride, size_t count, size_t width, float *out)
 {
-    size_t padded = (count + LH_PANEL - 1) / LH_PANEL * LH_PANEL;
+    size_t padded = (count + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL * LH_EMBED_PANEL;
     for (size_t j = 0; j < padded; j++) {
-        float *column = out + j / LH_PANEL * LH_PANEL * width + j % LH_PANEL;
+        float *column = out + j / LH_EMBED_PANEL * LH_EMBED_PANEL * width + j % LH_EMBED_PANEL;
         for (size_t i = 0; i < width; i++)
-            column[i * LH_PANEL] = j < count ? keys[j * stride + i] : 0.0f;
+            column[i * LH_EMBED_PANEL] = j < count ? keys[j * stride + i] : 0.0f;
     }
 }
 
-static void attention(const lh_heads *heads, size_t tokens, const float *qkv, float *out,
+static void attention(const lh_embed_heads *heads, size_t tokens, const float *qkv, float *out,
                       float *scratch)
 {
     const size_t width = heads->head_width;
     const size_t hidden = heads->heads * width;
     const size_t stride = 3 * hidden;
-    const size_t key_panels = (tokens + LH_PANEL - 1) / LH_PANEL;
-    const size_t padded = key_panels * LH_PANEL;
+    const size_t key_panels = (tokens + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL;
+    const size_t padded = key_panels * LH_EMBED_PANEL;
     float *keys = scratch;
     float *scores = scratch + padded * width;
 
@@ -278,8 +279,8 @@ static void attention(const lh_heads *heads, size_t tokens, const float *qkv, fl
             product score = {.a = queries + t * stride,
                              .a_stride = stride,
                              .b = keys,
-                             .line_stride = LH_PANEL,
-                             .panel_stride = width * LH_PANEL,
+                             .line_stride = LH_EMBED_PANEL,
+                             .panel_stride = width * LH_EMBED_PANEL,
                              .depth = width,
                              .out = scores,
                              .out_stride = padded};
@@ -290,11 +291,11 @@ static void attention(const lh_heads *heads, size_t tokens, const float *qkv, fl
                            .a_stride = padded,
                            .b = queries + 2 * hidden,
                            .line_stride = stride,
-                           .panel_stride = LH_PANEL,
+                           .panel_stride = LH_EMBED_PANEL,
                            .depth = tokens,
                            .out = out + t * hidden + h * width,
                            .out_stride = hidden};
-            multiply(&mix, rows, width / LH_PANEL);
+            multiply(&mix, rows, width / LH_EMBED_PANEL);
         }
     }
 }
@@ -302,7 +303,7 @@ static void attention(const lh_heads *heads, size_t tokens, const float *qkv, fl
 static float pool(size_t width, size_t rows, const float *in, float *out)
 {
     v16 squares = v_set(0);
-    for (size_t i = 0; i < width; i += LH_PANEL) {
+    for (size_t i = 0; i < width; i += LH_EMBED_PANEL) {
         v16 sum = v_load(in + i);
         for (size_t r = 1; r < rows; r++)
             sum = v_add(sum, v_load(in + r * width + i));
@@ -311,7 +312,7 @@ static float pool(size_t width, size_t rows, const float *in, float *out)
     }
     float total = v_sum(squares);
     v16 inverse = v_set(1.0f / sqrtf(fmaxf(total, 1e-24f)));
-    for (size_t i = 0; i < width; i += LH_PANEL)
+    for (size_t i = 0; i < width; i += LH_EMBED_PANEL)
         v_store(out + i, v_mul(v_load(out + i), inverse));
     return total;
 }

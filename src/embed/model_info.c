@@ -8,44 +8,44 @@
 
 enum { CONFIG_BYTES_MAX = 1024 * 1024 };
 
-const char *const lh_pooling_names[] = {"mean", "cls", NULL};
-const char *const lh_precision_names[] = {"f32", NULL};
+const char *const lh_embed_pooling_names[] = {"mean", "cls", NULL};
+const char *const lh_embed_precision_names[] = {"f32", NULL};
 
 /* clang-format off */
 static const lh_field fields[] = {
-    LH_FIELD("name", STR, lh_model_info, name, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 200, .doc = "Name of the model."),
-    LH_FIELD("architecture", STR, lh_model_info, architecture, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 32, .doc = "Family of encoders."),
-    LH_FIELD("precision", ENUM, lh_model_info, precision, .flags = LH_FIELD_REQUIRED, .names = lh_precision_names, .doc = "Of the weights."),
-    LH_FIELD("pooling", ENUM, lh_model_info, pooling, .flags = LH_FIELD_REQUIRED, .names = lh_pooling_names, .doc = "How tokens become one vector."),
-    LH_FIELD("layers", U32, lh_model_info, layers, .flags = LH_FIELD_REQUIRED, .min = 1, .max = LH_MODEL_LAYERS_MAX, .doc = "Encoder layers."),
-    LH_FIELD("hidden", U32, lh_model_info, hidden, .flags = LH_FIELD_REQUIRED, .min = 16, .max = 4096, .doc = "Width of a token, dimensions of a vector."),
-    LH_FIELD("heads", U32, lh_model_info, heads, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 128, .doc = "Attention heads."),
-    LH_FIELD("intermediate", U32, lh_model_info, intermediate, .flags = LH_FIELD_REQUIRED, .min = 16, .max = 16384, .doc = "Width between the two feed-forward matrices."),
-    LH_FIELD("vocabulary", U32, lh_model_info, vocabulary, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 2000000, .doc = "Tokens known."),
-    LH_FIELD("positions", U32, lh_model_info, positions, .flags = LH_FIELD_REQUIRED, .min = 2, .max = 8192, .doc = "Rows of the position table."),
-    LH_FIELD("tokens_max", U32, lh_model_info, tokens_max, .flags = LH_FIELD_REQUIRED, .min = 2, .max = 8192, .doc = "Tokens of a text at most."),
-    LH_FIELD("norm_epsilon", F64, lh_model_info, norm_epsilon, .flags = LH_FIELD_REQUIRED, .doc = "Added to the variance in a layer norm."),
-    LH_FIELD("query_prefix", STR, lh_model_info, query_prefix, .max = 1000, .doc = "Put before a question."),
-    LH_FIELD("text_prefix", STR, lh_model_info, text_prefix, .max = 1000, .doc = "Put before a text that is stored."),
-    LH_FIELD("source_sha256", STR, lh_model_info, source_sha256, .flags = LH_FIELD_REQUIRED, .min = 64, .max = 64, .doc = "Of the weights this was made from, hex."),
-    LH_FIELD("tokenizer_sha256", STR, lh_model_info, tokenizer_sha256, .flags = LH_FIELD_REQUIRED, .min = 64, .max = 64, .doc = "Of the vocabulary this was made from, hex."),
+    LH_FIELD("name", STR, lh_embed_model_info, name, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 200, .doc = "Name of the model."),
+    LH_FIELD("architecture", STR, lh_embed_model_info, architecture, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 32, .doc = "Family of encoders."),
+    LH_FIELD("precision", ENUM, lh_embed_model_info, precision, .flags = LH_FIELD_REQUIRED, .names = lh_embed_precision_names, .doc = "Of the weights."),
+    LH_FIELD("pooling", ENUM, lh_embed_model_info, pooling, .flags = LH_FIELD_REQUIRED, .names = lh_embed_pooling_names, .doc = "How tokens become one vector."),
+    LH_FIELD("layers", U32, lh_embed_model_info, layers, .flags = LH_FIELD_REQUIRED, .min = 1, .max = LH_EMBED_MODEL_LAYERS_MAX, .doc = "Encoder layers."),
+    LH_FIELD("hidden", U32, lh_embed_model_info, hidden, .flags = LH_FIELD_REQUIRED, .min = 16, .max = 4096, .doc = "Width of a token, dimensions of a vector."),
+    LH_FIELD("heads", U32, lh_embed_model_info, heads, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 128, .doc = "Attention heads."),
+    LH_FIELD("intermediate", U32, lh_embed_model_info, intermediate, .flags = LH_FIELD_REQUIRED, .min = 16, .max = 16384, .doc = "Width between the two feed-forward matrices."),
+    LH_FIELD("vocabulary", U32, lh_embed_model_info, vocabulary, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 2000000, .doc = "Tokens known."),
+    LH_FIELD("positions", U32, lh_embed_model_info, positions, .flags = LH_FIELD_REQUIRED, .min = 2, .max = 8192, .doc = "Rows of the position table."),
+    LH_FIELD("tokens_max", U32, lh_embed_model_info, tokens_max, .flags = LH_FIELD_REQUIRED, .min = 2, .max = 8192, .doc = "Tokens of a text at most."),
+    LH_FIELD("norm_epsilon", F64, lh_embed_model_info, norm_epsilon, .flags = LH_FIELD_REQUIRED, .doc = "Added to the variance in a layer norm."),
+    LH_FIELD("query_prefix", STR, lh_embed_model_info, query_prefix, .max = 1000, .doc = "Put before a question."),
+    LH_FIELD("text_prefix", STR, lh_embed_model_info, text_prefix, .max = 1000, .doc = "Put before a text that is stored."),
+    LH_FIELD("source_sha256", STR, lh_embed_model_info, source_sha256, .flags = LH_FIELD_REQUIRED, .min = 64, .max = 64, .doc = "Of the weights this was made from, hex."),
+    LH_FIELD("tokenizer_sha256", STR, lh_embed_model_info, tokenizer_sha256, .flags = LH_FIELD_REQUIRED, .min = 64, .max = 64, .doc = "Of the vocabulary this was made from, hex."),
     {0}};
 /* clang-format on */
 
-const lh_record lh_model_info_record = {.name = "EmbedModel",
-                                        .size = sizeof(lh_model_info),
-                                        .fields = fields,
-                                        .doc = "What a packed model is."};
+const lh_record lh_embed_model_info_record = {.name = "EmbedModel",
+                                              .size = sizeof(lh_embed_model_info),
+                                              .fields = fields,
+                                              .doc = "What a packed model is."};
 
-lh_rc lh_model_info_check(lh_ctx *cx, const lh_model_info *info)
+lh_rc lh_embed_model_info_check(lh_ctx *cx, const lh_embed_model_info *info)
 {
-    if (info->hidden % info->heads != 0 || info->hidden / info->heads % LH_PANEL != 0)
+    if (info->hidden % info->heads != 0 || info->hidden / info->heads % LH_EMBED_PANEL != 0)
         return lh_fail(cx, LH_E_UNPROCESSABLE,
                        "%u hidden columns over %u heads: a head must be a multiple of %d columns",
-                       info->hidden, info->heads, LH_PANEL);
-    if (info->intermediate % LH_PANEL != 0)
+                       info->hidden, info->heads, LH_EMBED_PANEL);
+    if (info->intermediate % LH_EMBED_PANEL != 0)
         return lh_fail(cx, LH_E_UNPROCESSABLE, "intermediate size %u is not a multiple of %d",
-                       info->intermediate, LH_PANEL);
+                       info->intermediate, LH_EMBED_PANEL);
     if (info->tokens_max > info->positions)
         return lh_fail(cx, LH_E_UNPROCESSABLE, "%u tokens, but only %u positions", info->tokens_max,
                        info->positions);
@@ -119,7 +119,7 @@ static lh_rc get_size(const config_file *file, const char *key, uint32_t fallbac
     return LH_OK;
 }
 
-static lh_rc read_bert(lh_ctx *cx, lh_str folder, lh_model_info *info)
+static lh_rc read_bert(lh_ctx *cx, lh_str folder, lh_embed_model_info *info)
 {
     config_file file;
     LH_TRY(read_file(cx, folder, "config.json", false, &file));
@@ -158,11 +158,11 @@ static lh_rc read_modules(lh_ctx *cx, lh_str folder)
     return LH_OK;
 }
 
-static lh_rc read_pooling(lh_ctx *cx, lh_str folder, lh_model_info *info)
+static lh_rc read_pooling(lh_ctx *cx, lh_str folder, lh_embed_model_info *info)
 {
     config_file file;
     LH_TRY(read_file(cx, folder, "1_Pooling/config.json", true, &file));
-    info->pooling = LH_POOLING_MEAN;
+    info->pooling = LH_EMBED_POOLING_MEAN;
     if (file.root == NULL)
         return LH_OK;
     static const char *const others[] = {
@@ -175,7 +175,7 @@ static lh_rc read_pooling(lh_ctx *cx, lh_str folder, lh_model_info *info)
     if (cls == mean)
         return refuse(&file, "pooling_mode_*", LH_S("none or two at once"),
                       "cls_token or mean_tokens");
-    info->pooling = cls ? LH_POOLING_CLS : LH_POOLING_MEAN;
+    info->pooling = cls ? LH_EMBED_POOLING_CLS : LH_EMBED_POOLING_MEAN;
     return LH_OK;
 }
 
@@ -194,7 +194,7 @@ static lh_rc read_tokenizer(lh_ctx *cx, lh_str folder)
 }
 
 /* The length a sentence model was trained for, and the words it wants before a text. */
-static lh_rc read_usage(lh_ctx *cx, lh_str folder, lh_model_info *info)
+static lh_rc read_usage(lh_ctx *cx, lh_str folder, lh_embed_model_info *info)
 {
     config_file file;
     LH_TRY(read_file(cx, folder, "sentence_bert_config.json", true, &file));
@@ -209,9 +209,9 @@ static lh_rc read_usage(lh_ctx *cx, lh_str folder, lh_model_info *info)
     return LH_OK;
 }
 
-lh_rc lh_model_info_read(lh_ctx *cx, lh_str folder, lh_model_info *ret_info)
+lh_rc lh_embed_model_info_read(lh_ctx *cx, lh_str folder, lh_embed_model_info *ret_info)
 {
-    lh_model_info info = {.architecture = LH_S("bert"), .precision = LH_PRECISION_F32};
+    lh_embed_model_info info = {.architecture = LH_S("bert"), .precision = LH_EMBED_PRECISION_F32};
     while (folder.len > 1 && folder.ptr[folder.len - 1] == '/')
         folder.len--;
     info.name = lh_path_base(folder);
@@ -220,7 +220,7 @@ lh_rc lh_model_info_read(lh_ctx *cx, lh_str folder, lh_model_info *ret_info)
     LH_TRY(read_pooling(cx, folder, &info));
     LH_TRY(read_tokenizer(cx, folder));
     LH_TRY(read_usage(cx, folder, &info));
-    LH_TRY(lh_model_info_check(cx, &info));
+    LH_TRY(lh_embed_model_info_check(cx, &info));
     *ret_info = info;
     return LH_OK;
 }

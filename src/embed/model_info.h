@@ -2,7 +2,7 @@
  *
  * Owns:    texts live as long as the arena or the mapped file they were read from.
  * Threads: plain data.
- * Limits:  the rows of lh_model_info_record; lh_model_info_check for what one row cannot say.
+ * Limits:  the rows of lh_embed_model_info_record; lh_embed_model_info_check for what one row cannot say.
  * Formats: the JSON of section "model" in a packed file is this record.
  * Why:     the configuration files of a model folder say it in five places; the packed file in one. */
 #ifndef LH_EMBED_MODEL_INFO_H
@@ -11,21 +11,21 @@
 #include "base/record.h"
 #include "embed/kernels.h"
 
-#define LH_MODEL_LAYERS_MAX 96
+#define LH_EMBED_MODEL_LAYERS_MAX 96
 
-typedef enum lh_pooling { LH_POOLING_MEAN, LH_POOLING_CLS } lh_pooling;
-typedef enum lh_precision {
-    LH_PRECISION_F32
-} lh_precision; /* bf16 and int8 will be rows of the same table */
+typedef enum lh_embed_pooling { LH_EMBED_POOLING_MEAN, LH_EMBED_POOLING_CLS } lh_embed_pooling;
+typedef enum lh_embed_precision {
+    LH_EMBED_PRECISION_F32
+} lh_embed_precision; /* bf16 and int8 will be rows of the same table */
 
-extern const char *const lh_pooling_names[];   /* mean cls */
-extern const char *const lh_precision_names[]; /* f32 */
+extern const char *const lh_embed_pooling_names[];   /* mean cls */
+extern const char *const lh_embed_precision_names[]; /* f32 */
 
-typedef struct lh_model_info {
+typedef struct lh_embed_model_info {
     lh_str name;         /* of the folder: "all-MiniLM-L6-v2" */
     lh_str architecture; /* "bert" */
-    int precision;       /* lh_precision */
-    int pooling;         /* lh_pooling */
+    int precision;       /* lh_embed_precision */
+    int pooling;         /* lh_embed_pooling */
     uint32_t layers;
     uint32_t hidden; /* = dimensions of a vector */
     uint32_t heads;
@@ -38,16 +38,17 @@ typedef struct lh_model_info {
     lh_str text_prefix;      /* put before a text that is stored */
     lh_str source_sha256;    /* of model.safetensors, hex */
     lh_str tokenizer_sha256; /* of vocab.txt, hex */
-} lh_model_info;
+} lh_embed_model_info;
 
-extern const lh_record lh_model_info_record;
+extern const lh_record lh_embed_model_info_record;
 
 /* What the kernels need of a shape. Errors: LH_E_UNPROCESSABLE that names the size. */
-LH_WARN_UNUSED lh_rc lh_model_info_check(lh_ctx *cx, const lh_model_info *info);
+LH_WARN_UNUSED lh_rc lh_embed_model_info_check(lh_ctx *cx, const lh_embed_model_info *info);
 
 /* Reads a model folder's configuration: config.json, and when there: modules.json, 1_Pooling/config.json,
  * sentence_bert_config.json, tokenizer_config.json, config_sentence_transformers.json. Fills everything but the hashes.
  * Errors: LH_E_NOT_FOUND, LH_E_BAD_JSON, LH_E_UNPROCESSABLE naming the file, the key and what it would have to be. */
-LH_WARN_UNUSED lh_rc lh_model_info_read(lh_ctx *cx, lh_str folder, lh_model_info *ret_info);
+LH_WARN_UNUSED lh_rc lh_embed_model_info_read(lh_ctx *cx, lh_str folder,
+                                              lh_embed_model_info *ret_info);
 
 #endif

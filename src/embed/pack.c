@@ -15,44 +15,44 @@
 
 enum { VOCAB_BYTES_MAX = 64 * 1024 * 1024, NAME_BYTES_MAX = 128 };
 
-void lh_layer_layout_of(const lh_model_info *info, lh_layer_layout *ret_layout)
+void lh_embed_layer_layout_of(const lh_embed_model_info *info, lh_embed_layer_layout *ret_layout)
 {
     const size_t hidden = info->hidden;
     const size_t wide = info->intermediate;
-    const size_t counts[LH_PART_COUNT] = {
-        [LH_PART_QKV_PANELS] = 3 * hidden * hidden, [LH_PART_QKV_BIAS] = 3 * hidden,
-        [LH_PART_MIX_PANELS] = hidden * hidden,     [LH_PART_MIX_BIAS] = hidden,
-        [LH_PART_MIX_NORM_SCALE] = hidden,          [LH_PART_MIX_NORM_SHIFT] = hidden,
-        [LH_PART_UP_PANELS] = hidden * wide,        [LH_PART_UP_BIAS] = wide,
-        [LH_PART_DOWN_PANELS] = hidden * wide,      [LH_PART_DOWN_BIAS] = hidden,
-        [LH_PART_OUT_NORM_SCALE] = hidden,          [LH_PART_OUT_NORM_SHIFT] = hidden,
+    const size_t counts[LH_EMBED_PART_COUNT] = {
+        [LH_EMBED_PART_QKV_PANELS] = 3 * hidden * hidden, [LH_EMBED_PART_QKV_BIAS] = 3 * hidden,
+        [LH_EMBED_PART_MIX_PANELS] = hidden * hidden,     [LH_EMBED_PART_MIX_BIAS] = hidden,
+        [LH_EMBED_PART_MIX_NORM_SCALE] = hidden,          [LH_EMBED_PART_MIX_NORM_SHIFT] = hidden,
+        [LH_EMBED_PART_UP_PANELS] = hidden * wide,        [LH_EMBED_PART_UP_BIAS] = wide,
+        [LH_EMBED_PART_DOWN_PANELS] = hidden * wide,      [LH_EMBED_PART_DOWN_BIAS] = hidden,
+        [LH_EMBED_PART_OUT_NORM_SCALE] = hidden,          [LH_EMBED_PART_OUT_NORM_SHIFT] = hidden,
     };
     size_t at = 0;
-    for (int part = 0; part < LH_PART_COUNT; part++) {
+    for (int part = 0; part < LH_EMBED_PART_COUNT; part++) {
         ret_layout->at[part] = at;
         at += counts[part];
     }
-    ret_layout->at[LH_PART_COUNT] = at;
+    ret_layout->at[LH_EMBED_PART_COUNT] = at;
 }
 
 typedef struct packer {
     lh_ctx *cx;
     lh_container_writer *writer;
-    lh_safetensors tensors;
+    lh_embed_safetensors tensors;
     const char *prefix; /* of tensor names: "" or "bert." */
-    const lh_model_info *info;
-    float *rows;  /* LH_PANEL rows of the widest tensor */
+    const lh_embed_model_info *info;
+    float *rows;  /* LH_EMBED_PANEL rows of the widest tensor */
     float *lines; /* the same, transposed */
 } packer;
 
 /* "<prefix><group><leaf>", in a buffer that the next call overwrites. */
 static lh_rc get(packer *p, const char *group, const char *leaf, uint64_t rows, uint64_t columns,
-                 const lh_tensor **ret)
+                 const lh_embed_tensor **ret)
 {
     lh_str name = lh_ctx_fmt(p->cx, "%s%s%s", p->prefix, group, leaf);
     if (name.ptr == NULL)
         return LH_E_NO_MEMORY;
-    return lh_safetensors_get(p->cx, &p->tensors, name, rows, columns, ret);
+    return lh_embed_safetensors_get(p->cx, &p->tensors, name, rows, columns, ret);
 }
 
 static lh_rc write_floats(packer *p, const float *values, size_t count)
@@ -63,9 +63,9 @@ static lh_rc write_floats(packer *p, const float *values, size_t count)
 static lh_rc write_vector(packer *p, const char *group, const char *leaf, size_t columns,
                           float factor)
 {
-    const lh_tensor *tensor = NULL;
+    const lh_embed_tensor *tensor = NULL;
     LH_TRY(get(p, group, leaf, 1, columns, &tensor));
-    lh_tensor_read(tensor, 0, columns, p->rows);
+    lh_embed_tensor_read(tensor, 0, columns, p->rows);
     for (size_t i = 0; i < columns; i++)
         p->rows[i] *= factor;
     return write_floats(p, p->rows, columns);
@@ -75,19 +75,19 @@ static lh_rc write_vector(packer *p, const char *group, const char *leaf, size_t
 static lh_rc write_panels(packer *p, const char *group, const char *leaf, size_t outputs,
                           size_t inputs, float factor)
 {
-    const lh_tensor *tensor = NULL;
+    const lh_embed_tensor *tensor = NULL;
     LH_TRY(get(p, group, leaf, outputs, inputs, &tensor));
-    for (size_t first = 0; first < outputs; first += LH_PANEL) {
-        lh_tensor_read(tensor, first * inputs, LH_PANEL * inputs, p->rows);
+    for (size_t first = 0; first < outputs; first += LH_EMBED_PANEL) {
+        lh_embed_tensor_read(tensor, first * inputs, LH_EMBED_PANEL * inputs, p->rows);
         for (size_t k = 0; k < inputs; k++)
-            for (size_t j = 0; j < LH_PANEL; j++)
-                p->lines[k * LH_PANEL + j] = p->rows[j * inputs + k] * factor;
-        LH_TRY(write_floats(p, p->lines, LH_PANEL * inputs));
+            for (size_t j = 0; j < LH_EMBED_PANEL; j++)
+                p->lines[k * LH_EMBED_PANEL + j] = p->rows[j * inputs + k] * factor;
+        LH_TRY(write_floats(p, p->lines, LH_EMBED_PANEL * inputs));
     }
     return LH_OK;
 }
 
-/* The order of lh_layer_part. */
+/* The order of lh_embed_layer_part. */
 static lh_rc write_layer(packer *p, uint32_t layer)
 {
     const size_t hidden = p->info->hidden;
@@ -96,7 +96,7 @@ static lh_rc write_layer(packer *p, uint32_t layer)
     char group[NAME_BYTES_MAX];
     char section[LH_CONTAINER_NAME_MAX];
     LH_IGNORE(snprintf(group, sizeof(group), "encoder.layer.%u.", layer));
-    LH_IGNORE(snprintf(section, sizeof(section), LH_MODEL_SECTION_LAYER, layer));
+    LH_IGNORE(snprintf(section, sizeof(section), LH_EMBED_MODEL_SECTION_LAYER, layer));
 
     LH_TRY(lh_container_section_begin(p->cx, p->writer, lh_str_from(section), sizeof(float)));
     LH_TRY(write_panels(p, group, "attention.self.query.weight", hidden, hidden, share));
@@ -122,11 +122,11 @@ static lh_rc write_layer(packer *p, uint32_t layer)
 static lh_rc write_table(packer *p, lh_str section, const char *leaf, size_t rows, const float *add)
 {
     const size_t hidden = p->info->hidden;
-    const lh_tensor *tensor = NULL;
+    const lh_embed_tensor *tensor = NULL;
     LH_TRY(get(p, "embeddings.", leaf, rows, hidden, &tensor));
     LH_TRY(lh_container_section_begin(p->cx, p->writer, section, sizeof(float)));
     for (size_t row = 0; row < rows; row++) {
-        lh_tensor_read(tensor, row * hidden, hidden, p->rows);
+        lh_embed_tensor_read(tensor, row * hidden, hidden, p->rows);
         for (size_t i = 0; i < hidden; i++)
             p->rows[i] += add == NULL ? 0.0f : add[i];
         LH_TRY(write_floats(p, p->rows, hidden));
@@ -138,22 +138,22 @@ static lh_rc write_embeddings(packer *p)
 {
     const size_t hidden = p->info->hidden;
     lh_str type_name = lh_ctx_fmt(p->cx, "%sembeddings.token_type_embeddings.weight", p->prefix);
-    const lh_tensor *types =
-        type_name.ptr == NULL ? NULL : lh_safetensors_find(&p->tensors, type_name);
+    const lh_embed_tensor *types =
+        type_name.ptr == NULL ? NULL : lh_embed_safetensors_find(&p->tensors, type_name);
     if (types == NULL || types->columns != hidden || types->rows == 0 ||
-        types->type == LH_TENSOR_OTHER)
+        types->type == LH_EMBED_TENSOR_OTHER)
         return lh_fail(p->cx, LH_E_UNPROCESSABLE,
                        "safetensors: the token type table is missing or not %zu wide", hidden);
     float *type = LH_NEW_ARRAY(p->cx, float, hidden);
     if (type == NULL)
         return LH_E_NO_MEMORY;
-    lh_tensor_read(types, 0, hidden, type);
-    LH_TRY(write_table(p, LH_S(LH_MODEL_SECTION_WORDS), "word_embeddings.weight",
+    lh_embed_tensor_read(types, 0, hidden, type);
+    LH_TRY(write_table(p, LH_S(LH_EMBED_MODEL_SECTION_WORDS), "word_embeddings.weight",
                        p->info->vocabulary, NULL));
-    LH_TRY(write_table(p, LH_S(LH_MODEL_SECTION_POSITIONS), "position_embeddings.weight",
+    LH_TRY(write_table(p, LH_S(LH_EMBED_MODEL_SECTION_POSITIONS), "position_embeddings.weight",
                        p->info->positions, type));
-    LH_TRY(
-        lh_container_section_begin(p->cx, p->writer, LH_S(LH_MODEL_SECTION_NORM), sizeof(float)));
+    LH_TRY(lh_container_section_begin(p->cx, p->writer, LH_S(LH_EMBED_MODEL_SECTION_NORM),
+                                      sizeof(float)));
     LH_TRY(write_vector(p, "embeddings.", "LayerNorm.weight", hidden, 1));
     LH_TRY(write_vector(p, "embeddings.", "LayerNorm.bias", hidden, 1));
     return lh_container_section_end(p->cx, p->writer);
@@ -177,35 +177,37 @@ static lh_rc write_info(packer *p)
     lh_buf_init(&json, LH_RECORD_TEXT_MAX);
     lh_json_writer w;
     lh_jw_init(&w, p->cx, &json);
-    lh_record_write(&w, &lh_model_info_record, p->info);
+    lh_record_write(&w, &lh_embed_model_info_record, p->info);
     LH_TRY(lh_jw_end(&w));
-    return lh_container_add(p->cx, p->writer, LH_S(LH_MODEL_SECTION_INFO), 1, lh_buf_str(&json));
+    return lh_container_add(p->cx, p->writer, LH_S(LH_EMBED_MODEL_SECTION_INFO), 1,
+                            lh_buf_str(&json));
 }
 
 static lh_rc write_vocab(packer *p, lh_str text)
 {
-    lh_vocab vocab;
-    lh_tokenizer tokenizer;
-    LH_TRY(lh_vocab_build(p->cx, text, &vocab));
+    lh_embed_vocab vocab;
+    lh_embed_tokenizer tokenizer;
+    LH_TRY(lh_embed_vocab_build(p->cx, text, &vocab));
     if (vocab.tokens_count > p->info->vocabulary)
         return lh_fail(p->cx, LH_E_UNPROCESSABLE, "vocab.txt has %u tokens, config.json says %u",
                        vocab.tokens_count, p->info->vocabulary);
-    LH_TRY(lh_tokenizer_init(p->cx, &vocab, &tokenizer));
-    return lh_container_add(p->cx, p->writer, LH_S(LH_MODEL_SECTION_TRIE), sizeof(lh_vocab_unit),
-                            lh_str_n(vocab.units, vocab.units_count * sizeof(lh_vocab_unit)));
+    LH_TRY(lh_embed_tokenizer_init(p->cx, &vocab, &tokenizer));
+    return lh_container_add(p->cx, p->writer, LH_S(LH_EMBED_MODEL_SECTION_TRIE),
+                            sizeof(lh_embed_vocab_unit),
+                            lh_str_n(vocab.units, vocab.units_count * sizeof(lh_embed_vocab_unit)));
 }
 
 static lh_rc write_sections(packer *p, lh_str vocab_text)
 {
     const size_t widest = LH_MAX(p->info->hidden, p->info->intermediate);
-    p->rows = LH_NEW_ARRAY(p->cx, float, widest *LH_PANEL);
-    p->lines = LH_NEW_ARRAY(p->cx, float, widest *LH_PANEL);
+    p->rows = LH_NEW_ARRAY(p->cx, float, widest *LH_EMBED_PANEL);
+    p->lines = LH_NEW_ARRAY(p->cx, float, widest *LH_EMBED_PANEL);
     if (p->rows == NULL || p->lines == NULL)
         return LH_E_NO_MEMORY;
-    p->prefix =
-        lh_safetensors_find(&p->tensors, LH_S("bert.embeddings.word_embeddings.weight")) != NULL
-            ? "bert."
-            : "";
+    p->prefix = lh_embed_safetensors_find(&p->tensors,
+                                          LH_S("bert.embeddings.word_embeddings.weight")) != NULL
+                    ? "bert."
+                    : "";
     LH_TRY(write_info(p));
     LH_TRY(write_vocab(p, vocab_text));
     LH_TRY(write_embeddings(p));
@@ -215,7 +217,7 @@ static lh_rc write_sections(packer *p, lh_str vocab_text)
     return lh_container_finish(p->cx, p->writer, &bytes);
 }
 
-static lh_rc pack_into(lh_ctx *cx, lh_str folder, lh_file *out, lh_model_info *info)
+static lh_rc pack_into(lh_ctx *cx, lh_str folder, lh_file *out, lh_embed_model_info *info)
 {
     LH_CLEANUP(lh_map_close) lh_map weights = {0};
     lh_str weights_path = lh_path_join(cx, folder, LH_S("model.safetensors"));
@@ -229,19 +231,19 @@ static lh_rc pack_into(lh_ctx *cx, lh_str folder, lh_file *out, lh_model_info *i
     LH_TRY(hash_of(cx, vocab_text, &info->tokenizer_sha256));
 
     packer p = {.cx = cx, .info = info};
-    LH_TRY(lh_safetensors_open(cx, weights.bytes, &p.tensors));
+    LH_TRY(lh_embed_safetensors_open(cx, weights.bytes, &p.tensors));
     LH_CLEANUP(lh_container_writer_free) lh_container_writer *writer = NULL;
-    LH_TRY(lh_container_writer_new(cx, lh_file_container_sink(out), LH_S(LH_MODEL_KIND),
-                                   LH_MODEL_KIND_VERSION, &writer));
+    LH_TRY(lh_container_writer_new(cx, lh_file_container_sink(out), LH_S(LH_EMBED_MODEL_KIND),
+                                   LH_EMBED_MODEL_KIND_VERSION, &writer));
     p.writer = writer;
     LH_TRY(write_sections(&p, vocab_text));
     return lh_file_sync(cx, out);
 }
 
-lh_rc lh_embed_pack(lh_ctx *cx, lh_str folder, lh_str out_path, lh_model_info *ret_info)
+lh_rc lh_embed_pack(lh_ctx *cx, lh_str folder, lh_str out_path, lh_embed_model_info *ret_info)
 {
-    lh_model_info info;
-    LH_TRY(lh_model_info_read(cx, folder, &info));
+    lh_embed_model_info info;
+    LH_TRY(lh_embed_model_info_read(cx, folder, &info));
     lh_str temporary = lh_ctx_fmt(cx, "%.*s.tmp", LH_STR_ARG(out_path));
     if (temporary.ptr == NULL)
         return LH_E_NO_MEMORY;

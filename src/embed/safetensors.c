@@ -10,16 +10,16 @@ enum { HEADER_LENGTH_BYTES = 8 };
 
 static const struct {
     lh_str name;
-    lh_tensor_type type;
+    lh_embed_tensor_type type;
     uint32_t bytes;
 } types[] = {
-    {LH_S_INIT("F32"), LH_TENSOR_F32, 4},    {LH_S_INIT("F16"), LH_TENSOR_F16, 2},
-    {LH_S_INIT("BF16"), LH_TENSOR_BF16, 2},  {LH_S_INIT("F64"), LH_TENSOR_OTHER, 8},
-    {LH_S_INIT("I64"), LH_TENSOR_OTHER, 8},  {LH_S_INIT("U64"), LH_TENSOR_OTHER, 8},
-    {LH_S_INIT("I32"), LH_TENSOR_OTHER, 4},  {LH_S_INIT("U32"), LH_TENSOR_OTHER, 4},
-    {LH_S_INIT("I16"), LH_TENSOR_OTHER, 2},  {LH_S_INIT("U16"), LH_TENSOR_OTHER, 2},
-    {LH_S_INIT("I8"), LH_TENSOR_OTHER, 1},   {LH_S_INIT("U8"), LH_TENSOR_OTHER, 1},
-    {LH_S_INIT("BOOL"), LH_TENSOR_OTHER, 1},
+    {LH_S_INIT("F32"), LH_EMBED_TENSOR_F32, 4},    {LH_S_INIT("F16"), LH_EMBED_TENSOR_F16, 2},
+    {LH_S_INIT("BF16"), LH_EMBED_TENSOR_BF16, 2},  {LH_S_INIT("F64"), LH_EMBED_TENSOR_OTHER, 8},
+    {LH_S_INIT("I64"), LH_EMBED_TENSOR_OTHER, 8},  {LH_S_INIT("U64"), LH_EMBED_TENSOR_OTHER, 8},
+    {LH_S_INIT("I32"), LH_EMBED_TENSOR_OTHER, 4},  {LH_S_INIT("U32"), LH_EMBED_TENSOR_OTHER, 4},
+    {LH_S_INIT("I16"), LH_EMBED_TENSOR_OTHER, 2},  {LH_S_INIT("U16"), LH_EMBED_TENSOR_OTHER, 2},
+    {LH_S_INIT("I8"), LH_EMBED_TENSOR_OTHER, 1},   {LH_S_INIT("U8"), LH_EMBED_TENSOR_OTHER, 1},
+    {LH_S_INIT("BOOL"), LH_EMBED_TENSOR_OTHER, 1},
 };
 
 static lh_rc bad(lh_ctx *cx, lh_str name, const char *what)
@@ -39,7 +39,7 @@ static bool number_at(const lh_json *list, size_t index, uint64_t *ret)
 }
 
 /* Product of the dimensions; rows and columns when there are one or two. */
-static bool read_shape(const lh_json *shape, lh_tensor *tensor, uint64_t *ret_values)
+static bool read_shape(const lh_json *shape, lh_embed_tensor *tensor, uint64_t *ret_values)
 {
     if (shape == NULL || shape->kind != LH_JSON_ARRAY)
         return false;
@@ -61,9 +61,9 @@ static bool read_shape(const lh_json *shape, lh_tensor *tensor, uint64_t *ret_va
     return true;
 }
 
-static lh_rc read_tensor(lh_ctx *cx, const lh_json *entry, lh_str data, lh_tensor *tensor)
+static lh_rc read_tensor(lh_ctx *cx, const lh_json *entry, lh_str data, lh_embed_tensor *tensor)
 {
-    *tensor = (lh_tensor){.name = entry->key, .type = LH_TENSOR_OTHER};
+    *tensor = (lh_embed_tensor){.name = entry->key, .type = LH_EMBED_TENSOR_OTHER};
     uint64_t item_bytes = 0;
     lh_str type = lh_json_get_str(entry, LH_S("dtype"));
     for (size_t i = 0; i < LH_ARRAY_LEN(types); i++) {
@@ -87,23 +87,24 @@ static lh_rc read_tensor(lh_ctx *cx, const lh_json *entry, lh_str data, lh_tenso
     return LH_OK;
 }
 
-lh_rc lh_safetensors_open(lh_ctx *cx, lh_str bytes, lh_safetensors *ret_file)
+lh_rc lh_embed_safetensors_open(lh_ctx *cx, lh_str bytes, lh_embed_safetensors *ret_file)
 {
     uint64_t header_bytes = 0;
     if (bytes.len < HEADER_LENGTH_BYTES)
         return lh_fail(cx, LH_E_UNPROCESSABLE, "safetensors: %zu bytes are too short", bytes.len);
     memcpy(&header_bytes, bytes.ptr, HEADER_LENGTH_BYTES);
-    if (header_bytes > bytes.len - HEADER_LENGTH_BYTES || header_bytes > LH_SAFETENSORS_HEADER_MAX)
+    if (header_bytes > bytes.len - HEADER_LENGTH_BYTES ||
+        header_bytes > LH_EMBED_SAFETENSORS_HEADER_MAX)
         return lh_fail(cx, LH_E_UNPROCESSABLE,
                        "safetensors: a header of %llu bytes, limit %u and the file",
-                       (unsigned long long)header_bytes, LH_SAFETENSORS_HEADER_MAX);
+                       (unsigned long long)header_bytes, LH_EMBED_SAFETENSORS_HEADER_MAX);
     const lh_json *root = NULL;
     lh_str header = lh_str_sub(bytes, HEADER_LENGTH_BYTES, header_bytes);
     LH_TRY(lh_json_parse(cx, header, 0, &root));
     if (root->kind != LH_JSON_OBJECT)
         return lh_fail(cx, LH_E_UNPROCESSABLE, "safetensors: the header is not an object");
 
-    lh_tensor *items = LH_NEW_ARRAY(cx, lh_tensor, root->count + 1);
+    lh_embed_tensor *items = LH_NEW_ARRAY(cx, lh_embed_tensor, root->count + 1);
     if (items == NULL)
         return LH_E_NO_MEMORY;
     lh_str data = lh_str_from_offset(bytes, HEADER_LENGTH_BYTES + header_bytes);
@@ -113,11 +114,11 @@ lh_rc lh_safetensors_open(lh_ctx *cx, lh_str bytes, lh_safetensors *ret_file)
             continue;
         LH_TRY(read_tensor(cx, entry, data, &items[count++]));
     }
-    *ret_file = (lh_safetensors){items, count};
+    *ret_file = (lh_embed_safetensors){items, count};
     return LH_OK;
 }
 
-const lh_tensor *lh_safetensors_find(const lh_safetensors *file, lh_str name)
+const lh_embed_tensor *lh_embed_safetensors_find(const lh_embed_safetensors *file, lh_str name)
 {
     for (size_t i = 0; i < file->count; i++)
         if (lh_str_eq(file->items[i].name, name))
@@ -125,13 +126,13 @@ const lh_tensor *lh_safetensors_find(const lh_safetensors *file, lh_str name)
     return NULL;
 }
 
-lh_rc lh_safetensors_get(lh_ctx *cx, const lh_safetensors *file, lh_str name, uint64_t rows,
-                         uint64_t columns, const lh_tensor **ret_tensor)
+lh_rc lh_embed_safetensors_get(lh_ctx *cx, const lh_embed_safetensors *file, lh_str name,
+                               uint64_t rows, uint64_t columns, const lh_embed_tensor **ret_tensor)
 {
-    const lh_tensor *tensor = lh_safetensors_find(file, name);
+    const lh_embed_tensor *tensor = lh_embed_safetensors_find(file, name);
     if (tensor == NULL)
         return bad(cx, name, "it is missing");
-    if (tensor->type == LH_TENSOR_OTHER)
+    if (tensor->type == LH_EMBED_TENSOR_OTHER)
         return bad(cx, name, "its type is none of F32, F16, BF16");
     if (tensor->rows != rows || tensor->columns != columns)
         return lh_fail(
@@ -165,17 +166,18 @@ static float from_half(uint16_t half)
     return from_bits(sign | (exponent + 112u) << 23 | fraction << 13);
 }
 
-void lh_tensor_read(const lh_tensor *tensor, uint64_t first, size_t count, float *out)
+void lh_embed_tensor_read(const lh_embed_tensor *tensor, uint64_t first, size_t count, float *out)
 {
-    lh_assert(tensor->type != LH_TENSOR_OTHER);
+    lh_assert(tensor->type != LH_EMBED_TENSOR_OTHER);
     lh_assert(first + count <= tensor->rows * tensor->columns);
-    if (tensor->type == LH_TENSOR_F32) {
+    if (tensor->type == LH_EMBED_TENSOR_F32) {
         memcpy(out, tensor->bytes.ptr + first * sizeof(float), count * sizeof(float));
         return;
     }
     for (size_t i = 0; i < count; i++) {
         uint16_t bits;
         memcpy(&bits, tensor->bytes.ptr + (first + i) * sizeof(bits), sizeof(bits));
-        out[i] = tensor->type == LH_TENSOR_F16 ? from_half(bits) : from_bits((uint32_t)bits << 16);
+        out[i] =
+            tensor->type == LH_EMBED_TENSOR_F16 ? from_half(bits) : from_bits((uint32_t)bits << 16);
     }
 }

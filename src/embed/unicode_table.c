@@ -3,7 +3,7 @@
 #include "embed/unicode_table.h"
 
 /* clang-format off */
-const uint16_t lh_unicode_block_of[LH_UNICODE_BLOCKS] = {
+const uint16_t lh_embed_unicode_block_of[LH_EMBED_UNICODE_BLOCKS] = {
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
     26, 27, 28, 29, 30, 31, 32, 33, 5, 5, 5, 5, 34, 35, 36, 5, 5, 5, 37, 38, 39, 40, 41, 42, 43, 5,
     44, 45, 46, 47, 48, 49, 5, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 5, 5, 62, 5, 5, 5, 5,
@@ -298,7 +298,7 @@ const uint16_t lh_unicode_block_of[LH_UNICODE_BLOCKS] = {
     91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91,
     91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 91, 156,
 };
-const uint8_t lh_unicode_class_of[20096] = {
+const uint8_t lh_embed_unicode_class_of[20096] = {
     3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 3, 3, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
     2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1,
     1, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 1, 1, 1, 1, 1,
@@ -928,7 +928,7 @@ const uint8_t lh_unicode_class_of[20096] = {
     3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
     3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0, 0,
 };
-const lh_unicode_map lh_unicode_maps[LH_UNICODE_MAPS] = {
+const lh_embed_unicode_map lh_embed_unicode_maps[LH_EMBED_UNICODE_MAPS] = {
     {0x41, 0, 1}, {0x42, 1, 1}, {0x43, 2, 1}, {0x44, 3, 1}, {0x45, 4, 1}, {0x46, 5, 1},
     {0x47, 6, 1}, {0x48, 7, 1}, {0x49, 8, 1}, {0x4A, 9, 1}, {0x4B, 10, 1}, {0x4C, 11, 1},
     {0x4D, 12, 1}, {0x4E, 13, 1}, {0x4F, 14, 1}, {0x50, 15, 1}, {0x51, 16, 1}, {0x52, 17, 1},
@@ -1600,7 +1600,7 @@ const lh_unicode_map lh_unicode_maps[LH_UNICODE_MAPS] = {
     {0x2FA16, 3191, 1}, {0x2FA17, 3192, 1}, {0x2FA18, 3193, 1}, {0x2FA19, 3194, 1},
     {0x2FA1A, 3195, 1}, {0x2FA1B, 3196, 1}, {0x2FA1C, 3197, 1}, {0x2FA1D, 3198, 1},
 };
-const uint32_t lh_unicode_parts[3199] = {
+const uint32_t lh_embed_unicode_parts[3199] = {
     0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E, 0x6F, 0x70,
     0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7A, 0x61, 0x61, 0x61, 0x61, 0x61, 0x61,
     0xE6, 0x63, 0x65, 0x65, 0x65, 0x65, 0x69, 0x69, 0x69, 0x69, 0xF0, 0x6E, 0x6F, 0x6F, 0x6F, 0x6F,
@@ -1862,7 +1862,7 @@ const uint32_t lh_unicode_parts[3199] = {
     0x4CED, 0x9D67, 0x2A0CE, 0x4CF8, 0x2A105, 0x2A20E, 0x2A291, 0x9EBB, 0x4D56, 0x9EF9, 0x9EFE,
     0x9F05, 0x9F0F, 0x9F16, 0x9F3B, 0x2A600,
 };
-const lh_unicode_mark lh_unicode_marks[LH_UNICODE_MARKS] = {
+const lh_embed_unicode_mark lh_embed_unicode_marks[LH_EMBED_UNICODE_MARKS] = {
     {0x8D4, 6}, {0x8D5, 6}, {0x8D6, 6}, {0x8D7, 6}, {0x8D8, 6}, {0x8D9, 6}, {0x8DA, 6}, {0x8DB, 6},
     {0x8DC, 6}, {0x8DD, 6}, {0x8DE, 6}, {0x8DF, 6}, {0x8E0, 6}, {0x8E1, 6}, {0x1B44, 2},
     {0x1BAA, 2}, {0x1BF2, 2}, {0x1BF3, 2}, {0x1DFB, 6}, {0x302E, 4}, {0x302F, 4}, {0xA953, 2},

@@ -9,40 +9,41 @@
 #include <stdint.h>
 
 /* clang-format off */
-typedef enum lh_unicode_class {
-    LH_UNICODE_WORD, /* part of a word, unchanged */
-    LH_UNICODE_PUNCT, /* a word of its own */
-    LH_UNICODE_SPACE, /* ends a word */
-    LH_UNICODE_DROP, /* vanishes; marks around it still meet */
-    LH_UNICODE_DROP_STARTER, /* vanishes, but separates marks */
-    LH_UNICODE_MAP, /* becomes lh_unicode_maps */
-    LH_UNICODE_CJK, /* a word of its own, unchanged */
-    LH_UNICODE_CJK_MAP, /* a word of its own, mapped */
-    LH_UNICODE_HANGUL, /* becomes two or three letters by arithmetic */
-    LH_UNICODE_MARK /* part of a word, in canonical order among marks */
-} lh_unicode_class;
+typedef enum lh_embed_unicode_class {
+    LH_EMBED_UNICODE_WORD, /* part of a word, unchanged */
+    LH_EMBED_UNICODE_PUNCT, /* a word of its own */
+    LH_EMBED_UNICODE_SPACE, /* ends a word */
+    LH_EMBED_UNICODE_DROP, /* vanishes; marks around it still meet */
+    LH_EMBED_UNICODE_DROP_STARTER, /* vanishes, but separates marks */
+    LH_EMBED_UNICODE_MAP, /* becomes lh_embed_unicode_maps */
+    LH_EMBED_UNICODE_CJK, /* a word of its own, unchanged */
+    LH_EMBED_UNICODE_CJK_MAP, /* a word of its own, mapped */
+    LH_EMBED_UNICODE_HANGUL, /* becomes two or three letters by arithmetic */
+    LH_EMBED_UNICODE_MARK /* part of a word, in canonical order among marks */
+} lh_embed_unicode_class;
 /* clang-format on */
 
-#define LH_UNICODE_BLOCK     128
-#define LH_UNICODE_BLOCKS    8704
-#define LH_UNICODE_MAPS      3148
-#define LH_UNICODE_PARTS_MAX 3
-#define LH_UNICODE_MARKS     83
+#define LH_EMBED_UNICODE_BLOCK     128
+#define LH_EMBED_UNICODE_BLOCKS    8704
+#define LH_EMBED_UNICODE_MAPS      3148
+#define LH_EMBED_UNICODE_PARTS_MAX 3
+#define LH_EMBED_UNICODE_MARKS     83
 
-typedef struct lh_unicode_map {
+typedef struct lh_embed_unicode_map {
     uint32_t code_point;
-    uint16_t first; /* in lh_unicode_parts */
+    uint16_t first; /* in lh_embed_unicode_parts */
     uint16_t count;
-} lh_unicode_map;
-typedef struct lh_unicode_mark {
+} lh_embed_unicode_map;
+typedef struct lh_embed_unicode_mark {
     uint32_t code_point;
     uint32_t rank; /* canonical order among marks, from 1 */
-} lh_unicode_mark;
+} lh_embed_unicode_mark;
 
-extern const uint16_t lh_unicode_block_of[LH_UNICODE_BLOCKS];
-extern const uint8_t lh_unicode_class_of[20096];
-extern const lh_unicode_map lh_unicode_maps[LH_UNICODE_MAPS]; /* by code point */
-extern const uint32_t lh_unicode_parts[3199];
-extern const lh_unicode_mark lh_unicode_marks[LH_UNICODE_MARKS]; /* by code point */
+extern const uint16_t lh_embed_unicode_block_of[LH_EMBED_UNICODE_BLOCKS];
+extern const uint8_t lh_embed_unicode_class_of[20096];
+extern const lh_embed_unicode_map lh_embed_unicode_maps[LH_EMBED_UNICODE_MAPS]; /* by code point */
+extern const uint32_t lh_embed_unicode_parts[3199];
+extern const lh_embed_unicode_mark
+    lh_embed_unicode_marks[LH_EMBED_UNICODE_MARKS]; /* by code point */
 
 #endif

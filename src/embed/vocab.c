@@ -28,7 +28,7 @@ typedef struct branch {
 
 typedef struct builder {
     lh_ctx *cx;
-    lh_vocab_unit *units;
+    lh_embed_vocab_unit *units;
     uint32_t *next_free; /* list of free units, by rising index */
     uint32_t *last_free; /* the way back */
     uint32_t first_free;
@@ -119,8 +119,9 @@ static lh_rc place_children(builder *b, branch at)
 
 static lh_rc build_tries(builder *b, uint32_t words_count, uint32_t entries_count)
 {
-    b->queue[b->queue_count++] = (branch){LH_VOCAB_WORDS, 0, words_count, 0};
-    b->queue[b->queue_count++] = (branch){LH_VOCAB_CONTINUATIONS, words_count, entries_count, 0};
+    b->queue[b->queue_count++] = (branch){LH_EMBED_VOCAB_WORDS, 0, words_count, 0};
+    b->queue[b->queue_count++] =
+        (branch){LH_EMBED_VOCAB_CONTINUATIONS, words_count, entries_count, 0};
     for (uint32_t i = 0; i < b->queue_count; i++)
         LH_TRY(place_children(b, b->queue[i]));
     return LH_OK;
@@ -137,14 +138,14 @@ static lh_rc builder_init(lh_ctx *cx, builder *b, const entry *entries, uint32_t
         return lh_fail(cx, LH_E_UNPROCESSABLE, "the vocabulary has %llu bytes of tokens, too many",
                        (unsigned long long)nodes);
     *b = (builder){.cx = cx, .capacity = (uint32_t)capacity, .entries = entries, .used = ROOTS};
-    b->units = LH_NEW_ARRAY(cx, lh_vocab_unit, capacity);
+    b->units = LH_NEW_ARRAY(cx, lh_embed_vocab_unit, capacity);
     b->next_free = LH_NEW_ARRAY(cx, uint32_t, capacity);
     b->last_free = LH_NEW_ARRAY(cx, uint32_t, capacity);
     b->queue = LH_NEW_ARRAY(cx, branch, nodes);
     if (b->units == NULL || b->next_free == NULL || b->last_free == NULL || b->queue == NULL)
         return LH_E_NO_MEMORY;
     for (uint32_t i = 0; i < b->capacity; i++) {
-        b->units[i] = (lh_vocab_unit){.parent = NO_UNIT, .id = LH_VOCAB_NONE};
+        b->units[i] = (lh_embed_vocab_unit){.parent = NO_UNIT, .id = LH_EMBED_VOCAB_NONE};
         b->next_free[i] = i + 1 < b->capacity ? i + 1 : NO_UNIT;
         b->last_free[i] = i > ROOTS ? i - 1 : NO_UNIT;
     }
@@ -159,14 +160,14 @@ static lh_rc read_entries(lh_ctx *cx, lh_str text, entry *entries, uint32_t *ret
     uint32_t tokens = 0;
     lh_str line;
     for (lh_str rest = text; lh_str_split_next(&rest, '\n', &line); tokens++) {
-        if (tokens == LH_VOCAB_TOKENS_MAX)
+        if (tokens == LH_EMBED_VOCAB_TOKENS_MAX)
             return lh_fail(cx, LH_E_UNPROCESSABLE, "the vocabulary has more than %d tokens",
-                           LH_VOCAB_TOKENS_MAX);
+                           LH_EMBED_VOCAB_TOKENS_MAX);
         if (rest.len == 0 && line.len == 0)
             break; /* after the last line end */
         if (line.len > 0 && line.ptr[line.len - 1] == '\r')
             line.len--;
-        if (line.len > 0 && line.len <= LH_WORD_BYTES_MAX)
+        if (line.len > 0 && line.len <= LH_EMBED_WORD_BYTES_MAX)
             entries[words++] = (entry){line, (int32_t)tokens};
     }
     uint32_t count = words;
@@ -179,12 +180,12 @@ static lh_rc read_entries(lh_ctx *cx, lh_str text, entry *entries, uint32_t *ret
     return LH_OK;
 }
 
-lh_rc lh_vocab_build(lh_ctx *cx, lh_str text, lh_vocab *ret_vocab)
+lh_rc lh_embed_vocab_build(lh_ctx *cx, lh_str text, lh_embed_vocab *ret_vocab)
 {
     size_t lines = 1;
     for (size_t i = 0; i < text.len; i++)
         lines += text.ptr[i] == '\n';
-    lines = LH_MIN(lines, (size_t)LH_VOCAB_TOKENS_MAX + 1);
+    lines = LH_MIN(lines, (size_t)LH_EMBED_VOCAB_TOKENS_MAX + 1);
     entry *entries = LH_NEW_ARRAY(cx, entry, lines * 2);
     if (entries == NULL)
         return LH_E_NO_MEMORY;
@@ -201,39 +202,41 @@ lh_rc lh_vocab_build(lh_ctx *cx, lh_str text, lh_vocab *ret_vocab)
     LH_TRY(builder_init(cx, &b, entries, count));
     LH_TRY(build_tries(&b, words, count));
     *ret_vocab =
-        (lh_vocab){.units = b.units, .units_count = b.used + BYTES, .tokens_count = tokens};
+        (lh_embed_vocab){.units = b.units, .units_count = b.used + BYTES, .tokens_count = tokens};
     return LH_OK;
 }
 
-lh_rc lh_vocab_open(lh_ctx *cx, lh_str bytes, uint32_t tokens_count, lh_vocab *ret_vocab)
+lh_rc lh_embed_vocab_open(lh_ctx *cx, lh_str bytes, uint32_t tokens_count,
+                          lh_embed_vocab *ret_vocab)
 {
-    size_t count = bytes.len / sizeof(lh_vocab_unit);
-    if (count < BYTES + ROOTS || count > UINT32_MAX || bytes.len % sizeof(lh_vocab_unit) != 0)
+    size_t count = bytes.len / sizeof(lh_embed_vocab_unit);
+    if (count < BYTES + ROOTS || count > UINT32_MAX || bytes.len % sizeof(lh_embed_vocab_unit) != 0)
         return lh_fail(cx, LH_E_CORRUPT, "vocabulary trie: %zu bytes cannot be one", bytes.len);
-    const lh_vocab_unit *units = (const lh_vocab_unit *)(const void *)bytes.ptr;
+    const lh_embed_vocab_unit *units = (const lh_embed_vocab_unit *)(const void *)bytes.ptr;
     for (size_t i = 0; i < count; i++) {
         if (units[i].base > count - BYTES)
             return lh_fail(cx, LH_E_CORRUPT, "vocabulary trie: unit %zu points past the end", i);
-        if (units[i].id < LH_VOCAB_NONE || units[i].id >= (int64_t)tokens_count)
+        if (units[i].id < LH_EMBED_VOCAB_NONE || units[i].id >= (int64_t)tokens_count)
             return lh_fail(cx, LH_E_CORRUPT, "vocabulary trie: unit %zu has token %d of %u", i,
                            units[i].id, tokens_count);
     }
-    *ret_vocab =
-        (lh_vocab){.units = units, .units_count = (uint32_t)count, .tokens_count = tokens_count};
+    *ret_vocab = (lh_embed_vocab){
+        .units = units, .units_count = (uint32_t)count, .tokens_count = tokens_count};
     return LH_OK;
 }
 
-int32_t lh_vocab_match(const lh_vocab *vocab, lh_vocab_root root, lh_str text, uint32_t *ret_bytes)
+int32_t lh_embed_vocab_match(const lh_embed_vocab *vocab, lh_embed_vocab_root root, lh_str text,
+                             uint32_t *ret_bytes)
 {
-    const lh_vocab_unit *units = vocab->units;
+    const lh_embed_vocab_unit *units = vocab->units;
     uint32_t node = root;
-    int32_t best = LH_VOCAB_NONE;
+    int32_t best = LH_EMBED_VOCAB_NONE;
     for (uint32_t i = 0; i < text.len && units[node].base != 0; i++) {
         uint32_t child = units[node].base + (uint8_t)text.ptr[i];
         if (units[child].parent != node)
             break;
         node = child;
-        if (units[node].id != LH_VOCAB_NONE) {
+        if (units[node].id != LH_EMBED_VOCAB_NONE) {
             best = units[node].id;
             *ret_bytes = i + 1;
         }
@@ -241,9 +244,9 @@ int32_t lh_vocab_match(const lh_vocab *vocab, lh_vocab_root root, lh_str text, u
     return best;
 }
 
-int32_t lh_vocab_find(const lh_vocab *vocab, lh_str token)
+int32_t lh_embed_vocab_find(const lh_embed_vocab *vocab, lh_str token)
 {
     uint32_t bytes = 0;
-    int32_t id = lh_vocab_match(vocab, LH_VOCAB_WORDS, token, &bytes);
-    return bytes == token.len ? id : LH_VOCAB_NONE;
+    int32_t id = lh_embed_vocab_match(vocab, LH_EMBED_VOCAB_WORDS, token, &bytes);
+    return bytes == token.len ? id : LH_EMBED_VOCAB_NONE;
 }

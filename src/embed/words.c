@@ -10,33 +10,33 @@
 
 enum { CODE_POINT_END = 0x110000, HANGUL_FIRST = 0xAC00, HANGUL_PARTS_MAX = 3 };
 
-static lh_unicode_class class_of(uint32_t code)
+static lh_embed_unicode_class class_of(uint32_t code)
 {
-    uint32_t block = lh_unicode_block_of[code / LH_UNICODE_BLOCK];
-    return (
-        lh_unicode_class)lh_unicode_class_of[block * LH_UNICODE_BLOCK + code % LH_UNICODE_BLOCK];
+    uint32_t block = lh_embed_unicode_block_of[code / LH_EMBED_UNICODE_BLOCK];
+    return (lh_embed_unicode_class)
+        lh_embed_unicode_class_of[block * LH_EMBED_UNICODE_BLOCK + code % LH_EMBED_UNICODE_BLOCK];
 }
 
-static const lh_unicode_map *map_of(uint32_t code)
+static const lh_embed_unicode_map *map_of(uint32_t code)
 {
     uint32_t low = 0;
-    uint32_t high = LH_UNICODE_MAPS - 1;
+    uint32_t high = LH_EMBED_UNICODE_MAPS - 1;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (lh_unicode_maps[middle].code_point < code)
+        if (lh_embed_unicode_maps[middle].code_point < code)
             low = middle + 1;
         else
             high = middle;
     }
-    lh_assert(lh_unicode_maps[low].code_point == code);
-    return &lh_unicode_maps[low];
+    lh_assert(lh_embed_unicode_maps[low].code_point == code);
+    return &lh_embed_unicode_maps[low];
 }
 
 static uint32_t mark_rank(uint32_t code)
 {
-    for (uint32_t i = 0; i < LH_UNICODE_MARKS; i++)
-        if (lh_unicode_marks[i].code_point == code)
-            return lh_unicode_marks[i].rank;
+    for (uint32_t i = 0; i < LH_EMBED_UNICODE_MARKS; i++)
+        if (lh_embed_unicode_marks[i].code_point == code)
+            return lh_embed_unicode_marks[i].rank;
     return 0;
 }
 
@@ -50,16 +50,16 @@ static uint32_t hangul_parts(uint32_t code, uint32_t parts[HANGUL_PARTS_MAX])
     return index % 28 == 0 ? 2 : 3;
 }
 
-static void end_word(lh_word_splitter *s)
+static void end_word(lh_embed_splitter *s)
 {
     s->marks_count = 0;
     if (s->chars_count == 0)
         return;
-    lh_word word = {.bytes = s->bytes,
-                    .spans = s->spans,
-                    .bytes_count = s->bytes_count,
-                    .chars_count = s->chars_count,
-                    .source = s->source};
+    lh_embed_word word = {.bytes = s->bytes,
+                          .spans = s->spans,
+                          .bytes_count = s->bytes_count,
+                          .chars_count = s->chars_count,
+                          .source = s->source};
     s->bytes_count = 0;
     s->chars_count = 0;
     if (!s->stopped && !s->on_word(s->arg, &word))
@@ -67,19 +67,19 @@ static void end_word(lh_word_splitter *s)
 }
 
 /* Counts one character; false when the word is already too long to be looked at. */
-static bool count_char(lh_word_splitter *s, lh_span source)
+static bool count_char(lh_embed_splitter *s, lh_embed_span source)
 {
     if (s->chars_count == 0)
         s->source = source;
     s->source.end = source.end;
-    return s->chars_count++ <= LH_WORD_CHARS_MAX;
+    return s->chars_count++ <= LH_EMBED_WORD_CHARS_MAX;
 }
 
-static void put_bytes(lh_word_splitter *s, uint32_t at, uint32_t code, lh_span source)
+static void put_bytes(lh_embed_splitter *s, uint32_t at, uint32_t code, lh_embed_span source)
 {
     char out[4];
     uint32_t count = (uint32_t)lh_utf8_encode(code, out);
-    lh_assert(s->bytes_count + count <= LH_WORD_BYTES_MAX);
+    lh_assert(s->bytes_count + count <= LH_EMBED_WORD_BYTES_MAX);
     memmove(s->bytes + at + count, s->bytes + at, s->bytes_count - at);
     memmove(s->spans + at + count, s->spans + at, (s->bytes_count - at) * sizeof(s->spans[0]));
     memcpy(s->bytes + at, out, count);
@@ -89,7 +89,7 @@ static void put_bytes(lh_word_splitter *s, uint32_t at, uint32_t code, lh_span s
 }
 
 /* A mark goes before the marks of higher rank at the end of the word: canonical order, stable. */
-static void put_mark(lh_word_splitter *s, uint32_t code, lh_span source)
+static void put_mark(lh_embed_splitter *s, uint32_t code, lh_embed_span source)
 {
     uint32_t rank = mark_rank(code);
     uint32_t place = s->marks_count;
@@ -109,50 +109,50 @@ static void put_mark(lh_word_splitter *s, uint32_t code, lh_span source)
 }
 
 /* One code point of a normal form. */
-static void put_part(lh_word_splitter *s, uint32_t code, lh_span source)
+static void put_part(lh_embed_splitter *s, uint32_t code, lh_embed_span source)
 {
-    lh_unicode_class class = class_of(code);
-    if (class == LH_UNICODE_PUNCT)
+    lh_embed_unicode_class class = class_of(code);
+    if (class == LH_EMBED_UNICODE_PUNCT)
         end_word(s);
     if (!count_char(s, source))
         return;
-    if (class == LH_UNICODE_MARK) {
+    if (class == LH_EMBED_UNICODE_MARK) {
         put_mark(s, code, source);
         return;
     }
     s->marks_count = 0;
     put_bytes(s, s->bytes_count, code, source);
-    if (class == LH_UNICODE_PUNCT)
+    if (class == LH_EMBED_UNICODE_PUNCT)
         end_word(s);
 }
 
-static void put_code_point(lh_word_splitter *s, uint32_t code, lh_span source)
+static void put_code_point(lh_embed_splitter *s, uint32_t code, lh_embed_span source)
 {
-    lh_unicode_class class = class_of(code);
+    lh_embed_unicode_class class = class_of(code);
     const uint32_t *parts = &code;
     uint32_t parts_count = 1;
     uint32_t jamo[HANGUL_PARTS_MAX];
-    bool alone = class == LH_UNICODE_CJK || class == LH_UNICODE_CJK_MAP;
+    bool alone = class == LH_EMBED_UNICODE_CJK || class == LH_EMBED_UNICODE_CJK_MAP;
 
     switch (class) {
-    case LH_UNICODE_SPACE: end_word(s); return;
-    case LH_UNICODE_DROP: return;
-    case LH_UNICODE_DROP_STARTER: s->marks_count = 0; return;
-    case LH_UNICODE_MAP:
-    case LH_UNICODE_CJK_MAP: {
-        const lh_unicode_map *map = map_of(code);
-        parts = lh_unicode_parts + map->first;
+    case LH_EMBED_UNICODE_SPACE: end_word(s); return;
+    case LH_EMBED_UNICODE_DROP: return;
+    case LH_EMBED_UNICODE_DROP_STARTER: s->marks_count = 0; return;
+    case LH_EMBED_UNICODE_MAP:
+    case LH_EMBED_UNICODE_CJK_MAP: {
+        const lh_embed_unicode_map *map = map_of(code);
+        parts = lh_embed_unicode_parts + map->first;
         parts_count = map->count;
         break;
     }
-    case LH_UNICODE_HANGUL:
+    case LH_EMBED_UNICODE_HANGUL:
         parts_count = hangul_parts(code, jamo);
         parts = jamo;
         break;
-    case LH_UNICODE_WORD:
-    case LH_UNICODE_PUNCT:
-    case LH_UNICODE_CJK:
-    case LH_UNICODE_MARK: break;
+    case LH_EMBED_UNICODE_WORD:
+    case LH_EMBED_UNICODE_PUNCT:
+    case LH_EMBED_UNICODE_CJK:
+    case LH_EMBED_UNICODE_MARK: break;
     }
     if (alone)
         end_word(s);
@@ -162,24 +162,25 @@ static void put_code_point(lh_word_splitter *s, uint32_t code, lh_span source)
         end_word(s);
 }
 
-static void put_ascii(lh_word_splitter *s, uint8_t c, uint32_t at)
+static void put_ascii(lh_embed_splitter *s, uint8_t c, uint32_t at)
 {
-    lh_span source = {at, at + 1};
-    uint32_t class = lh_unicode_class_of[lh_unicode_block_of[0] * LH_UNICODE_BLOCK + c];
-    if (class == LH_UNICODE_SPACE) {
+    lh_embed_span source = {at, at + 1};
+    uint32_t class =
+        lh_embed_unicode_class_of[lh_embed_unicode_block_of[0] * LH_EMBED_UNICODE_BLOCK + c];
+    if (class == LH_EMBED_UNICODE_SPACE) {
         end_word(s);
-    } else if (class == LH_UNICODE_WORD || class == LH_UNICODE_MAP) {
+    } else if (class == LH_EMBED_UNICODE_WORD || class == LH_EMBED_UNICODE_MAP) {
         if (!count_char(s, source))
             return;
         s->marks_count = 0;
-        s->bytes[s->bytes_count] = (char)(class == LH_UNICODE_MAP ? c | 32 : c);
+        s->bytes[s->bytes_count] = (char)(class == LH_EMBED_UNICODE_MAP ? c | 32 : c);
         s->spans[s->bytes_count++] = source;
     } else {
         put_code_point(s, c, source);
     }
 }
 
-void lh_word_splitter_init(lh_word_splitter *s, lh_on_word on_word, void *arg)
+void lh_embed_splitter_init(lh_embed_splitter *s, lh_embed_on_word on_word, void *arg)
 {
     s->on_word = on_word;
     s->arg = arg;
@@ -189,7 +190,7 @@ void lh_word_splitter_init(lh_word_splitter *s, lh_on_word on_word, void *arg)
     s->marks_count = 0;
 }
 
-void lh_word_splitter_feed(lh_word_splitter *s, lh_str text, uint32_t source_start)
+void lh_embed_splitter_feed(lh_embed_splitter *s, lh_str text, uint32_t source_start)
 {
     text.len = LH_MIN(text.len, (size_t)(UINT32_MAX - source_start));
     for (size_t at = 0; at < text.len && !s->stopped;) {
@@ -205,12 +206,12 @@ void lh_word_splitter_feed(lh_word_splitter *s, lh_str text, uint32_t source_sta
             break;
         lh_assert(code < CODE_POINT_END);
         put_code_point(s, code,
-                       (lh_span){source_start + (uint32_t)at, source_start + (uint32_t)next});
+                       (lh_embed_span){source_start + (uint32_t)at, source_start + (uint32_t)next});
         at = next;
     }
 }
 
-void lh_word_splitter_end(lh_word_splitter *s)
+void lh_embed_splitter_end(lh_embed_splitter *s)
 {
     end_word(s);
 }

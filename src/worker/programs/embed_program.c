@@ -30,9 +30,9 @@ static lh_rc embed_open(lh_ctx *cx, const lh_setup_message *setup, void **state,
 {
     (void)setup;
     const lh_embed_model *model = *state;
-    const lh_model_info *info = lh_embed_info(model);
+    const lh_embed_model_info *info = lh_embed_info(model);
     lh_model_message message = {.model = info->name,
-                                .precision = lh_str_from(lh_precision_names[info->precision]),
+                                .precision = lh_str_from(lh_embed_precision_names[info->precision]),
                                 .kernel = lh_embed_kernel(model),
                                 .dimensions = info->hidden,
                                 .tokens_max = info->tokens_max};

@@ -6,7 +6,7 @@
 
 enum { TINY_DIMENSIONS = 48, MINILM_DIMENSIONS = 384 };
 
-static lh_embed_model *open_model(lh_scratch *s, lh_str path, const lh_kernels *kernels,
+static lh_embed_model *open_model(lh_scratch *s, lh_str path, const lh_embed_kernels *kernels,
                                   uint32_t threads)
 {
     lh_embed_options opts = {.threads = threads, .kernels = kernels};
@@ -32,7 +32,7 @@ static void ck_golden(lh_scratch *s, lh_str packed, const char *name, size_t dim
     ck_assert_uint_gt(g.count, 5);
     EMBED_FOR_KERNELS(kernels)
     {
-        if (kernels == &lh_kernels_scalar && dimensions == MINILM_DIMENSIONS)
+        if (kernels == &lh_embed_kernels_scalar && dimensions == MINILM_DIMENSIONS)
             g.count = 3; /* slow */
         lh_embed_model *model = open_model(s, packed, kernels, 1);
         const float *out = embed_all(s, model, g.texts, g.count, flags);

@@ -33,11 +33,13 @@ LH_TEST(linear_agrees_with_scalar_for_every_remainder)
     EMBED_FOR_KERNELS(kernels)
     for (uint32_t panels = 1; panels <= 9; panels++)
         for (size_t rows = 1; rows <= 14; rows++)
-            for (int epilogue = LH_EPILOGUE_STORE; epilogue <= LH_EPILOGUE_RESIDUAL; epilogue++) {
-                lh_linear layer = {weights, bias, 112, panels * LH_PANEL};
-                lh_kernels_scalar.linear(&layer, (lh_epilogue)epilogue, rows, in, extra, want);
+            for (int epilogue = LH_EMBED_EPILOGUE_STORE; epilogue <= LH_EMBED_EPILOGUE_RESIDUAL;
+                 epilogue++) {
+                lh_embed_linear layer = {weights, bias, 112, panels * LH_EMBED_PANEL};
+                lh_embed_kernels_scalar.linear(&layer, (lh_embed_epilogue)epilogue, rows, in, extra,
+                                               want);
                 got[rows * layer.outputs] = 42.0f; /* nothing is written behind the end */
-                kernels->linear(&layer, (lh_epilogue)epilogue, rows, in, extra, got);
+                kernels->linear(&layer, (lh_embed_epilogue)epilogue, rows, in, extra, got);
                 ck_close(kernels->name, rows * layer.outputs, 1e-5f);
                 ck_assert(got[rows * layer.outputs] == 42.0f);
             }
@@ -48,12 +50,12 @@ LH_TEST(a_row_does_not_depend_on_the_rows_beside_it)
     fill(in, 20 * 64, 5);
     fill(weights, 64 * 96, 6);
     fill(bias, 96, 7);
-    lh_linear layer = {weights, bias, 64, 96};
+    lh_embed_linear layer = {weights, bias, 64, 96};
     EMBED_FOR_KERNELS(kernels)
     {
-        kernels->linear(&layer, LH_EPILOGUE_GELU, 20, in, NULL, want);
+        kernels->linear(&layer, LH_EMBED_EPILOGUE_GELU, 20, in, NULL, want);
         for (size_t row = 0; row < 20; row++) {
-            kernels->linear(&layer, LH_EPILOGUE_GELU, 1, in + row * 64, NULL, got);
+            kernels->linear(&layer, LH_EMBED_EPILOGUE_GELU, 1, in + row * 64, NULL, got);
             ck_assert_mem_eq(got, want + row * 96, 96 * sizeof(float));
         }
     }
@@ -61,15 +63,15 @@ LH_TEST(a_row_does_not_depend_on_the_rows_beside_it)
 
 LH_TEST(gelu_is_the_exact_one)
 {
-    lh_linear layer = {weights, bias, 1, LH_PANEL};
-    for (size_t i = 0; i < LH_PANEL; i++) {
+    lh_embed_linear layer = {weights, bias, 1, LH_EMBED_PANEL};
+    for (size_t i = 0; i < LH_EMBED_PANEL; i++) {
         weights[i] = 1.0f;
         bias[i] = 0.0f;
     }
     EMBED_FOR_KERNELS(kernels)
     for (int step = -4000; step <= 4000; step++) {
         in[0] = (float)step / 200.0f;
-        kernels->linear(&layer, LH_EPILOGUE_GELU, 1, in, NULL, got);
+        kernels->linear(&layer, LH_EMBED_EPILOGUE_GELU, 1, in, NULL, got);
         double x = (double)in[0];
         double exact = 0.5 * x * erfc(-x / sqrt(2.0));
         ck_assert_msg(fabs((double)got[3] - exact) <= 2.5e-7 * fmax(1.0, fabs(x)), "%s gelu(%g)",
@@ -82,11 +84,11 @@ LH_TEST(layer_norm_agrees_with_scalar)
     fill(in, 7 * 400, 8);
     fill(weights, 400, 9);
     fill(bias, 400, 10);
-    lh_norm norm = {weights, bias, 1e-12f};
+    lh_embed_norm norm = {weights, bias, 1e-12f};
     EMBED_FOR_KERNELS(kernels)
     for (size_t width = 16; width <= 400; width += 16)
         for (size_t rows = 1; rows <= 7; rows += 3) {
-            lh_kernels_scalar.layer_norm(&norm, width, rows, in, want);
+            lh_embed_kernels_scalar.layer_norm(&norm, width, rows, in, want);
             kernels->layer_norm(&norm, width, rows, in, got);
             ck_close(kernels->name, rows * width, 2e-5f);
         }
@@ -97,11 +99,11 @@ LH_TEST(attention_agrees_with_scalar_for_every_length)
     fill(in, 70 * 3 * 96, 11);
     EMBED_FOR_KERNELS(kernels)
     for (uint32_t width = 16; width <= 96; width += 16) {
-        lh_heads heads = {96 / width, width};
+        lh_embed_heads heads = {96 / width, width};
         size_t hidden = (size_t)heads.heads * heads.head_width;
         for (size_t tokens = 1; tokens <= 70; tokens += tokens < 20 ? 1 : 7) {
-            ck_assert_uint_le(lh_kernels_scratch_floats(&heads, tokens), FLOATS);
-            lh_kernels_scalar.attention(&heads, tokens, in, want, scratch);
+            ck_assert_uint_le(lh_embed_kernels_scratch_floats(&heads, tokens), FLOATS);
+            lh_embed_kernels_scalar.attention(&heads, tokens, in, want, scratch);
             kernels->attention(&heads, tokens, in, got, scratch);
             ck_close(kernels->name, tokens * hidden, 1e-5f);
         }
@@ -113,7 +115,7 @@ LH_TEST(attention_survives_scores_of_any_size)
     fill(in, 20 * 3 * 16, 12);
     for (size_t i = 0; i < (size_t)20 * 3 * 16; i++)
         in[i] *= 1000.0f;
-    lh_heads heads = {1, 16};
+    lh_embed_heads heads = {1, 16};
     EMBED_FOR_KERNELS(kernels)
     {
         kernels->attention(&heads, 20, in, got, scratch);
@@ -128,7 +130,7 @@ LH_TEST(pool_gives_length_one)
     EMBED_FOR_KERNELS(kernels)
     for (size_t rows = 1; rows <= 9; rows++) {
         float squares = 0;
-        lh_kernels_scalar.pool(64, rows, in, want);
+        lh_embed_kernels_scalar.pool(64, rows, in, want);
         kernels->pool(64, rows, in, got);
         ck_close(kernels->name, 64, 1e-6f);
         for (size_t i = 0; i < 64; i++)
@@ -139,8 +141,8 @@ LH_TEST(pool_gives_length_one)
 
 LH_TEST(avx2_and_avx512_give_the_same_bits)
 {
-    const lh_kernels *narrow = lh_kernels_find(LH_S("avx2"));
-    const lh_kernels *wide = lh_kernels_find(LH_S("avx512"));
+    const lh_embed_kernels *narrow = lh_embed_kernels_find(LH_S("avx2"));
+    const lh_embed_kernels *wide = lh_embed_kernels_find(LH_S("avx512"));
     if (narrow == NULL || wide == NULL) {
         printf("skipped: this CPU has not both\n");
         return;
@@ -148,11 +150,11 @@ LH_TEST(avx2_and_avx512_give_the_same_bits)
     fill(in, 33 * 3 * 96, 14);
     fill(weights, 96 * 288, 15);
     fill(bias, 288, 16);
-    lh_linear layer = {weights, bias, 96, 288};
-    lh_norm norm = {weights, bias, 1e-12f};
-    lh_heads heads = {3, 32};
-    narrow->linear(&layer, LH_EPILOGUE_GELU, 33, in, NULL, want);
-    wide->linear(&layer, LH_EPILOGUE_GELU, 33, in, NULL, got);
+    lh_embed_linear layer = {weights, bias, 96, 288};
+    lh_embed_norm norm = {weights, bias, 1e-12f};
+    lh_embed_heads heads = {3, 32};
+    narrow->linear(&layer, LH_EMBED_EPILOGUE_GELU, 33, in, NULL, want);
+    wide->linear(&layer, LH_EMBED_EPILOGUE_GELU, 33, in, NULL, got);
     ck_assert_mem_eq(want, got, 33 * 288 * sizeof(float));
     narrow->attention(&heads, 33, in, want, scratch);
     wide->attention(&heads, 33, in, got, scratch);
@@ -167,8 +169,8 @@ LH_TEST(avx2_and_avx512_give_the_same_bits)
 
 LH_TEST(unknown_instruction_sets_are_not_found)
 {
-    ck_assert_ptr_null(lh_kernels_find(LH_S("neon9")));
-    ck_assert_ptr_null(lh_kernels_find(LH_STR_NONE));
-    ck_assert_ptr_eq(lh_kernels_find(LH_S("scalar")), &lh_kernels_scalar);
-    ck_assert_ptr_nonnull(lh_kernels_get());
+    ck_assert_ptr_null(lh_embed_kernels_find(LH_S("neon9")));
+    ck_assert_ptr_null(lh_embed_kernels_find(LH_STR_NONE));
+    ck_assert_ptr_eq(lh_embed_kernels_find(LH_S("scalar")), &lh_embed_kernels_scalar);
+    ck_assert_ptr_nonnull(lh_embed_kernels_get());
 }

@@ -17,7 +17,7 @@ LH_TEST(the_same_folder_gives_the_same_bytes)
 {
     lh_scratch s;
     lh_scratch_open(&s);
-    lh_model_info info;
+    lh_embed_model_info info;
     lh_str first = read_packed(&s, embed_pack_tiny(&s));
     lh_str second = lh_scratch_path(&s, "second");
     ck_lh_ok(&s, lh_file_replace(&s.cx, second, LH_S("old"))); /* is replaced */
@@ -26,7 +26,7 @@ LH_TEST(the_same_folder_gives_the_same_bytes)
     ck_assert(lh_str_eq(info.name, LH_S("tiny")));
     ck_assert_uint_eq(info.hidden, 48);
     ck_assert_uint_eq(info.tokens_max, 24);
-    ck_assert_int_eq(info.pooling, LH_POOLING_CLS);
+    ck_assert_int_eq(info.pooling, LH_EMBED_POOLING_CLS);
     ck_assert(lh_str_eq(info.query_prefix, LH_S("query: ")));
     ck_assert(lh_str_eq(info.text_prefix, LH_S("passage: ")));
     lh_scratch_close(&s);
@@ -101,14 +101,14 @@ LH_TEST(weights_and_vocabulary_must_fit_the_configuration)
 
 static lh_rc open_tensors(lh_scratch *s, const char *header, size_t data_bytes)
 {
-    lh_safetensors file;
+    lh_embed_safetensors file;
     size_t length = strlen(header);
     char *bytes = LH_NEW_ARRAY(&s->cx, char, 8 + length + data_bytes);
     ck_assert_ptr_nonnull(bytes);
     uint64_t number = length;
     memcpy(bytes, &number, sizeof(number));
     memcpy(bytes + 8, header, length);
-    return lh_safetensors_open(&s->cx, lh_str_n(bytes, 8 + length + data_bytes), &file);
+    return lh_embed_safetensors_open(&s->cx, lh_str_n(bytes, 8 + length + data_bytes), &file);
 }
 
 LH_TEST(tensors_that_lie_about_their_place_are_refused)
@@ -141,13 +141,15 @@ LH_TEST(half_floats_are_read_exactly)
     static const uint16_t halves[] = {0x3C00, 0xC000, 0x0001, 0x7BFF, 0x8000, 0x7C00, 0x03FF};
     static const float values[] = {1.0f,  -2.0f,       0x1p-24f,    65504.0f,
                                    -0.0f, (float)1e39, 0x1.ff8p-15f};
-    lh_tensor tensor = {
-        .type = LH_TENSOR_F16, .rows = 1, .columns = 7, .bytes = lh_str_n(halves, sizeof(halves))};
+    lh_embed_tensor tensor = {.type = LH_EMBED_TENSOR_F16,
+                              .rows = 1,
+                              .columns = 7,
+                              .bytes = lh_str_n(halves, sizeof(halves))};
     float out[7];
-    lh_tensor_read(&tensor, 0, 7, out);
+    lh_embed_tensor_read(&tensor, 0, 7, out);
     ck_assert_mem_eq(out, values, sizeof(values));
-    tensor.type = LH_TENSOR_BF16;
-    lh_tensor_read(&tensor, 0, 1, out);
+    tensor.type = LH_EMBED_TENSOR_BF16;
+    lh_embed_tensor_read(&tensor, 0, 1, out);
     ck_assert(out[0] == 0x1p-7f);
 }
 
@@ -182,7 +184,7 @@ LH_TEST(a_flipped_bit_is_refused)
     lh_scratch_open(&s);
     lh_str whole = read_packed(&s, embed_pack_tiny(&s));
     lh_container file;
-    ck_lh_ok(&s, lh_container_open(&s.cx, whole, LH_S(LH_MODEL_KIND), &file));
+    ck_lh_ok(&s, lh_container_open(&s.cx, whole, LH_S(LH_EMBED_MODEL_KIND), &file));
     char *bytes = aligned_alloc(64, (whole.len + 63) / 64 * 64);
     ck_assert_ptr_nonnull(bytes);
     memcpy(bytes, whole.ptr, whole.len);
@@ -194,9 +196,9 @@ LH_TEST(a_flipped_bit_is_refused)
         uint64_t table = (uint64_t)((const uint8_t *)file.sections - (const uint8_t *)whole.ptr);
         if (padding && at < table)
             continue;
-        lh_model_image image;
+        lh_embed_image image;
         bytes[at] ^= 0x10;
-        ck_assert_msg(lh_model_image_open(&s.cx, lh_str_n(bytes, whole.len), &image) != LH_OK,
+        ck_assert_msg(lh_embed_image_open(&s.cx, lh_str_n(bytes, whole.len), &image) != LH_OK,
                       "byte %zu", at);
         bytes[at] ^= 0x10;
     }

@@ -10,12 +10,12 @@ enum { BLOCK = 4096, SURROGATE_FIRST = 0xD800, SURROGATE_LAST = 0xDFFF };
 typedef struct joined {
     char text[8192];
     size_t len;
-    lh_word last; /* its pointers are stale */
-    lh_span first_span;
+    lh_embed_word last; /* its pointers are stale */
+    lh_embed_span first_span;
     size_t words;
 } joined;
 
-static bool join(void *arg, const lh_word *word)
+static bool join(void *arg, const lh_embed_word *word)
 {
     joined *j = arg;
     /* A plain if: Check writes a note for every ck_assert, and this runs a million times. */
@@ -35,12 +35,12 @@ static bool join(void *arg, const lh_word *word)
 
 static void split(lh_str text, joined *j)
 {
-    lh_word_splitter splitter;
+    lh_embed_splitter splitter;
     j->len = 0;
     j->words = 0;
-    lh_word_splitter_init(&splitter, join, j);
-    lh_word_splitter_feed(&splitter, text, 0);
-    lh_word_splitter_end(&splitter);
+    lh_embed_splitter_init(&splitter, join, j);
+    lh_embed_splitter_feed(&splitter, text, 0);
+    lh_embed_splitter_end(&splitter);
 }
 
 static void ck_words(const char *text, const char *expected)
@@ -116,26 +116,26 @@ LH_TEST(a_word_that_is_too_long_says_so_and_keeps_its_range)
     static char text[1000];
     joined j;
     memset(text, 'x', sizeof(text));
-    split(lh_str_n(text, LH_WORD_CHARS_MAX), &j);
-    ck_assert_uint_eq(j.last.chars_count, LH_WORD_CHARS_MAX);
+    split(lh_str_n(text, LH_EMBED_WORD_CHARS_MAX), &j);
+    ck_assert_uint_eq(j.last.chars_count, LH_EMBED_WORD_CHARS_MAX);
     split(lh_str_n(text, sizeof(text)), &j);
-    ck_assert_uint_gt(j.last.chars_count, LH_WORD_CHARS_MAX);
+    ck_assert_uint_gt(j.last.chars_count, LH_EMBED_WORD_CHARS_MAX);
     ck_assert_uint_eq(j.last.source.end, sizeof(text));
 }
 
 LH_TEST(a_word_may_come_in_pieces)
 {
     joined j = {0};
-    lh_word_splitter splitter;
-    lh_word_splitter_init(&splitter, join, &j);
-    lh_word_splitter_feed(&splitter, LH_S("for"), 0);
-    lh_word_splitter_feed(&splitter, LH_S("klift x"), 3);
-    lh_word_splitter_end(&splitter);
+    lh_embed_splitter splitter;
+    lh_embed_splitter_init(&splitter, join, &j);
+    lh_embed_splitter_feed(&splitter, LH_S("for"), 0);
+    lh_embed_splitter_feed(&splitter, LH_S("klift x"), 3);
+    lh_embed_splitter_end(&splitter);
     ck_assert(lh_str_eq(lh_str_n(j.text, j.len), LH_S("forklift x")));
     ck_assert_uint_eq(j.last.source.start, 9);
 }
 
-static bool stop_after_two(void *arg, const lh_word *word)
+static bool stop_after_two(void *arg, const lh_embed_word *word)
 {
     (void)word;
     return ++*(int *)arg < 2;
@@ -144,9 +144,9 @@ static bool stop_after_two(void *arg, const lh_word *word)
 LH_TEST(nothing_is_read_once_the_callback_has_enough)
 {
     int calls = 0;
-    lh_word_splitter splitter;
-    lh_word_splitter_init(&splitter, stop_after_two, &calls);
-    lh_word_splitter_feed(&splitter, LH_S("a b c d e f"), 0);
-    lh_word_splitter_end(&splitter);
+    lh_embed_splitter splitter;
+    lh_embed_splitter_init(&splitter, stop_after_two, &calls);
+    lh_embed_splitter_feed(&splitter, LH_S("a b c d e f"), 0);
+    lh_embed_splitter_end(&splitter);
     ck_assert_int_eq(calls, 2);
 }

@@ -1,6 +1,6 @@
-/* encoder.c - embeddings, then per layer: attention with residual and norm, feed-forward with residual and norm
+/* forward.c - embeddings, then per layer: attention with residual and norm, feed-forward with residual and norm
  * (post-norm, as BERT has it: Devlin et al. 2019), then one vector per text. */
-#include "embed/encoder.h"
+#include "embed/forward.h"
 
 #include "base/num.h"
 
@@ -16,49 +16,49 @@ static void *lay(uint8_t *base, size_t *at, size_t count, size_t item_bytes)
     return here;
 }
 
-/* Sizes are bounded by lh_model_info_record, so the sums fit size_t. */
-static size_t lay_out(lh_encoder *e, uint8_t *base)
+/* Sizes are bounded by lh_embed_model_info_record, so the sums fit size_t. */
+static size_t lay_out(lh_embed_forward *e, uint8_t *base)
 {
-    const lh_model_info *info = &e->image->info;
-    const size_t rows = LH_CHUNK_TOKENS - 1 + (size_t)info->tokens_max;
+    const lh_embed_model_info *info = &e->image->info;
+    const size_t rows = LH_EMBED_CHUNK_TOKENS - 1 + (size_t)info->tokens_max;
     const size_t hidden = info->hidden;
     size_t at = 0;
-    e->chunk.tokens = lay(base, &at, rows, sizeof(lh_token));
+    e->chunk.tokens = lay(base, &at, rows, sizeof(lh_embed_token));
     e->state = lay(base, &at, rows * hidden, sizeof(float));
     e->sum = lay(base, &at, rows * hidden, sizeof(float));
     e->qkv = lay(base, &at, rows * hidden * 3, sizeof(float));
     e->mixed = lay(base, &at, rows * hidden, sizeof(float));
     e->wide = lay(base, &at, rows * info->intermediate, sizeof(float));
-    e->scratch = lay(base, &at, lh_kernels_scratch_floats(&e->image->heads, info->tokens_max),
+    e->scratch = lay(base, &at, lh_embed_kernels_scratch_floats(&e->image->heads, info->tokens_max),
                      sizeof(float));
     return at;
 }
 
-lh_rc lh_encoder_init(lh_ctx *cx, lh_encoder *encoder, const lh_model_image *image,
-                      const lh_kernels *kernels)
+lh_rc lh_embed_forward_init(lh_ctx *cx, lh_embed_forward *pass, const lh_embed_image *image,
+                            const lh_embed_kernels *kernels)
 {
-    *encoder = (lh_encoder){.image = image, .kernels = kernels};
-    size_t bytes = lay_out(encoder, NULL);
-    encoder->memory = lh_alloc(bytes + ALIGNMENT);
-    if (encoder->memory == NULL)
+    *pass = (lh_embed_forward){.image = image, .kernels = kernels};
+    size_t bytes = lay_out(pass, NULL);
+    pass->memory = lh_alloc(bytes + ALIGNMENT);
+    if (pass->memory == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "%zu bytes of buffers for embedding", bytes);
-    uintptr_t start = ((uintptr_t)encoder->memory + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    LH_IGNORE(lay_out(encoder, (uint8_t *)encoder->memory + (start - (uintptr_t)encoder->memory)));
+    uintptr_t start = ((uintptr_t)pass->memory + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    LH_IGNORE(lay_out(pass, (uint8_t *)pass->memory + (start - (uintptr_t)pass->memory)));
     return LH_OK;
 }
 
-void lh_encoder_done(lh_encoder *encoder)
+void lh_embed_forward_done(lh_embed_forward *pass)
 {
-    encoder->memory = lh_free(encoder->memory);
+    pass->memory = lh_free(pass->memory);
 }
 
 /* Word + position of every token, normed, into state. */
-static void embed_tokens(lh_encoder *e)
+static void embed_tokens(lh_embed_forward *e)
 {
-    const lh_model_image *image = e->image;
+    const lh_embed_image *image = e->image;
     const size_t hidden = image->info.hidden;
     float *out = e->sum;
-    const lh_token *token = e->chunk.tokens;
+    const lh_embed_token *token = e->chunk.tokens;
     for (uint32_t t = 0; t < e->chunk.texts_count; t++) {
         for (uint32_t i = 0; i < e->chunk.texts[t].tokens_count; i++, token++, out += hidden) {
             const float *word = image->words + (size_t)token->id * hidden;
@@ -70,13 +70,13 @@ static void embed_tokens(lh_encoder *e)
     e->kernels->layer_norm(&image->norm, hidden, e->chunk.tokens_count, e->sum, e->state);
 }
 
-static void run_layer(lh_encoder *e, const lh_layer *layer)
+static void run_layer(lh_embed_forward *e, const lh_embed_layer *layer)
 {
-    const lh_kernels *k = e->kernels;
+    const lh_embed_kernels *k = e->kernels;
     const size_t hidden = e->image->info.hidden;
     const size_t rows = e->chunk.tokens_count;
 
-    k->linear(&layer->qkv, LH_EPILOGUE_STORE, rows, e->state, NULL, e->qkv);
+    k->linear(&layer->qkv, LH_EMBED_EPILOGUE_STORE, rows, e->state, NULL, e->qkv);
     size_t row = 0;
     for (uint32_t t = 0; t < e->chunk.texts_count; t++) {
         uint32_t tokens = e->chunk.texts[t].tokens_count;
@@ -84,14 +84,14 @@ static void run_layer(lh_encoder *e, const lh_layer *layer)
                      e->scratch);
         row += tokens;
     }
-    k->linear(&layer->mix, LH_EPILOGUE_RESIDUAL, rows, e->mixed, e->state, e->sum);
+    k->linear(&layer->mix, LH_EMBED_EPILOGUE_RESIDUAL, rows, e->mixed, e->state, e->sum);
     k->layer_norm(&layer->mix_norm, hidden, rows, e->sum, e->state);
-    k->linear(&layer->up, LH_EPILOGUE_GELU, rows, e->state, NULL, e->wide);
-    k->linear(&layer->down, LH_EPILOGUE_RESIDUAL, rows, e->wide, e->state, e->sum);
+    k->linear(&layer->up, LH_EMBED_EPILOGUE_GELU, rows, e->state, NULL, e->wide);
+    k->linear(&layer->down, LH_EMBED_EPILOGUE_RESIDUAL, rows, e->wide, e->state, e->sum);
     k->layer_norm(&layer->out_norm, hidden, rows, e->sum, e->state);
 }
 
-lh_rc lh_encoder_run(lh_ctx *cx, lh_encoder *e, float *out)
+lh_rc lh_embed_forward_run(lh_ctx *cx, lh_embed_forward *e, float *out)
 {
     const size_t hidden = e->image->info.hidden;
     embed_tokens(e);
@@ -100,7 +100,7 @@ lh_rc lh_encoder_run(lh_ctx *cx, lh_encoder *e, float *out)
     const float *row = e->state;
     for (uint32_t t = 0; t < e->chunk.texts_count; t++) {
         uint32_t tokens = e->chunk.texts[t].tokens_count;
-        size_t pooled = e->image->info.pooling == LH_POOLING_CLS ? 1 : tokens;
+        size_t pooled = e->image->info.pooling == LH_EMBED_POOLING_CLS ? 1 : tokens;
         float squares =
             e->kernels->pool(hidden, pooled, row, out + e->chunk.texts[t].index * hidden);
         if (!isfinite(squares))

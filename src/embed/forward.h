@@ -1,0 +1,47 @@
+/* embed/forward.h - the forward pass of one chunk: texts laid one after another, no padding between them.
+ *
+ * Owns:    a pass owns its buffers, all taken when it is made; it borrows image and kernels.
+ * Threads: one pass per thread.
+ * Limits:  chunks of at most rows_max tokens and LH_EMBED_CHUNK_TEXTS_MAX texts; a text at most the model's tokens_max.
+ * Formats: none.
+ * Why:     the linear layers see one tall matrix whatever the texts' lengths; attention runs within each text. */
+#ifndef LH_EMBED_FORWARD_H
+#define LH_EMBED_FORWARD_H
+
+#include "embed/image.h"
+
+#define LH_EMBED_CHUNK_TOKENS    128 /* a chunk is closed when it has so many */
+#define LH_EMBED_CHUNK_TEXTS_MAX (LH_EMBED_CHUNK_TOKENS / LH_EMBED_TOKENS_MIN)
+
+typedef struct lh_embed_chunk {
+    lh_embed_token *tokens; /* room for rows_max of the pass */
+    uint32_t tokens_count;
+    uint32_t texts_count;
+    struct {
+        uint32_t tokens_count;
+        size_t index; /* of the text in its batch */
+    } texts[LH_EMBED_CHUNK_TEXTS_MAX];
+} lh_embed_chunk;
+
+typedef struct lh_embed_forward {
+    const lh_embed_image *image;
+    const lh_embed_kernels *kernels;
+    void *memory; /* one block behind all that follows */
+    lh_embed_chunk chunk;
+    float *state;   /* [rows][hidden], the normed value a layer starts from */
+    float *sum;     /* [rows][hidden], before a norm */
+    float *qkv;     /* [rows][3 * hidden] */
+    float *mixed;   /* [rows][hidden] */
+    float *wide;    /* [rows][intermediate] */
+    float *scratch; /* attention's */
+} lh_embed_forward;
+
+LH_WARN_UNUSED lh_rc lh_embed_forward_init(lh_ctx *cx, lh_embed_forward *pass,
+                                           const lh_embed_image *image,
+                                           const lh_embed_kernels *kernels);
+void lh_embed_forward_done(lh_embed_forward *pass); /* safe on a zeroed pass */
+/* Runs pass->chunk; the vector of its text i goes to out + texts[i].index * hidden, length 1.
+ * Errors: LH_E_CORRUPT when a vector is not finite (a model with such weights). */
+LH_WARN_UNUSED lh_rc lh_embed_forward_run(lh_ctx *cx, lh_embed_forward *pass, float *out);
+
+#endif
