@@ -22,7 +22,8 @@ typedef struct lh_http_call {
     const lh_str *headers; /* "Name: value" */
     size_t headers_count;
     lh_str body;
-    /* Instead of body: fills up to size bytes, returns how many; 0 = end. body_bytes_total as Content-Length. */
+    /* Instead of body: fills up to size bytes, returns how many; 0 = end. body_bytes_total as Content-Length (0: not
+     * known, sent chunked). */
     lh_rc (*read_body)(lh_ctx *cx, void *arg, char *out, size_t size, size_t *ret_bytes);
     uint64_t body_bytes_total;
     /* Called with each piece instead of collecting the response's body. */
