@@ -240,6 +240,18 @@ def unique_file_names():
 
 
 @rule
+def unique_functions():
+    """Two modules that meet in one program may not define the same name."""
+    seen = {}
+    for path in c_files("src"):
+        for name, number, _, _ in functions_of(path) if path.endswith(".c") else ():
+            if name.startswith(("lh_", "lhi_")) and "static" not in code_of(path)[number - 1]:
+                if name in seen:
+                    yield path, number, f"{name} is also defined in {seen[name]}"
+                seen[name] = path
+
+
+@rule
 def module_readme():
     folders = {folder_of(path) for path in c_files("src")} - {"src"}
     for folder in sorted(folders):
