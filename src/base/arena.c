@@ -1,8 +1,9 @@
 /* arena.c - memory that dies together: a chain of growing blocks, a bump pointer in the newest.
  *
- * A request that is large for a block gets a block of its own behind the current one, so the rest of the current block
- * is not lost: at most a quarter of a block is ever wasted. Under ASan the free part is poisoned and a gap is left
- * between neighbours, so an overrun inside the arena is seen as well. */
+ * A request that is large for a block gets a block of its own behind the current one, so the rest
+ * of the current block is not lost: at most a quarter of a block is ever wasted. Under ASan the
+ * free part is poisoned and a gap is left between neighbours, so an overrun inside the arena is
+ * seen as well. */
 #include "base/mem.h"
 
 #include <stdint.h>

@@ -1,5 +1,6 @@
-/* assert.c - the end of the process when we have made a mistake: one line in the log, then SIGABRT (core, sanitizer
- * report). Nothing is tidied up: state that broke a promise must not be written anywhere. */
+/* assert.c - the end of the process when we have made a mistake: one line in the log, then SIGABRT
+ * (core, sanitizer report). Nothing is tidied up: state that broke a promise must not be written
+ * anywhere. */
 #include "base/attr.h"
 
 #include "base/log.h"

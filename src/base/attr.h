@@ -17,7 +17,8 @@
 #define LH_LIKELY(x)                       __builtin_expect(!!(x), 1)
 #define LH_UNLIKELY(x)                     __builtin_expect(!!(x), 0)
 
-/* Declares `fn_cleanup` for LH_CLEANUP(fn): fn takes a pointer, accepts NULL and half-built objects. */
+/* Declares `fn_cleanup` for LH_CLEANUP(fn): fn takes a pointer, accepts NULL and half-built
+ * objects. */
 #define LH_DEFINE_CLEANUP(type, fn)                                                                \
     static inline void fn##_cleanup(type **p)                                                      \
     {                                                                                              \

@@ -1,5 +1,5 @@
-/* buf.c - growing bytes: doubles until the maximum, never past it. One byte more than the capacity is allocated, for
- * the NUL that vsnprintf insists on. */
+/* buf.c - growing bytes: doubles until the maximum, never past it. One byte more than the capacity
+ * is allocated, for the NUL that vsnprintf insists on. */
 #include "base/buf.h"
 
 #include "base/num.h"

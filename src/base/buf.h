@@ -2,7 +2,8 @@
  *
  * Owns:    its bytes; lh_buf_done frees them.
  * Threads: one at a time.
- * Limits:  bytes_max given at init; an append past it is LH_E_TOO_LARGE and leaves the buffer as it was.
+ * Limits:  bytes_max given at init; an append past it is LH_E_TOO_LARGE and leaves the buffer as it
+ *          was.
  * Formats: bytes.
  * Why:     curl's rule: no buffer that hostile input can grow without bound. */
 #ifndef LH_BASE_BUF_H

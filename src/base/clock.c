@@ -1,5 +1,5 @@
-/* clock.c - two clocks behind one switch for tests, and RFC 3339 by calendar arithmetic of our own: the C library's
- * depends on the time zone and the locale. */
+/* clock.c - two clocks behind one switch for tests, and RFC 3339 by calendar arithmetic of our own:
+ * the C library's depends on the time zone and the locale. */
 #include "base/clock.h"
 
 #include <stdatomic.h>
@@ -52,7 +52,8 @@ void lh_clock_reset(void)
     atomic_store(&test_clock, 0);
 }
 
-/* Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years start in March, eras have 400 years. */
+/* Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years start in March, eras have
+ * 400 years. */
 int64_t lh_days_from_civil(int year, int month, int day)
 {
     int64_t y = (int64_t)year - (month <= 2);

@@ -13,7 +13,8 @@
 int64_t lh_clock_mono_us(void); /* never goes back; for deadlines and durations */
 int64_t lh_clock_real_us(void); /* microseconds since 1970-01-01 UTC */
 
-/* Tests: from now on both clocks read these values until moved again; lh_clock_real() gives them back. */
+/* Tests: from now on both clocks read these values until moved again; lh_clock_real() gives them
+ * back. */
 void lh_clock_set_test(int64_t mono_us, int64_t real_us);
 void lh_clock_advance_test(int64_t us);
 void lh_clock_reset(void);

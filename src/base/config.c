@@ -1,5 +1,5 @@
-/* config.c - rows + TOML + environment -> struct. Later sources win; each complains in its own words: the file with line
- * and column, the environment with the variable's name. */
+/* config.c - rows + TOML + environment -> struct. Later sources win; each complains in its own
+ * words: the file with line and column, the environment with the variable's name. */
 #include "base/config.h"
 
 #include "base/num.h"
@@ -335,7 +335,8 @@ static lh_rc set_from_env(lh_ctx *cx, const lh_config_key *keys, void *out)
     return LH_OK;
 }
 
-/* A variable of one of our sections that is no key is a typo; others (LAKEHOUSE_KEY ...) have their own readers. */
+/* A variable of one of our sections that is no key is a typo; others (LAKEHOUSE_KEY ...) have their
+ * own readers. */
 static lh_rc check_env_names(lh_ctx *cx, const lh_config_key *keys)
 {
     for (char **variable = environ; variable != NULL && *variable != NULL; variable++) {

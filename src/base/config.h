@@ -1,14 +1,15 @@
 /* base/config.h - configuration from rows: TOML file, then environment, into one struct.
  *
- * To add a key: 1. a member in the struct; 2. a row in its table. File, environment LAKEHOUSE_<SECTION>_<KEY>, limits,
- * error place, docs and `lakehouse tables config` follow from the row.
+ * To add a key: 1. a member in the struct; 2. a row in its table. File, environment
+ * LAKEHOUSE_<SECTION>_<KEY>, limits, error place, docs and `lakehouse tables config` follow from
+ * the row.
  *
  * Owns:    texts live in the arena of the context given to load.
  * Threads: load is one thread.
  * Limits:  each row's min and max.
  * Formats: TOML 1.0. Sizes as "512MiB", times as "10s".
- * Why:     unknown keys are errors with line and column; a typo must not silently be a default. For the same reason a
- *          variable LAKEHOUSE_<SECTION>_X that is no key is an error. */
+ * Why:     unknown keys are errors with line and column; a typo must not silently be a default. For
+ *          the same reason a variable LAKEHOUSE_<SECTION>_X that is no key is an error. */
 #ifndef LH_BASE_CONFIG_H
 #define LH_BASE_CONFIG_H
 
@@ -47,8 +48,8 @@ typedef struct lh_config_key {
     const char *doc;
 } lh_config_key; /* tables end with {0} */
 
-/* Defaults, then toml_text (may be empty; file_name is for messages), then the environment (getenv).
- * Errors: LH_E_BAD_CONFIG with line and column, or the variable's name as field. */
+/* Defaults, then toml_text (may be empty; file_name is for messages), then the environment
+ * (getenv). Errors: LH_E_BAD_CONFIG with line and column, or the variable's name as field. */
 LH_WARN_UNUSED lh_rc lh_config_load(lh_ctx *cx, const lh_config_key *keys, lh_str toml_text,
                                     const char *file_name, void *out);
 const char *lh_config_type_name(lh_config_type type);

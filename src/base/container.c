@@ -1,5 +1,6 @@
-/* container.c - opens a section file and believes nothing: there is exactly one layout for given section lengths, and
- * every byte is checked against it (padding and blocks by verify, all else by open). */
+/* container.c - opens a section file and believes nothing: there is exactly one layout for given
+ * section lengths, and every byte is checked against it (padding and blocks by verify, all else by
+ * open). */
 #include "base/container_private.h"
 
 #include "base/hash.h"

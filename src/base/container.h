@@ -6,15 +6,18 @@
  *   | 64 bytes | (64-byte  |           |         | 64 bytes    | u64 per 256 KiB of  |
  *   |          |  aligned) |           |         | per section | each section        |
  *   +----------+-----------+-----------+-- ... --+-------------+---------------------+
- *   header: "LHCF" u32 version, kind[16], u64 file_bytes, u64 table_offset, u32 sections, u32 kind_version, u64 flags,
- *           u64 checksum (XXH3-64 of the header with this field 0, then table, then block checksums)
+ *   header: "LHCF", u32 version, kind[16], u64 file_bytes, u64 table_offset, u32 sections,
+ *           u32 kind_version, u64 flags, u64 checksum (XXH3-64 of the header with this field 0,
+ *           then table, then block checksums)
  *
  * Owns:    a reader borrows the mapped bytes; a writer borrows its sink.
  * Threads: a reader is immutable after open; a writer is one thread.
  * Limits:  LH_CONTAINER_SECTIONS_MAX sections; offsets below 2^62.
- * Formats: little-endian; version 1. Opening checks every offset, length, alignment and the header's checksum, in
- *          time that does not grow with the data; blocks are checked by lh_container_verify.
- * Why:     one reader that trusts nothing, fuzzed once for vector segments, models and indexes (docs/adr/0005). */
+ * Formats: little-endian; version 1. Opening checks every offset, length, alignment and the
+ *          header's checksum, in time that does not grow with the data; blocks are checked by
+ *          lh_container_verify.
+ * Why:     one reader that trusts nothing, fuzzed once for vector segments, models and indexes
+ *          (docs/adr/0005). */
 #ifndef LH_BASE_CONTAINER_H
 #define LH_BASE_CONTAINER_H
 
@@ -57,7 +60,7 @@ int lh_container_has(const lh_container *c, lh_str name);
 LH_WARN_UNUSED lh_rc lh_container_verify(lh_ctx *cx,
                                          const lh_container *c); /* every block of every section */
 
-/* Where a writer's bytes go. write_at may be called with rising offsets, and once more at offset 0. */
+/* Where a writer's bytes go. write_at is called with rising offsets, and once more at offset 0. */
 typedef struct lh_container_sink {
     lh_rc (*write_at)(lh_ctx *cx, void *arg, uint64_t offset, lh_str bytes);
     void *arg;

@@ -1,6 +1,7 @@
 /* container_private.h - the header as it lies in the file; private to base/.
  *
- * Owns: nothing. Threads: pure. Limits: little-endian machines. Formats: see container.h. Why: one place for reader and
+ * Owns: nothing. Threads: pure. Limits: little-endian machines. Formats: see container.h. Why: one
+ *       place for reader and
  * writer. */
 #ifndef LH_BASE_CONTAINER_PRIVATE_H
 #define LH_BASE_CONTAINER_PRIVATE_H

@@ -1,6 +1,7 @@
-/* container_write.c - writes a section file front to back in constant memory: sections stream through one block buffer
- * (whole blocks of the caller's bytes go past it), table and checksums follow, the header comes last. Until then the
- * file has no magic, so a torn write can never be taken for a container. */
+/* container_write.c - writes a section file front to back in constant memory: sections stream
+ * through one block buffer (whole blocks of the caller's bytes go past it), table and checksums
+ * follow, the header comes last. Until then the file has no magic, so a torn write can never be
+ * taken for a container. */
 #include "base/container_private.h"
 
 #include "base/hash.h"

@@ -1,7 +1,7 @@
 /* ctx.c - saying errors, stopping work, and arena memory that says when it is out.
  *
- * Every text is formatted into a local array before it replaces the old one, so that `lh_fail(cx, rc, "%s", cx->err.message)`
- * is allowed. */
+ * Every text is formatted into a local array before it replaces the old one, so that `lh_fail(cx,
+ * rc, "%s", cx->err.message)` is allowed. */
 #include "base/ctx.h"
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
-/* error.c - the rows of error_list.h as a table; look-ups only, so that it works when memory is out. */
+/* error.c - the rows of error_list.h as a table; look-ups only, so that it works when memory is
+ * out. */
 #include "base/error.h"
 
 #include <string.h>

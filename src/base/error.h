@@ -1,10 +1,12 @@
 /* base/error.h - result codes and the message that goes with one.
  *
- * Owns:    an lh_err is caller-owned plain data; it never points to the heap, so it works when memory is out.
+ * Owns:    an lh_err is caller-owned plain data; it never points to the heap, so it works when
+ *          memory is out.
  * Threads: plain data; one thread at a time.
  * Limits:  message 511 bytes, hint 255, field 127: longer text is cut at a UTF-8 boundary.
  * Formats: the JSON shape of contract A3 is written by net/reply.
- * Why:     code + message + hint, said once by the first place that knows (docs/adr/0002-errors.md). */
+ * Why:     code + message + hint, said once by the first place that knows
+ *          (docs/adr/0002-errors.md). */
 #ifndef LH_BASE_ERROR_H
 #define LH_BASE_ERROR_H
 

@@ -4,7 +4,8 @@
  * 2. run `make check`, which tells that docs/api/errors.json changed; commit both.
  * The wire code is a promise to clients: never rename one. Statuses are only those of contract A3.
  *
- * Owns: nothing. Threads: constants. Limits: none. Formats: docs/api/errors.json. Why: one table, no drift. */
+ * Owns: nothing. Threads: constants. Limits: none. Formats: docs/api/errors.json. Why: one table,
+ *       no drift. */
 #ifndef LH_BASE_ERROR_LIST_H
 #define LH_BASE_ERROR_LIST_H
 

@@ -1,4 +1,5 @@
-/* fault.c - counts hits of named points and does what was armed. In release builds only the names remain. */
+/* fault.c - counts hits of named points and does what was armed. In release builds only the names
+ * remain. */
 #include "base/fault.h"
 
 #include "base/num.h"

@@ -3,7 +3,8 @@
  * Owns:    a small table of armed points.
  * Threads: any.
  * Limits:  one armed action per point.
- * Formats: environment LAKEHOUSE_FAULTS="NAME=crash@3,OTHER=fail,THIRD=delay:50" (the 3rd hit; default the 1st).
+ * Formats: environment LAKEHOUSE_FAULTS="NAME=crash@3,OTHER=fail,THIRD=delay:50" (the 3rd hit;
+ *          default the 1st).
  * Why:     a crash matrix needs names, not luck. */
 #ifndef LH_BASE_FAULT_H
 #define LH_BASE_FAULT_H

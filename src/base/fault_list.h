@@ -1,8 +1,10 @@
 /* base/fault_list.h - named places where a test may force a failure, a delay or a crash.
  *
- * To add one: 1. a row here (KEEP SORTED); 2. LH_FAULT(cx, NAME) at the place; 3. a row in tests/fault/.
+ * To add one: 1. a row here (KEEP SORTED); 2. LH_FAULT(cx, NAME) at the place; 3. a row in
+ * tests/fault/.
  *
- * Owns: nothing. Threads: constants. Limits: none. Formats: docs/api/faults.json. Why: crash tests are data. */
+ * Owns: nothing. Threads: constants. Limits: none. Formats: docs/api/faults.json. Why: crash tests
+ *       are data. */
 #ifndef LH_BASE_FAULT_LIST_H
 #define LH_BASE_FAULT_LIST_H
 

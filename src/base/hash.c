@@ -1,5 +1,6 @@
-/* hash.c - XXH3 compiled in (a call into the shared library costs short keys a third), SHA-256 by OpenSSL, whose
- * algorithm is fetched once: a look-up by name for every digest would cost more than hashing a short text. */
+/* hash.c - XXH3 compiled in (a call into the shared library costs short keys a third), SHA-256 by
+ * OpenSSL, whose algorithm is fetched once: a look-up by name for every digest would cost more than
+ * hashing a short text. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

@@ -1,7 +1,8 @@
 /* base/hash.h - XXH3 for checksums and tables, SHA-256 for content identity.
  *
  * Owns: a digest object is the caller's. Threads: one per object. Limits: none.
- * Formats: XXH3-64 (stable since 0.8); lower-case hex. Why: xxHash and OpenSSL are measured fast and kept. */
+ * Formats: XXH3-64 (stable since 0.8); lower-case hex. Why: xxHash and OpenSSL are measured fast
+ *          and kept. */
 #ifndef LH_BASE_HASH_H
 #define LH_BASE_HASH_H
 

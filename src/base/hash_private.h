@@ -1,6 +1,7 @@
 /* hash_private.h - one checksum over several pieces; private to base/.
  *
- * Owns: nothing. Threads: pure. Limits: none. Formats: XXH3-64 of the pieces one after another, seed 0.
+ * Owns: nothing. Threads: pure. Limits: none. Formats: XXH3-64 of the pieces one after another,
+ *       seed 0.
  * Why: the container's checksum covers a header in memory and tables in the file. */
 #ifndef LH_BASE_HASH_PRIVATE_H
 #define LH_BASE_HASH_PRIVATE_H

@@ -1,10 +1,12 @@
-/* json.c - the pull reader: one token per call, a bit stack instead of recursion, strings found sixteen bytes at a time.
+/* json.c - the pull reader: one token per call, a bit stack instead of recursion, strings found
+ * sixteen bytes at a time.
  *
- * A string is first walked once and judged (escapes, surrogates, UTF-8). Only one that has escapes or replaced bytes is
- * decoded into the arena; all others are borrowed from the input, so typical text costs one pass and no copy. */
+ * A string is first walked once and judged (escapes, surrogates, UTF-8). Only one that has escapes
+ * or replaced bytes is decoded into the arena; all others are borrowed from the input, so typical
+ * text costs one pass and no copy. */
 #include "base/json.h"
 
-#include "base/json_scan.h"
+#include "base/json_scan_private.h"
 
 #include <stdio.h>
 
@@ -139,7 +141,8 @@ static int is_low_surrogate(int32_t unit)
     return (unit & 0xFC00) == 0xDC00;
 }
 
-/* Reads the \uXXXX at p (which has been judged), with the second half of a pair. A lone surrogate gives U+FFFD. */
+/* Reads the \uXXXX at p (which has been judged), with the second half of a pair. A lone surrogate
+ * gives U+FFFD. */
 static const char *decode_unit(const char *p, const char *end, uint32_t *ret_code_point)
 {
     int32_t unit = hex4(p + 2, end);
@@ -306,7 +309,8 @@ static inline int ends_scalar(char c)
     return c == ',' || c == '}' || c == ']' || c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* Scalars must be followed by what can follow a value: "01" and "truex" are one mistake, not two tokens. */
+/* Scalars must be followed by what can follow a value: "01" and "truex" are one mistake, not two
+ * tokens. */
 static lh_rc end_scalar(lh_json_reader *r, size_t start, size_t at, lh_json_token *t)
 {
     if (at < r->text.len && !ends_scalar(r->text.ptr[at]))

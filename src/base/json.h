@@ -1,10 +1,13 @@
-/* base/json.h - strict JSON reading: a pull reader that knows the place of every value, and a small tree on top.
+/* base/json.h - strict JSON reading: a pull reader that knows the place of every value, and a small
+ * tree on top.
  *
  * Owns:    the reader borrows its text; decoded strings and trees live in the arena of the context.
  * Threads: one per reader.
- * Limits:  depth (default 64), size is the caller's; numbers keep their text, so nothing is rounded.
+ * Limits:  depth (default 64), size is the caller's; numbers keep their text, so nothing is
+ *          rounded.
  * Formats: RFC 8259. Duplicate keys are the caller's to judge. UTF-8 is checked.
- * Why:     libraries at hand lose either places, numbers beyond 2^53 or lone surrogates (docs/adr/0003-json.md). */
+ * Why:     libraries at hand lose either places, numbers beyond 2^53 or lone surrogates
+ *          (docs/adr/0003-json.md). */
 #ifndef LH_BASE_JSON_H
 #define LH_BASE_JSON_H
 

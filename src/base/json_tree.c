@@ -1,4 +1,5 @@
-/* json_tree.c - a document as nodes in the arena; built without recursion, so depth costs memory, not stack. */
+/* json_tree.c - a document as nodes in the arena; built without recursion, so depth costs memory,
+ * not stack. */
 #include "base/json.h"
 
 typedef struct open_node {

@@ -1,9 +1,9 @@
-/* json_write.c - the streaming writer. The first error sticks and turns every later call into nothing, so callers write
- * straight on and ask once. */
+/* json_write.c - the streaming writer. The first error sticks and turns every later call into
+ * nothing, so callers write straight on and ask once. */
 #include "base/json_write.h"
 
 #include "base/clock.h"
-#include "base/json_scan.h"
+#include "base/json_scan_private.h"
 #include "base/num.h"
 
 #include <math.h>
@@ -36,8 +36,8 @@ static inline void flush_when_long(lh_json_writer *w)
         flush_now(w);
 }
 
-/* A long text is written and flushed in pieces: even if every byte of one becomes an escape of six, a piece fits behind
- * what flush_bytes lets stand, in a buffer of four times flush_bytes. */
+/* A long text is written and flushed in pieces: even if every byte of one becomes an escape of six,
+ * a piece fits behind what flush_bytes lets stand, in a buffer of four times flush_bytes. */
 static size_t slice_bytes(const lh_json_writer *w)
 {
     return LH_MAX((size_t)16, LH_MIN((size_t)SLICE_BYTES_MAX, w->flush_bytes / 4));
@@ -68,7 +68,8 @@ static void put_line_break(lh_json_writer *w)
     }
 }
 
-/* Comma and indent due before a value or a key. Values at depth 0 follow one another without a comma (NDJSON). */
+/* Comma and indent due before a value or a key. Values at depth 0 follow one another without a
+ * comma (NDJSON). */
 static inline void before_item(lh_json_writer *w)
 {
     if (w->after_key) {
@@ -132,7 +133,8 @@ void lh_jw_array_end(lh_json_writer *w)
     end(w, LH_S("]"));
 }
 
-/* Room for one escape behind what is still to come, so that the copies below need no check of their own. */
+/* Room for one escape behind what is still to come, so that the copies below need no check of their
+ * own. */
 enum { ESCAPE_BYTES_MAX = 6 };
 
 static char *put_escape(char *out, unsigned char c)

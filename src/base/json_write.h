@@ -1,10 +1,13 @@
 /* base/json_write.h - streaming JSON writer: constant memory, commas and escapes never by hand.
  *
- * Owns:    nothing: writes into a borrowed buffer, which it may hand to a flush function when it is long.
+ * Owns:    nothing: writes into a borrowed buffer, which it may hand to a flush function when it is
+ *          long.
  * Threads: one per writer.
- * Limits:  nesting LH_JSON_WRITE_DEPTH - 1; the buffer's own maximum when there is no flush. With one, a text or raw
- *          value of any size fits; flush_bytes is a quarter of the buffer's maximum, at most 64 KiB.
- * Formats: RFC 8259; NaN and infinities become null; strings must be UTF-8 (bad bytes become U+FFFD).
+ * Limits:  nesting LH_JSON_WRITE_DEPTH - 1; the buffer's own maximum when there is no flush. With
+ *          one, a text or raw value of any size fits; flush_bytes is a quarter of the buffer's
+ *          maximum, at most 64 KiB.
+ * Formats: RFC 8259; NaN and infinities become null; strings must be UTF-8 (bad bytes become
+ *          U+FFFD).
  * Why:     errors stick: write everything, ask once with lh_jw_end. */
 #ifndef LH_BASE_JSON_WRITE_H
 #define LH_BASE_JSON_WRITE_H
@@ -13,7 +16,8 @@
 
 #define LH_JSON_WRITE_DEPTH 64
 
-/* Takes the bytes (all of them); called when the buffer is longer than flush_bytes and at the end. */
+/* Takes the bytes (all of them); called when the buffer is longer than flush_bytes and at the
+ * end. */
 typedef lh_rc (*lh_jw_flush)(lh_ctx *cx, void *arg, lh_str bytes);
 
 typedef struct lh_json_writer {

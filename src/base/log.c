@@ -1,5 +1,6 @@
-/* log.c - one event becomes one line in a local array and one write; nothing is allocated, so it works when memory is
- * out, and values are redacted before they are escaped, so a credential cannot hide behind an escape. */
+/* log.c - one event becomes one line in a local array and one write; nothing is allocated, so it
+ * works when memory is out, and values are redacted before they are escaped, so a credential cannot
+ * hide behind an escape. */
 #include "base/log.h"
 
 #include "base/clock.h"
@@ -99,7 +100,8 @@ static int put(log_line *line, lh_str text)
     return 1;
 }
 
-/* The escapes of JSON; text lines use the same inside quotes, so a line break in a value cannot forge a line. */
+/* The escapes of JSON; text lines use the same inside quotes, so a line break in a value cannot
+ * forge a line. */
 static void put_escaped(log_line *line, lh_str text)
 {
     static const char hex[] = "0123456789abcdef";
@@ -123,8 +125,8 @@ static void put_escaped(log_line *line, lh_str text)
     }
 }
 
-/* Redacts a copy that is longer than what is shown, so that the end of a credential cannot be cut off before it is
- * recognised. */
+/* Redacts a copy that is longer than what is shown, so that the end of a credential cannot be cut
+ * off before it is recognised. */
 static void put_value(log_line *line, lh_str text, int quoted)
 {
     char copy[2 * VALUE_BYTES_MAX];

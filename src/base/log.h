@@ -1,9 +1,11 @@
-/* base/log.h - structured log: text on a terminal, JSON lines otherwise; secrets are removed on the way out.
+/* base/log.h - structured log: text on a terminal, JSON lines otherwise; secrets are removed on the
+ * way out.
  *
  * Owns:    the sink (stderr by default).
  * Threads: any; one line is one write.
  * Limits:  a line is cut at 8 KiB; values at 1 KiB.
- * Formats: {"time","level","event","request_id",...} one per line, or "13:36:00.123 INFO event key=value".
+ * Formats: {"time","level","event","request_id",...} one per line, or "13:36:00.123 INFO event
+ *          key=value".
  * Why:     events are rows (log_list.h); the level is tested before arguments are evaluated. */
 #ifndef LH_BASE_LOG_H
 #define LH_BASE_LOG_H
@@ -51,8 +53,8 @@ const char *lh_log_event_doc(lh_log_event event);
 lh_log_level lh_log_event_level(lh_log_event event);
 const char *lh_log_level_name(lh_log_level level);
 
-/* Hides what looks like a credential: scheme://user:PASS@, password=..., Bearer ..., lhk_... . In place; for anything
- * that leaves the process as text. */
+/* Hides what looks like a credential: scheme://user:PASS@, password=..., Bearer ..., lhk_... . In
+ * place; for anything that leaves the process as text. */
 void lh_redact(char *text, size_t len);
 
 #endif

@@ -2,7 +2,8 @@
  *
  * To add one: a row here (KEEP SORTED): symbol, level, event name, what it means for an operator.
  *
- * Owns: nothing. Threads: constants. Limits: none. Formats: docs/api/log_events.json. Why: operators get a catalogue. */
+ * Owns: nothing. Threads: constants. Limits: none. Formats: docs/api/log_events.json. Why:
+ *       operators get a catalogue. */
 #ifndef LH_BASE_LOG_LIST_H
 #define LH_BASE_LOG_LIST_H
 

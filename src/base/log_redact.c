@@ -1,7 +1,7 @@
 /* log_redact.c - hides what looks like a credential, in place and without changing the length.
  *
- * One pass; at each place the first rule that fits hides its value. Rather too much than too little: an over-long star
- * row costs a look at the code, a leaked password costs a customer. */
+ * One pass; at each place the first rule that fits hides its value. Rather too much than too
+ * little: an over-long star row costs a look at the code, a leaked password costs a customer. */
 #include "base/log.h"
 
 static int is_word(char c)
@@ -37,8 +37,9 @@ static size_t end_of_value(lh_str s, size_t at)
     return at;
 }
 
-/* scheme://user:PASS@host. The last '@' before the path wins; an unencoded '/' in the password is looked past, and a
- * text that ends before any '@' counts as cut off unless what follows ':' is a port. */
+/* scheme://user:PASS@host. The last '@' before the path wins; an unencoded '/' in the password is
+ * looked past, and a text that ends before any '@' counts as cut off unless what follows ':' is a
+ * port. */
 static span url_password(lh_str s, size_t at)
 {
     lh_str rest = lh_str_from_offset(s, at);
@@ -72,7 +73,8 @@ static span url_password(lh_str s, size_t at)
     return (span){colon + 1, end};
 }
 
-/* KEY=value, KEY: value, "KEY":"value" for the keys below, whatever stands before them ("db_password=x"). */
+/* KEY=value, KEY: value, "KEY":"value" for the keys below, whatever stands before them
+ * ("db_password=x"). */
 static span keyed_value(lh_str s, size_t at)
 {
     static const struct {

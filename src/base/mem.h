@@ -1,10 +1,12 @@
 /* base/mem.h - the only way to the heap, and the arena that dies with a request.
  *
- * Owns:    lh_alloc memory has one owner, who calls lh_free; arena memory dies with lh_arena_free/reset.
+ * Owns:    lh_alloc memory has one owner, who calls lh_free; arena memory dies with
+ *          lh_arena_free/reset.
  * Threads: the heap from any thread; an arena belongs to one thread at a time.
  * Limits:  an arena refuses to grow past bytes_max (0 = 256 MiB).
  * Formats: none.
- * Why:     a counter that can fail the n-th allocation (tests), arenas so that request code has no free. */
+ * Why:     a counter that can fail the n-th allocation (tests), arenas so that request code has no
+ *          free. */
 #ifndef LH_BASE_MEM_H
 #define LH_BASE_MEM_H
 

@@ -1,5 +1,6 @@
-/* metric.c - values as relaxed atomics: one cell per metric, or one per label value once the owner has said them.
- * An update of a family whose labels are not registered (yet) is dropped, so tests need no set-up. */
+/* metric.c - values as relaxed atomics: one cell per metric, or one per label value once the owner
+ * has said them. An update of a family whose labels are not registered (yet) is dropped, so tests
+ * need no set-up. */
 #include "base/metric.h"
 
 #include "base/num.h"
@@ -182,7 +183,8 @@ static lh_rc write_label_value(lh_ctx *cx, lh_buf *out, const char *value)
     return LH_OK;
 }
 
-/* name_suffix{label="value",le="0.1"}; label and le are each left out when NULL; le_us < 0 is +Inf. */
+/* name_suffix{label="value",le="0.1"}; label and le are each left out when NULL; le_us < 0 is
+ * +Inf. */
 static lh_rc write_series(lh_ctx *cx, lh_buf *out, lh_metric metric, const char *suffix,
                           const char *value, const int64_t *le_us)
 {

@@ -1,9 +1,11 @@
 /* base/metric_list.h - every metric of GET /metrics.
  *
- * To add one: a row here (KEEP SORTED): symbol, kind (COUNTER GAUGE HISTOGRAM), name, label ("" = none), help.
- * Histograms observe microseconds and are shown in seconds. Label values are registered by the owner at start.
+ * To add one: a row here (KEEP SORTED): symbol, kind (COUNTER GAUGE HISTOGRAM), name, label ("" =
+ * none), help. Histograms observe microseconds and are shown in seconds. Label values are
+ * registered by the owner at start.
  *
- * Owns: nothing. Threads: constants. Limits: none. Formats: docs/api/metrics.json. Why: one table. */
+ * Owns: nothing. Threads: constants. Limits: none. Formats: docs/api/metrics.json. Why: one
+ *       table. */
 #ifndef LH_BASE_METRIC_LIST_H
 #define LH_BASE_METRIC_LIST_H
 

@@ -1,6 +1,7 @@
 /* base/num.h - checked arithmetic and exact parsing of numbers, sizes and durations.
  *
- * Owns: nothing. Threads: pure. Limits: 64-bit. Formats: decimal text. Why: no silent wrap, no strtol. */
+ * Owns: nothing. Threads: pure. Limits: 64-bit. Formats: decimal text. Why: no silent wrap, no
+ *       strtol. */
 #ifndef LH_BASE_NUM_H
 #define LH_BASE_NUM_H
 
@@ -38,8 +39,8 @@ LH_WARN_UNUSED bool lh_parse_size(lh_str text, uint64_t *ret_bytes);
 /* "10s", "250ms", "5m", "2h", "1d", "300us"; a bare number is seconds. */
 LH_WARN_UNUSED bool lh_parse_duration_us(lh_str text, int64_t *ret_us);
 
-/* Shortest text that reads back to the same double ("1", "0.1", "1e+300"); NaN and infinities as nan, inf, -inf.
- * out has room for LH_F64_TEXT_MAX bytes; returns the length, no NUL. */
+/* Shortest text that reads back to the same double ("1", "0.1", "1e+300"); NaN and infinities as
+ * nan, inf, -inf. out has room for LH_F64_TEXT_MAX bytes; returns the length, no NUL. */
 #define LH_F64_TEXT_MAX 32
 size_t lh_f64_text(double value, char *out);
 size_t lh_f32_text(float value, char *out);

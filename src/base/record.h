@@ -1,15 +1,19 @@
-/* base/record.h - one const table per struct gives JSON -> struct, struct -> JSON, limits, defaults and the JSON Schema.
+/* base/record.h - one const table per struct gives JSON -> struct, struct -> JSON, limits, defaults
+ * and the JSON Schema.
  *
- * To add a field: 1. add the member to the struct; 2. add a row to its table. Parsing with exact error place, writing,
- * the OpenAPI schema and the docs follow from the row.
+ * To add a field: 1. add the member to the struct; 2. add a row to its table. Parsing with exact
+ * error place, writing, the OpenAPI schema and the docs follow from the row.
  *
- * Owns:    parsed texts and lists live in the arena of the context (texts may borrow from the input: keep it alive).
+ * Owns:    parsed texts and lists live in the arena of the context (texts may borrow from the
+ *          input: keep it alive).
  * Threads: tables are constant; parsing is one thread per context.
- * Limits:  per field: min/max are the number's range, the text's bytes or the list's items; 0,0 = the defaults below
- *          (not for LH_RECORD_OPEN: what we stored we must be able to read). max 0 with a positive min: no maximum of
- *          its own. At most 64 fields. A key that comes twice is refused.
+ * Limits:  per field: min/max are the number's range, the text's bytes or the list's items; 0,0 =
+ *          the defaults below (not for LH_RECORD_OPEN: what we stored we must be able to read). max
+ *          0 with a positive min: no maximum of its own. At most 64 fields. A key that comes twice
+ *          is refused.
  * Formats: JSON, JSON Schema 2020-12 (as OpenAPI 3.1 uses it).
- * Why:     declared, not coded: validation, docs and tests cannot drift (docs/adr/0004-records.md). */
+ * Why:     declared, not coded: validation, docs and tests cannot drift
+ *          (docs/adr/0004-records.md). */
 #ifndef LH_BASE_RECORD_H
 #define LH_BASE_RECORD_H
 
@@ -81,30 +85,34 @@ struct lh_record {
     size_t size;            /* of the struct */
     const lh_field *fields; /* ends with {0} */
     const char *doc;
-    /* Offset of a uint64_t member whose bit i is set when field i was in the JSON; 0 = none (so never first). */
+    /* Offset of a uint64_t member whose bit i is set when field i was in the JSON; 0 = none (so
+     * never first). */
     size_t present_offset;
     uint32_t flags; /* LH_RECORD_OPEN: unknown fields are skipped (files of later versions) */
 };
 enum { LH_RECORD_OPEN = 1 };
 
-/* A row: LH_FIELD("limit", I64, lh_sql_request, limit, .min = 1, .max = 100, .def = "10", .doc = "Rows.") */
+/* A row: LH_FIELD("limit", I64, lh_sql_request, limit, .min = 1, .max = 100, .def = "10", .doc =
+ * "Rows.") */
 #define LH_FIELD(json_name, field_type, struct_type, member, ...)                                  \
     {                                                                                              \
         .name = (json_name), .type = LH_F_##field_type, .offset = offsetof(struct_type, member),   \
         __VA_ARGS__                                                                                \
     }
 
-/* Defaults, then the JSON over them. out has record->size bytes; on error its content is unspecified.
- * Errors: LH_E_BAD_JSON (also a key that comes twice), LH_E_UNKNOWN_FIELD (near name in the hint), LH_E_MISSING_FIELD,
- * LH_E_BAD_VALUE; all with line and column; err.field = path such as "columns[2].name". */
+/* Defaults, then the JSON over them. out has record->size bytes; on error its content is
+ * unspecified. Errors: LH_E_BAD_JSON (also a key that comes twice), LH_E_UNKNOWN_FIELD (near name
+ * in the hint), LH_E_MISSING_FIELD, LH_E_BAD_VALUE; all with line and column; err.field = path such
+ * as "columns[2].name". */
 LH_WARN_UNUSED lh_rc lh_record_parse(lh_ctx *cx, const lh_record *record, lh_str json, void *out);
 LH_WARN_UNUSED lh_rc lh_record_defaults(lh_ctx *cx, const lh_record *record, void *out);
-/* One field from a text that is not JSON (query parameter, form field): "true", "12", "name"; a list of scalars is
- * comma-separated or JSON, an object or a map is JSON. Sets the field's present bit. */
+/* One field from a text that is not JSON (query parameter, form field): "true", "12", "name"; a
+ * list of scalars is comma-separated or JSON, an object or a map is JSON. Sets the field's present
+ * bit. */
 LH_WARN_UNUSED lh_rc lh_record_set_text(lh_ctx *cx, const lh_record *record, lh_str name,
                                         lh_str text, void *out);
-/* After the last lh_record_set_text: LH_E_MISSING_FIELD for a required field whose present bit is not set. The record
- * must have a present_offset. */
+/* After the last lh_record_set_text: LH_E_MISSING_FIELD for a required field whose present bit is
+ * not set. The record must have a present_offset. */
 LH_WARN_UNUSED lh_rc lh_record_check_required(lh_ctx *cx, const lh_record *record, const void *out);
 void lh_record_write(lh_json_writer *w, const lh_record *record, const void *in);
 /* {"type":"object","properties":...}; nested records as {"$ref":"#/components/schemas/NAME"}. */

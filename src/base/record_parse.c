@@ -18,8 +18,8 @@ static lh_rc parse_json(lhi_parser *p, const lhi_slot *s, const lh_json_token *t
     return LH_OK;
 }
 
-/* Objects of a list start as copies of one set of defaults: parsing the defaults anew for each would cost more than
- * the item. */
+/* Objects of a list start as copies of one set of defaults: parsing the defaults anew for each
+ * would cost more than the item. */
 static lh_rc item_template(lhi_parser *p, const lh_field *item, void **ret)
 {
     *ret = NULL;
@@ -158,7 +158,8 @@ lh_rc lhi_parse_value(lhi_parser *p, const lhi_slot *s, const lh_json_token *t, 
     return parse_fields(p, s->field->record, t, s->path, to);
 }
 
-/* Index of the field, or -1. Keys mostly come in the table's order, so the search starts behind the last hit. */
+/* Index of the field, or -1. Keys mostly come in the table's order, so the search starts behind the
+ * last hit. */
 int lhi_find_field(const lh_record *record, size_t count, size_t from, lh_str key)
 {
     for (size_t i = 0; i < count; i++) {

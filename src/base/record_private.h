@@ -19,12 +19,14 @@ typedef struct lhi_limits {
 } lhi_limits;
 
 lhi_limits lhi_field_limits(const lh_field *field);
-/* Bytes or items a value may have: the row's own maximum, else the default of its type, else (open records) none. */
+/* Bytes or items a value may have: the row's own maximum, else the default of its type, else (open
+ * records) none. */
 uint64_t lhi_field_count_max(const lh_record *owner, const lh_field *field);
 size_t lhi_field_bytes(lh_field_type type,
                        const lh_record *record); /* of the C member, or of a list's item */
 size_t lhi_record_fields_count(const lh_record *record);
-/* Null means the default here: because the row says so, or because we write null there ourselves. */
+/* Null means the default here: because the row says so, or because we write null there
+ * ourselves. */
 int lhi_field_takes_null(const lh_record *owner, const lh_field *field);
 /* The row a list's items follow. */
 lh_field lhi_item_field(const lh_field *list);
@@ -65,7 +67,8 @@ int lhi_is_integer_text(lh_str text);
 lh_rc lhi_parse_value(lhi_parser *p, const lhi_slot *s, const lh_json_token *t, void *to);
 lh_rc lhi_parse_scalar(lhi_parser *p, const lhi_slot *s, const lh_json_token *t, void *to);
 
-/* Index of the field, or -1. Keys mostly come in the table's order, so the search starts at `from`. */
+/* Index of the field, or -1. Keys mostly come in the table's order, so the search starts at
+ * `from`. */
 int lhi_find_field(const lh_record *record, size_t count, size_t from, lh_str key);
 LH_COLD lh_rc lhi_unknown_field(lhi_parser *p, const lh_record *record, const lhi_path *path,
                                 size_t offset);

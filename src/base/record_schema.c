@@ -1,7 +1,7 @@
 /* record_schema.c - a record's table as JSON Schema 2020-12, the dialect of OpenAPI 3.1.
  *
- * Our limits of texts are bytes, minLength and maxLength are characters: the schema is a little wider than the parser,
- * never narrower for text that the parser takes. */
+ * Our limits of texts are bytes, minLength and maxLength are characters: the schema is a little
+ * wider than the parser, never narrower for text that the parser takes. */
 #include "base/record_private.h"
 
 static void write_type(lh_json_writer *w, const char *type, int nullable)

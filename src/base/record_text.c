@@ -1,4 +1,5 @@
-/* record_text.c - one field of a record from a text that is not JSON: a query parameter, a form field, a header. */
+/* record_text.c - one field of a record from a text that is not JSON: a query parameter, a form
+ * field, a header. */
 #include "base/record_private.h"
 
 #include "base/num.h"

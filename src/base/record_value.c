@@ -1,6 +1,8 @@
-/* record_value.c - scalars of a record: text to number, name, time; and what is said when it does not fit.
+/* record_value.c - scalars of a record: text to number, name, time; and what is said when it does
+ * not fit.
  *
- * A path is a chain of parts on the stack; it becomes text only when there is something to complain about. */
+ * A path is a chain of parts on the stack; it becomes text only when there is something to complain
+ * about. */
 #include "base/record_private.h"
 
 #include "base/clock.h"
@@ -51,7 +53,8 @@ LH_COLD static lh_rc out_of_range(lhi_parser *p, const lhi_slot *s, const lh_jso
                            (int)LH_MIN(t->text.len, (size_t)40), t->text.ptr);
 }
 
-/* 1.0 and 1e3 may be integers to a mathematician; whoever writes them for one may also write 1.5. */
+/* 1.0 and 1e3 may be integers to a mathematician; whoever writes them for one may also write
+ * 1.5. */
 LH_COLD static lh_rc not_integral(lhi_parser *p, const lhi_slot *s, const lh_json_token *t)
 {
     lh_rc rc = LHI_RECORD_FAIL(p, s->path, t->offset, LH_E_BAD_VALUE,

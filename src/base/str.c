@@ -101,7 +101,8 @@ int lh_str_split_next(lh_str *rest, char sep, lh_str *ret_head)
     if (at == LH_STR_NPOS) {
         *ret_head = *rest;
         *rest =
-            LH_STR_NONE; /* a NULL pointer, not a zero length, is the end: "a," has an empty second part */
+            /* a NULL pointer, not a zero length, is the end: "a," has an empty second part */
+            LH_STR_NONE;
         return 1;
     }
     *ret_head = (lh_str){rest->ptr, at};
@@ -118,7 +119,8 @@ static uint32_t min3(uint32_t a, uint32_t b, uint32_t c)
     return LH_MIN(m, c);
 }
 
-/* Optimal string alignment (edits and swaps of neighbours), three rows; stops when a whole row is past max. */
+/* Optimal string alignment (edits and swaps of neighbours), three rows; stops when a whole row is
+ * past max. */
 uint32_t lh_str_distance(lh_str a, lh_str b, uint32_t max)
 {
     size_t longer = LH_MAX(a.len, b.len);

@@ -64,10 +64,12 @@ lh_str lh_str_sub(lh_str s, size_t from, size_t len); /* clamped to s */
 lh_str lh_str_from_offset(lh_str s, size_t from);     /* s[from..], clamped */
 lh_str lh_str_trim(lh_str s);                         /* ASCII space, tab, CR, LF off both ends */
 
-/* Splits at the first sep: ret_head gets what is before it, *rest what follows. Returns 0 at the end. */
+/* Splits at the first sep: ret_head gets what is before it, *rest what follows. Returns 0 at the
+ * end. */
 int lh_str_split_next(lh_str *rest, char sep, lh_str *ret_head);
 
-/* Edit distance of two ASCII-case-folded names, bounded: > max returns max + 1. For "Did you mean". */
+/* Edit distance of two ASCII-case-folded names, bounded: > max returns max + 1. For "Did you
+ * mean". */
 uint32_t lh_str_distance(lh_str a, lh_str b, uint32_t max);
 
 /* Constant time in the length of the longer text. For secrets. */
@@ -75,8 +77,8 @@ int lh_str_eq_secret(lh_str a, lh_str b);
 
 /* UTF-8. */
 int lh_utf8_valid(lh_str s);
-/* Decodes one code point at s.ptr[*offset] and advances it; ill-formed bytes give 0xFFFD and advance by one maximal
- * subpart (as the Unicode standard recommends). Returns 0 at the end. */
+/* Decodes one code point at s.ptr[*offset] and advances it; ill-formed bytes give 0xFFFD and
+ * advance by one maximal subpart (as the Unicode standard recommends). Returns 0 at the end. */
 int lh_utf8_next(lh_str s, size_t *offset, uint32_t *ret_code_point);
 size_t lh_utf8_encode(uint32_t code_point, char out[4]); /* bytes written, 1..4 */
 size_t lh_utf8_cut(lh_str s,

@@ -3,7 +3,8 @@
  * Owns:    nothing.
  * Threads: pure.
  * Limits:  none.
- * Formats: one object per row, in the order of the table; a fact that a row does not have is left out.
+ * Formats: one object per row, in the order of the table; a fact that a row does not have is left
+ *          out.
  * Why:     the reviewed copies under docs/api/ are made from what the program really does. */
 #ifndef LH_BASE_TABLES_H
 #define LH_BASE_TABLES_H

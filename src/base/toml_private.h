@@ -4,7 +4,8 @@
  * Threads: any.
  * Limits:  nesting 256 (toml++'s own).
  * Formats: kinds are those of lh_toml_kind, as numbers.
- * Why:     C headers with C11 atomics cannot be read by a C++17 compiler, so only plain types cross. */
+ * Why:     C headers with C11 atomics cannot be read by a C++17 compiler, so only plain types
+ *          cross. */
 #ifndef LH_BASE_TOML_PRIVATE_H
 #define LH_BASE_TOML_PRIVATE_H
 
@@ -41,8 +42,8 @@ typedef struct lhi_toml_error {
     char message[256];
 } lhi_toml_error;
 
-/* Calls visit for each value in the order of the document's keys; it returns 0 to go on. Returns 0 when all were seen, -1 with
- * *ret_error when the text does not parse, else what visit returned. */
+/* Calls visit for each value in the order of the document's keys; it returns 0 to go on. Returns 0
+ * when all were seen, -1 with *ret_error when the text does not parse, else what visit returned. */
 int lhi_toml_walk(const char *text, size_t len,
                   int (*visit)(void *arg, const lhi_toml_value *value), void *arg,
                   lhi_toml_error *ret_error);

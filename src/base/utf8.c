@@ -1,4 +1,5 @@
-/* utf8.c - UTF-8 by the table of well-formed byte sequences (Unicode 15, table 3-7), with a wide path over ASCII. */
+/* utf8.c - UTF-8 by the table of well-formed byte sequences (Unicode 15, table 3-7), with a wide
+ * path over ASCII. */
 #include "base/str.h"
 
 #ifdef __SSE2__
@@ -28,8 +29,8 @@ static size_t ascii_run(const char *p, size_t len)
     return i;
 }
 
-/* What may follow a lead byte: how many continuation bytes, and the range of the first of them (it excludes overlong
- * forms, surrogates and code points above 0x10FFFF). 0 bytes: not a lead byte. */
+/* What may follow a lead byte: how many continuation bytes, and the range of the first of them (it
+ * excludes overlong forms, surrogates and code points above 0x10FFFF). 0 bytes: not a lead byte. */
 typedef struct lead_rule {
     unsigned rest;
     unsigned char low, high;
@@ -53,7 +54,8 @@ int lh_utf8_valid(lh_str s)
         return 1; /* the pointer may be NULL */
     for (;;) {
         at += ascii_run(s.ptr + at, s.len - at);
-        /* Text that is not ASCII tends to stay so for a while: no wide scan between its characters. */
+        /* Text that is not ASCII tends to stay so for a while: no wide scan between its
+         * characters. */
         while (at < s.len && (unsigned char)s.ptr[at] >= 0x80) {
             lead_rule rule = rule_of((unsigned char)s.ptr[at]);
             if (rule.rest == 0 || s.len - at <= rule.rest)

@@ -1,5 +1,5 @@
-/* fuzz_config.c - TOML and the configuration rows over it: any text is loaded or refused with its place.
- * links: base */
+/* fuzz_config.c - TOML and the configuration rows over it: any text is loaded or refused with its
+ * place. links: base */
 #include "base/config.h"
 #include "base/toml.h"
 

@@ -1,6 +1,6 @@
-/* fuzz_container.c - opening, reading and verifying hostile container files never reads outside them. A checksum is no
- * defence: when the first byte is not the magic's, the fuzzer repairs magic, size and header checksum, so that the
- * checks of the layout are reached.
+/* fuzz_container.c - opening, reading and verifying hostile container files never reads outside
+ * them. A checksum is no defence: when the first byte is not the magic's, the fuzzer repairs magic,
+ * size and header checksum, so that the checks of the layout are reached.
  * links: base */
 #include "base/container.h"
 #include "base/container_private.h"

@@ -1,6 +1,6 @@
-/* fuzz_json.c - the JSON reader and tree: never outside the text, places inside it, tree and reader agree, and what is
- * accepted can be written and read again. First byte of the input: bit 0 lenient, bit 1 many, bit 2 a low depth.
- * links: base */
+/* fuzz_json.c - the JSON reader and tree: never outside the text, places inside it, tree and reader
+ * agree, and what is accepted can be written and read again. First byte of the input: bit 0
+ * lenient, bit 1 many, bit 2 a low depth. links: base */
 #include "base/json.h"
 #include "base/json_write.h"
 

@@ -1,6 +1,6 @@
-/* fuzz_record.c - a record with a field of every type: what parses is written, parsed again and written again, and both
- * texts are the same; what does not parse says where. First byte odd: the record is a stored file (open).
- * links: base */
+/* fuzz_record.c - a record with a field of every type: what parses is written, parsed again and
+ * written again, and both texts are the same; what does not parse says where. First byte odd: the
+ * record is a stored file (open). links: base */
 #include "base/buf.h"
 #include "unit/base/record_sample.h"
 

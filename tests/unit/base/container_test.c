@@ -28,7 +28,8 @@ static lh_rc write_at(lh_ctx *cx, void *arg, uint64_t offset, lh_str bytes)
 
 static char big[LH_CONTAINER_BLOCK_BYTES + 1];
 
-/* Sections: empty, 5 raw bytes, 3 items of 8 bytes, and one byte more than a block, written in two odd pieces. */
+/* Sections: empty, 5 raw bytes, 3 items of 8 bytes, and one byte more than a block, written in two
+ * odd pieces. */
 static lh_rc write_sample(lh_ctx *cx)
 {
     memset(&file, 0, sizeof(file.words[0]) * 8);
@@ -81,7 +82,8 @@ LH_TEST(what_is_written_is_read_back)
     ck_assert_int_eq(lh_container_open(cx, file_bytes(), LH_S("other"), &c), LH_E_CORRUPT);
 }
 
-/* Of the first and last 2 KiB every bit, in between one bit of every 97th byte: enough for each region. */
+/* Of the first and last 2 KiB every bit, in between one bit of every 97th byte: enough for each
+ * region. */
 LH_TEST(a_flipped_bit_is_found)
 {
     WITH_CX;
@@ -177,7 +179,8 @@ static const edit edits[] = {far_offset,      long_section, no_items,  odd_items
                              same_name,       long_name,    far_table, many_sections,
                              other_checksums, flags,        overlap};
 
-/* Lies with a right checksum: only the checks of the layout stand between them and a read outside. */
+/* Lies with a right checksum: only the checks of the layout stand between them and a read
+ * outside. */
 LH_TEST_LOOP(a_lie_with_a_right_checksum_is_refused, (int)LH_ARRAY_LEN(edits))
 {
     WITH_CX;

@@ -1,6 +1,6 @@
 #include "base/json.h"
 
-#include "base/json_scan.h"
+#include "base/json_scan_private.h"
 #include "fixture.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* record_sample.h - a record with a field of every type, for the tests and the fuzzer.
  *
- * Owns: nothing. Threads: constants. Limits: none. Formats: JSON. Why: one table that uses all of record.h. */
+ * Owns: nothing. Threads: constants. Limits: none. Formats: JSON. Why: one table that uses all of
+ *       record.h. */
 #ifndef LH_TESTS_UNIT_BASE_RECORD_SAMPLE_H
 #define LH_TESTS_UNIT_BASE_RECORD_SAMPLE_H
 

@@ -1,13 +1,14 @@
-/* json_scan.h - finds the next byte of a JSON string that is not plain text; private to base/.
+/* json_scan_private.h - finds the next byte of a JSON string that is not plain text; private to
+ * base/.
  *
  * Owns:    nothing.
  * Threads: pure.
  * Limits:  none; never reads outside [p, end).
  * Formats: bytes.
- * Why:     reader and writer look for the same bytes: quote, backslash, control. Sixteen at a time with SSE2, which
- *          every x86-64 has; eight at a time elsewhere. */
-#ifndef LH_BASE_JSON_SCAN_H
-#define LH_BASE_JSON_SCAN_H
+ * Why:     reader and writer look for the same bytes: quote, backslash, control. Sixteen at a time
+ *          with SSE2, which every x86-64 has; eight at a time elsewhere. */
+#ifndef LH_BASE_JSON_SCAN_PRIVATE_H
+#define LH_BASE_JSON_SCAN_PRIVATE_H
 
 #include "base/attr.h"
 
@@ -23,7 +24,8 @@ static inline int lhi_json_is_special(unsigned char c)
     return c < 0x20 || c == '"' || c == '\\';
 }
 
-/* First quote, backslash or control in [p, end), or end. *high becomes non-zero when a byte before it is not ASCII. */
+/* First quote, backslash or control in [p, end), or end. *high becomes non-zero when a byte before
+ * it is not ASCII. */
 static inline const char *lhi_json_find_special(const char *p, const char *end, unsigned *high)
 {
 #ifdef __SSE2__
@@ -50,8 +52,8 @@ static inline const char *lhi_json_find_special(const char *p, const char *end, 
         memcpy(&word, p, 8);
         uint64_t quote = word ^ (ones * '"');
         uint64_t backslash = word ^ (ones * '\\');
-        /* Each term has its top bit set in bytes that are zero (or below 0x20); a borrow may mark a later byte as well,
-         * which only ends the wide loop early. */
+        /* Each term has its top bit set in bytes that are zero (or below 0x20); a borrow may mark a
+         * later byte as well, which only ends the wide loop early. */
         uint64_t hit = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
                        ((word - ones * 0x20) & ~word);
         if ((hit | word) & tops)
