@@ -2,8 +2,7 @@
 #include "api/api_private.h"
 #include "base/clock.h"
 #include "base/metric.h"
-#include "net/docs_page.h"
-#include "net/openapi.h"
+#include "net/docs.h"
 
 static lh_rc health(lh_ctx *cx, lh_request *rq, lh_reply *rp)
 {

@@ -90,7 +90,7 @@ static verdict check_model(lh_ctx *cx, const doctor *d)
     if (lh_embed_open(cx, path, NULL, &model) != LH_OK)
         return (verdict){0, lh_ctx_dup(cx, lh_str_from(cx->err.message)),
                          LH_S("pack the model again")};
-    const lh_model_info *info = lh_embed_info(model);
+    const lh_embed_model_info *info = lh_embed_info(model);
     verdict v = {1,
                  lh_ctx_fmt(cx, "%.*s, %u dimensions, kernel %.*s", LH_STR_ARG(info->name),
                             info->hidden, LH_STR_ARG(lh_embed_kernel(model))),

@@ -106,7 +106,7 @@ static lh_rc embed_stdin(lh_ctx *cx, embed_run *run)
 
 static int pack(lh_ctx *cx, const lh_cli_args *args)
 {
-    lh_model_info info;
+    lh_embed_model_info info;
     if (args->rest_count != 2)
         return lh_cli_usage(NULL, "embed --pack needs a model folder and a file to write");
     if (lh_embed_pack(cx, lh_str_from(args->rest[0]), lh_str_from(args->rest[1]), &info) != LH_OK)

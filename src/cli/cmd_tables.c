@@ -6,7 +6,7 @@
 #include "build_info.h"
 #include "cli/cli.h"
 #include "cli/config_keys.h"
-#include "net/openapi.h"
+#include "net/docs.h"
 
 #include <stdio.h>
 

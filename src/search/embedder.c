@@ -147,7 +147,7 @@ static int recall(lh_embedder *e, const uint64_t hash[2], float *out)
 static lh_rc send_texts(lh_ctx *cx, lh_lease *lease, const lh_str *texts, const size_t *wanted,
                         size_t count, lh_embed_purpose purpose)
 {
-    lh_embed_task task = {.count = (uint32_t)count, .query = purpose == LH_EMBED_QUERY};
+    lh_embed_task task = {.count = (uint32_t)count, .query = purpose == LH_EMBED_AS_QUERY};
     LH_CLEANUP(lh_buf_done) lh_buf buf;
     lh_buf_init(&buf, LH_FRAME_BYTES_MAX);
     lh_json_writer w;

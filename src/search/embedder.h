@@ -28,7 +28,7 @@ LH_WARN_UNUSED lh_rc lh_embedder_describe(lh_ctx *cx, lh_embedder *embedder,
                                           lh_embedder_model *ret_model);
 
 /* out: count x dimensions floats. query: the texts are questions. count <= LH_EMBED_BATCH_MAX. */
-typedef enum lh_embed_purpose { LH_EMBED_DOCUMENT, LH_EMBED_QUERY } lh_embed_purpose;
+typedef enum lh_embed_purpose { LH_EMBED_AS_DOCUMENT, LH_EMBED_AS_QUERY } lh_embed_purpose;
 LH_WARN_UNUSED lh_rc lh_embedder_embed(lh_ctx *cx, lh_embedder *embedder, const lh_str *texts,
                                        size_t count, lh_embed_purpose purpose, float *out);
 

@@ -178,7 +178,7 @@ static lh_rc embed_waiting(lh_ctx *cx, embed_run *r)
     r->batch.deadline_us = lh_clock_mono_us() + BATCH_TIMEOUT_US;
     r->batch.cancel = cx->cancel;
     lh_rc rc = lh_embedder_embed(&r->batch, r->search->parts.embedder, texts, r->waiting_count,
-                                 LH_EMBED_DOCUMENT, vectors);
+                                 LH_EMBED_AS_DOCUMENT, vectors);
     if (rc != LH_OK) {
         cx->err = r->batch.err;
         return rc;

@@ -163,7 +163,7 @@ static lh_rc query_vector(lh_ctx *cx, search_run *r, float *out)
                           LH_STR_ARG(meta->model_name), model.name));
         return lh_err_hint(cx, "build the index again, or send a vector of its own model");
     }
-    return lh_embedder_embed(cx, r->search->parts.embedder, &rq->query, 1, LH_EMBED_QUERY, out);
+    return lh_embedder_embed(cx, r->search->parts.embedder, &rq->query, 1, LH_EMBED_AS_QUERY, out);
 }
 
 /* ---- columns of the hits ---- */
