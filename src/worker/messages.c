@@ -137,7 +137,7 @@ const lh_record lh_give_views_record = {.name = "WorkerGiveViews",
                                         .doc = "Answer to NEED of sql."};
 
 static const lh_field column_fields[] = {
-    LH_FIELD("name", STR, lh_column_message, name, .doc = "Column name."),
+    LH_FIELD("name", STR, lh_column_message, name, .max = TEXT_SQL_MAX, .doc = "Column name."),
     LH_FIELD("type", STR, lh_column_message, type, .max = TEXT_SQL_MAX,
              .doc = "Type in DuckDB's spelling."),
     {0},
