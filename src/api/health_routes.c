@@ -59,7 +59,7 @@ static lh_rc openapi(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     lh_buf_init(&json, 16u << 20);
     lh_json_writer w;
     lh_jw_init(&w, cx, &json);
-    lh_openapi_write(&w, lh_api_routes, lhi_app(rq)->version);
+    LH_TRY(lh_openapi_write(&w, lh_api_routes, lh_str_from(lhi_app(rq)->version)));
     LH_TRY(lh_jw_end(&w));
     return lh_reply_json_text(cx, rp, lh_buf_str(&json));
 }
@@ -68,7 +68,7 @@ static lh_rc docs(lh_ctx *cx, lh_request *rq, lh_reply *rp)
 {
     LH_CLEANUP(lh_buf_done) lh_buf html;
     lh_buf_init(&html, 16u << 20);
-    LH_TRY(lh_docs_page_write(cx, &html, lh_api_routes, lhi_app(rq)->version));
+    LH_TRY(lh_docs_page_write(cx, &html, lh_api_routes, lh_str_from(lhi_app(rq)->version)));
     return lh_reply_bytes(cx, rp, "text/html; charset=utf-8", lh_buf_str(&html));
 }
 

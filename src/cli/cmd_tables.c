@@ -10,14 +10,21 @@
 
 #include <stdio.h>
 
+/* What a writer of tables refuses must not be printed. */
+static void stick(lh_json_writer *w, lh_rc rc)
+{
+    if (w->rc == LH_OK)
+        w->rc = rc;
+}
+
 static void write_routes(lh_json_writer *w)
 {
-    lh_routes_write_table(w, lh_api_routes);
+    stick(w, lh_routes_write_table(w, lh_api_routes));
 }
 
 static void write_openapi(lh_json_writer *w)
 {
-    lh_openapi_write(w, lh_api_routes, LH_VERSION);
+    stick(w, lh_openapi_write(w, lh_api_routes, LH_S(LH_VERSION)));
 }
 
 static void write_config(lh_json_writer *w)
