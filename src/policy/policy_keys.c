@@ -273,5 +273,9 @@ lh_rc lh_policy_accept_key(lh_ctx *cx, lh_policy *policy, lh_str key)
     stored_key made = {
         .name = LH_S("configured"), .role = LH_S("owner"), .sha256 = lh_str_n(hash, LH_SHA256_HEX)};
     LH_WITH_LOCK(&policy->lock);
+    size_t count = lh_policy_keys_count(policy);
+    for (size_t i = 0; i < count; i++) /* configuration is read again on reload */
+        if (!policy->keys[i].is_stored && memcmp(policy->keys[i].hash, hash, sizeof(hash)) == 0)
+            return LH_OK;
     return add_slot(cx, policy, &made, 0);
 }
