@@ -78,7 +78,7 @@ static lh_rc build(lh_ctx *cx, lh_journal *journal, const lh_append_log_batch *b
     lh_ctx_init_child(&own, arena, cx);
     lh_str *lines;
     size_t count;
-    uint64_t *hashes;
+    uint64_t *hashes = NULL;
     lh_rc rc = lh_append_log_read(&own, journal->log, batch, &lines, &count);
     if (rc == LH_OK)
         rc = hashes_of_lines(&own, lines, count, &hashes);

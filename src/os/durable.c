@@ -117,7 +117,7 @@ lh_rc lhi_place_at(lh_ctx *cx, int from_dir, const char *from, int dir, const ch
     return lhi_sync_dir_fd(cx, dir, name);
 }
 
-lh_rc lhi_remove_at(lh_ctx *cx, int dir, const char *name)
+lh_rc lhi_remove_at(lh_ctx *cx, int dir, const char *name, lhi_remove how)
 {
     LH_FAULT(cx, FILE_BEFORE_REMOVE);
     if (unlinkat(dir, name, 0) != 0) {
@@ -125,7 +125,7 @@ lh_rc lhi_remove_at(lh_ctx *cx, int dir, const char *name)
             return LH_OK;
         return lhi_fail_path(cx, "remove", lh_str_from(name), errno);
     }
-    return lhi_sync_dir_fd(cx, dir, name);
+    return how == LHI_REMOVE_SYNC ? lhi_sync_dir_fd(cx, dir, name) : LH_OK;
 }
 
 static lh_rc put_whole(lh_ctx *cx, lh_str path, lh_str bytes, lhi_place how)
@@ -175,7 +175,7 @@ lh_rc lh_file_remove(lh_ctx *cx, lh_str path)
         return LH_OK;
     LH_TRY(rc);
     const char *name = lh_ctx_cstr(cx, lh_path_base(path));
-    return name != NULL ? lhi_remove_at(cx, dir, name) : cx->err.rc;
+    return name != NULL ? lhi_remove_at(cx, dir, name, LHI_REMOVE_SYNC) : cx->err.rc;
 }
 
 lh_rc lh_dir_sync(lh_ctx *cx, lh_str path)

@@ -34,8 +34,9 @@ LH_WARN_UNUSED lh_rc lhi_temp_write(lh_ctx *cx, int temp_dir, lh_str hint, lh_st
 LH_WARN_UNUSED lh_rc lhi_place_at(lh_ctx *cx, int from_dir, const char *from, int dir,
                                   const char *name, lhi_place how);
 LH_WARN_UNUSED lh_rc lhi_sync_dir_fd(lh_ctx *cx, int dir, const char *name);
-/* Unlinks dir/name and fsyncs dir; absent is fine. */
-LH_WARN_UNUSED lh_rc lhi_remove_at(lh_ctx *cx, int dir, const char *name);
+/* Unlinks dir/name and, with LHI_REMOVE_SYNC, fsyncs dir; absent is fine. */
+typedef enum lhi_remove { LHI_REMOVE_SYNC, LHI_REMOVE_SOON } lhi_remove;
+LH_WARN_UNUSED lh_rc lhi_remove_at(lh_ctx *cx, int dir, const char *name, lhi_remove how);
 
 /* Entries of an open folder (the descriptor is taken), unsorted sizes included when with_stat is LHI_LIST_STAT. */
 typedef enum lhi_list { LHI_LIST_NAMES, LHI_LIST_STAT } lhi_list;

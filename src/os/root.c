@@ -264,7 +264,7 @@ lh_rc lh_root_adopt(lh_ctx *cx, lh_root *root, const char *temp_name, lh_str rel
     return lhi_sync_dir_fd(cx, root->temp, temp_name);
 }
 
-lh_rc lh_root_remove(lh_ctx *cx, lh_root *root, lh_str relative)
+lh_rc lh_root_remove(lh_ctx *cx, lh_root *root, lh_str relative, lh_root_remove_mode mode)
 {
     FD_SCOPE int folder = -1;
     lh_rc rc = open_folder(cx, root, folder_of(relative), &folder);
@@ -272,7 +272,10 @@ lh_rc lh_root_remove(lh_ctx *cx, lh_root *root, lh_str relative)
         return LH_OK;
     LH_TRY(rc);
     const char *name = lh_ctx_cstr(cx, lh_path_base(relative));
-    return name != NULL ? lhi_remove_at(cx, folder, name) : cx->err.rc;
+    if (name == NULL)
+        return cx->err.rc;
+    return lhi_remove_at(cx, folder, name,
+                         mode == LH_ROOT_REMOVE_SYNC ? LHI_REMOVE_SYNC : LHI_REMOVE_SOON);
 }
 
 lh_rc lh_root_stat(lh_ctx *cx, lh_root *root, lh_str relative, uint64_t *ret_bytes,

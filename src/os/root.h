@@ -28,7 +28,11 @@ LH_WARN_UNUSED lh_rc lh_root_open_file(lh_ctx *cx, lh_root *root, lh_str relativ
 LH_WARN_UNUSED lh_rc lh_root_put(lh_ctx *cx, lh_root *root, lh_str relative, lh_str bytes, lh_root_put_mode mode);
 /* Moves temp_dir/temp_name, which must be synced, to relative. Syncs both folders. LH_E_ALREADY_EXISTS. */
 LH_WARN_UNUSED lh_rc lh_root_adopt(lh_ctx *cx, lh_root *root, const char *temp_name, lh_str relative);
-LH_WARN_UNUSED lh_rc lh_root_remove(lh_ctx *cx, lh_root *root, lh_str relative); /* absent is fine; synced */
+typedef enum lh_root_remove_mode {
+    LH_ROOT_REMOVE_SYNC, /* durable when it returns */
+    LH_ROOT_REMOVE_SOON  /* a power cut may bring it back */
+} lh_root_remove_mode;
+LH_WARN_UNUSED lh_rc lh_root_remove(lh_ctx *cx, lh_root *root, lh_str relative, lh_root_remove_mode mode); /* absent is fine */
 LH_WARN_UNUSED lh_rc lh_root_stat(lh_ctx *cx, lh_root *root, lh_str relative, uint64_t *ret_bytes, int64_t *ret_modified_us);
 /* Names and kinds only (bytes and times are 0), byte order, links left out. relative empty: the root itself. */
 LH_WARN_UNUSED lh_rc lh_root_list(lh_ctx *cx, lh_root *root, lh_str relative, lh_dir_entry **ret_entries, size_t *ret_count);

@@ -5,6 +5,7 @@
 #include "storage/append_log.h"
 
 #include "storage/append_log_private.h"
+#include "storage/store_private.h"
 
 #include <stdlib.h>
 
@@ -112,7 +113,7 @@ static lh_rc drop_merged_parts(lh_ctx *cx, lh_append_log *log)
     for (size_t i = log->entries_count; i-- > 0;) {
         lhi_log_entry entry = log->entries[i];
         if (entry.batch.newest_us >= covered_from_us) {
-            LH_TRY(lh_store_delete(cx, log->store, lhi_log_key(cx, log, &entry.batch)));
+            LH_TRY(lhi_store_delete_later(cx, log->store, lhi_log_key(cx, log, &entry.batch)));
             continue;
         }
         covered_from_us = entry.batch.oldest_us;

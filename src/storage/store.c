@@ -111,7 +111,13 @@ lh_rc lh_store_stat(lh_ctx *cx, lh_store *store, lh_str key, lh_object_info *ret
 lh_rc lh_store_delete(lh_ctx *cx, lh_store *store, lh_str key)
 {
     LH_TRY(lh_store_check_key(cx, key));
-    return lhi_store_say(cx, store->backend->del(cx, store->self, key));
+    return lhi_store_say(cx, store->backend->del(cx, store->self, key, LHI_STORE_DELETE));
+}
+
+lh_rc lhi_store_delete_later(lh_ctx *cx, lh_store *store, lh_str key)
+{
+    LH_TRY(lh_store_check_key(cx, key));
+    return lhi_store_say(cx, store->backend->del(cx, store->self, key, LHI_STORE_DELETE_LATER));
 }
 
 lh_rc lh_store_list(lh_ctx *cx, lh_store *store, lh_str prefix, lh_str start_after, size_t limit,
@@ -209,8 +215,8 @@ static void remove_mark(lh_store *store)
         return;
     lh_ctx cx;
     lh_ctx_init(&cx, arena);
-    LH_IGNORE(lh_root_remove(&cx, store->staging_root,
-                             LH_S(OPEN_MARK))); /* left there, the next open only syncs more */
+    /* Left there, it only makes the next open sync more. */
+    LH_IGNORE(lh_root_remove(&cx, store->staging_root, LH_S(OPEN_MARK), LH_ROOT_REMOVE_SOON));
 }
 
 lh_store *lh_store_close(lh_store *store)

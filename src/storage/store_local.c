@@ -83,7 +83,7 @@ static lh_rc local_stat(lh_ctx *cx, void *arg, lh_str key, lh_object_info *ret_i
     return LH_OK;
 }
 
-static lh_rc local_delete(lh_ctx *cx, void *arg, lh_str key)
+static lh_rc local_delete(lh_ctx *cx, void *arg, lh_str key, lhi_store_delete_mode mode)
 {
     local *self = arg;
     lh_object_info info;
@@ -94,7 +94,8 @@ static lh_rc local_delete(lh_ctx *cx, void *arg, lh_str key)
         return LH_OK;
     }
     LH_TRY(rc);
-    return lh_root_remove(cx, self->files, key);
+    return lh_root_remove(cx, self->files, key,
+                          mode == LHI_STORE_DELETE ? LH_ROOT_REMOVE_SYNC : LH_ROOT_REMOVE_SOON);
 }
 
 typedef struct walk {

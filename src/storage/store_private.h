@@ -17,6 +17,12 @@
 
 typedef enum lhi_store_put_mode { LHI_STORE_REPLACE, LHI_STORE_IF_ABSENT } lhi_store_put_mode;
 
+/* LATER: for what nobody reads any more; a power cut may bring it back. */
+typedef enum lhi_store_delete_mode {
+    LHI_STORE_DELETE,
+    LHI_STORE_DELETE_LATER
+} lhi_store_delete_mode;
+
 typedef struct lhi_store_list_args {
     lh_str prefix;
     lh_str start_after;
@@ -32,7 +38,7 @@ struct lh_store_backend {
     lh_rc (*get_range)(lh_ctx *cx, void *self, lh_str key, uint64_t offset, void *out,
                        size_t bytes);
     lh_rc (*stat)(lh_ctx *cx, void *self, lh_str key, lh_object_info *ret_info);
-    lh_rc (*del)(lh_ctx *cx, void *self, lh_str key);
+    lh_rc (*del)(lh_ctx *cx, void *self, lh_str key, lhi_store_delete_mode mode);
     lh_rc (*list)(lh_ctx *cx, void *self, const lhi_store_list_args *args,
                   lh_object_page *ret_page);
     lh_rc (*local_path)(lh_ctx *cx, void *self, lh_str key, lh_str *ret_path);
@@ -51,6 +57,8 @@ struct lh_store {
 /* Makes both folders, empties the staging folder, and marks the store as open. The caller sets self. */
 LH_WARN_UNUSED lh_rc lhi_store_new(lh_ctx *cx, const lh_store_backend *backend, lh_str root,
                                    lh_str staging_dir, lh_store **ret_store);
+/* lh_store_delete that need not be durable when it returns. */
+LH_WARN_UNUSED lh_rc lhi_store_delete_later(lh_ctx *cx, lh_store *store, lh_str key);
 /* A permission of the host is nothing the client may or may not do: FORBIDDEN becomes UNAVAILABLE. */
 lh_rc lhi_store_say(lh_ctx *cx, lh_rc rc);
 

@@ -272,7 +272,8 @@ LH_TEST(a_root_cannot_be_left)
                 LH_E_BAD_NAME);
     ck_lh_fails(lh_root_put(&s.cx, root, LH_S("in/../../new"), LH_S("x"), LH_ROOT_NEW),
                 LH_E_BAD_NAME);
-    ck_lh_fails(lh_root_remove(&s.cx, root, LH_S("in/out/outside")), LH_E_BAD_NAME);
+    ck_lh_fails(lh_root_remove(&s.cx, root, LH_S("in/out/outside"), LH_ROOT_REMOVE_SYNC),
+                LH_E_BAD_NAME);
     ck_lh_ok(&s, lh_root_put(&s.cx, root, LH_S("in/new"), LH_S("x"), LH_ROOT_NEW));
     holds(&s, "outside", "secret");
     ck_assert(!lh_file_exists(lh_scratch_path(&s, "new")));
