@@ -410,7 +410,7 @@ int lh_cmd_serve(lh_ctx *cx, const lh_cli_args *args)
         return lh_cli_usage(NULL, "serve takes no words, only options");
     if (lh_serve_load_config(cx, args, &s->config) != LH_OK)
         return lh_cli_failed(cx);
-#if LH_FAULTS
+#if defined(LH_FAULTS) && LH_FAULTS
     const char *faults = getenv("LAKEHOUSE_FAULTS");
     if (faults && lh_fault_arm_text(cx, lh_str_from(faults)) != LH_OK)
         return lh_cli_failed(cx);
