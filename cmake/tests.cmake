@@ -58,6 +58,9 @@ if(LH_TESTS)
         endif()
         lh_test_program(unit_${module} SOURCES tests/support/unit_main.c ${unit_files_of_${module}}
                                        LINKS lh_${module} PkgConfig::CHECK)
+        if(TARGET lakehouse-worker AND module MATCHES "worker|programs|ingest|query|search")
+            add_dependencies(unit_${module} lakehouse-worker) # they talk to the real one
+        endif()
         add_test(NAME unit_${module} COMMAND unit_${module} WORKING_DIRECTORY "${CMAKE_BINARY_DIR}")
         set_tests_properties(unit_${module} PROPERTIES LABELS unit TIMEOUT 300 ENVIRONMENT "${LH_TEST_ENV}")
     endforeach()
