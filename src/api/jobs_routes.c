@@ -7,14 +7,13 @@ static lh_rc list_kind(lh_ctx *cx, lh_request *rq, lh_reply *rp, lh_str kind)
 {
     int64_t limit;
     lh_str after;
-    lh_job_view *views;
-    size_t count;
-    int more;
+    lh_jobs_page page;
     LH_TRY(lhi_page(cx, rq, &limit, &after));
-    LH_TRY(lh_jobs_list(cx, lhi_app(rq)->jobs, kind, after, (size_t)limit, &views, &count, &more));
-    lhi_list_reply reply = {.items = {views, count},
-                            .next_cursor =
-                                more && count > 0 ? views[count - 1].job_id : LH_STR_NONE};
+    lh_jobs_query query = {.kind = kind, .after = after, .limit = (size_t)limit};
+    LH_TRY(lh_jobs_list(cx, lhi_app(rq)->jobs, &query, &page));
+    int more = page.more && page.count > 0;
+    lhi_list_reply reply = {.items = {page.views, page.count},
+                            .next_cursor = more ? page.views[page.count - 1].job_id : LH_STR_NONE};
     return lh_reply_json(cx, rp, &job_list, &reply);
 }
 
