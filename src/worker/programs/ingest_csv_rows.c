@@ -3,7 +3,7 @@
 #include "base/json_write.h"
 #include "worker/programs/ingest_csv.h"
 
-enum { EXTRA_BYTES_MAX = 64 * 1024 * 1024 };
+enum { EXTRA_BYTES_MAX = 64 * 1024 * 1024, WIDE_WINDOW_BYTES_MAX = 32 * 1024 * 1024 };
 
 typedef struct reader {
     const lh_csv_layout *layout;
@@ -34,8 +34,12 @@ static lh_rc reader_open(lh_ctx *cx, const lh_rows_plan *plan, lh_rows_part *par
     r->part = part;
     part->actual_end = part->begin;
     lh_rc rc = lh_csv_cursor_open(cx, plan->source, layout->dialect, part->begin, &r->cursor);
+    if (rc == LH_OK && layout->fields_count >= LH_WIDE_COLUMNS)
+        rc = lh_window_reserve(cx, &r->cursor.window,
+                               LH_MIN((size_t)plan->row_bytes * LH_BATCH_ROWS_MAX * 5 / 4,
+                                      (size_t)WIDE_WINDOW_BYTES_MAX));
     if (rc != LH_OK) {
-        lh_free(r);
+        reader_close(r);
         return rc;
     }
     *ret_reader = r;
@@ -165,7 +169,7 @@ static lh_rc prepare_window(lh_ctx *cx, reader *r)
 {
     lh_window *window = &r->cursor.window;
     size_t left = window->end - window->begin;
-    if (left < LH_MIN(r->batch_bytes + r->batch_bytes / 4, window->capacity / 2) &&
+    if (left < LH_MIN(r->batch_bytes + r->batch_bytes / 4, window->capacity) &&
         !lh_window_final(window))
         return lh_window_fill(cx, window);
     return LH_OK;
@@ -196,7 +200,7 @@ static lh_rc reader_fill(lh_ctx *cx, void *state, lh_batch *batch)
     if (batch->rows == LH_BATCH_ROWS_MAX)
         r->batch_bytes = (size_t)(position - begin);
     else if (r->batch_bytes == 0)
-        r->batch_bytes = LH_WINDOW_BYTES / 2;
+        r->batch_bytes = r->cursor.window.capacity / 2;
     return LH_OK;
 }
 

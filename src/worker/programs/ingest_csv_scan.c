@@ -122,6 +122,8 @@ lh_rc lh_csv_boundary(lh_ctx *cx, const lh_source *source, const lh_csv_layout *
 lh_rc lh_csv_cut(lh_ctx *cx, const lh_source *source, const lh_csv_layout *layout, uint32_t threads,
                  lh_rows_plan *plan)
 {
+    if (layout->fields_count >= LH_WIDE_COLUMNS)
+        threads = 1;
     LH_TRY(lh_rows_cut(cx, layout->data_begin, lh_source_end(source), threads, plan));
     for (uint32_t i = 1; i < plan->parts_count; i++) {
         lh_rows_part *part = &plan->parts[i];

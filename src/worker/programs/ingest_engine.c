@@ -5,6 +5,8 @@
 #include "os/file.h"
 #include "worker/programs/ingest_write.h"
 
+#include <malloc.h>
+
 enum {
     ENGINE_MEMORY_MIN = 96 * 1024 * 1024,
     GROUP_BYTES_MIN = 4 * 1024 * 1024,
@@ -75,6 +77,8 @@ static lh_rc close_doors(lh_ctx *cx, const lh_ingest_env *env)
 
 lh_rc lh_ingest_env_open(lh_ctx *cx, lh_ingest_env *env)
 {
+    /* Every arena of the C library reserves 64 MiB of the address space, which the sandbox counts. */
+    mallopt(M_ARENA_MAX, 2);
     LH_DUCKDB(duckdb_config, duckdb_destroy_config) config = NULL;
     if (duckdb_create_config(&config) != DuckDBSuccess)
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory for the engine's settings");

@@ -128,6 +128,10 @@ static lh_rc scan_element(lh_ctx *cx, scan *s, part_scan *part, const lh_json_cu
 static void cut_here(scan *s, uint32_t *next_part, uint64_t offset)
 {
     lh_rows_plan *plan = s->plan;
+    if (*next_part == 0) { /* behind the bracket that opens the array */
+        plan->parts[0].begin = offset;
+        *next_part = 1;
+    }
     while (*next_part < plan->parts_count && offset >= plan->parts[*next_part].begin) {
         plan->parts[*next_part].begin = offset;
         plan->parts[*next_part - 1].end = offset;
@@ -142,8 +146,8 @@ static lh_rc scan_range(lh_ctx *cx, scan *s, uint32_t index, lh_json_cursor *cur
     part_scan *part = &s->parts[index];
     uint64_t end = lines ? s->plan->parts[index].end : lh_source_end(s->opts->source);
     uint64_t counted = lh_window_position(&cursor->window);
-    uint32_t next_part = 1;
-    while (lh_window_position(&cursor->window) < end) {
+    uint32_t next_part = 0;
+    while (!lines || lh_window_position(&cursor->window) < end) {
         lh_json_status status = lh_json_cursor_next(cursor);
         if (status == LH_JSON_DONE)
             break;
@@ -168,7 +172,7 @@ static lh_rc scan_range(lh_ctx *cx, scan *s, uint32_t index, lh_json_cursor *cur
     }
     part->bytes = lh_window_position(&cursor->window) - s->plan->parts[index].begin;
     if (!lines)
-        for (; next_part < s->plan->parts_count; next_part++)
+        for (next_part = LH_MAX(next_part, 1); next_part < s->plan->parts_count; next_part++)
             s->plan->parts[next_part].begin = s->plan->parts[next_part].end = end;
     return LH_OK;
 }

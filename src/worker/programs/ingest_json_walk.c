@@ -79,8 +79,8 @@ lh_rc lh_json_walk_element(lh_ctx *cx, lh_json_walk *walk, lh_str element)
     } else {
         uint32_t node; /* a row that is no object has one column */
         LH_TRY(node_of_key(cx, walk, 0, LH_JSON_NO_NODE, LH_S("value"), &node));
-        if (node != LH_JSON_NO_NODE)
-            LH_TRY(walk_value(cx, walk, &reader, &token, node));
+        LH_TRY(node != LH_JSON_NO_NODE ? walk_value(cx, walk, &reader, &token, node)
+                                       : lh_json_skip(&reader, &token, NULL));
     }
     LH_TRY(lh_json_next(&reader, &token));
     lh_assert(token.kind == LH_JSON_END);

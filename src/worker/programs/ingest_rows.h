@@ -13,6 +13,8 @@
 #include "worker/programs/ingest_source.h"
 
 #define LH_PARTS_MAX 1024u
+/* From so many columns on a table is wide: its batches are large in the engine, so they must be full and one at a time. */
+#define LH_WIDE_COLUMNS 300u
 
 /* What was found and taken as it is. To add one: a row here; the wire code goes to DONE and to the reply. */
 /* clang-format off */

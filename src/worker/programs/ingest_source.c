@@ -181,6 +181,24 @@ void lh_window_close(lh_window *window)
     window->bytes = lh_free(window->bytes);
 }
 
+static lh_rc resize(lh_ctx *cx, lh_window *window, size_t capacity)
+{
+    char *bytes = lh_realloc(window->bytes, capacity + LH_WINDOW_SLACK);
+    if (bytes == NULL)
+        return lh_fail(cx, LH_E_NO_MEMORY, "no memory for a window of %zu bytes", capacity);
+    memset(bytes + capacity, 0, LH_WINDOW_SLACK);
+    window->bytes = bytes;
+    window->capacity = capacity;
+    return LH_OK;
+}
+
+lh_rc lh_window_reserve(lh_ctx *cx, lh_window *window, size_t bytes)
+{
+    uint64_t left = window->stop - window->offset + (window->end - window->begin);
+    bytes = (size_t)LH_MIN((uint64_t)LH_MIN(bytes, (size_t)LH_WINDOW_BYTES_MAX), left);
+    return bytes > window->capacity ? resize(cx, window, bytes) : LH_OK;
+}
+
 lh_rc lh_window_fill(lh_ctx *cx, lh_window *window)
 {
     size_t left = window->end - window->begin;
@@ -208,12 +226,7 @@ lh_rc lh_window_grow(lh_ctx *cx, lh_window *window, const char *what)
             return lh_err_hint(cx, "is it really a text file of that format?");
         }
         size_t capacity = LH_MIN(window->capacity * 2, (size_t)LH_WINDOW_BYTES_MAX);
-        char *bytes = lh_realloc(window->bytes, capacity + LH_WINDOW_SLACK);
-        if (bytes == NULL)
-            return lh_fail(cx, LH_E_NO_MEMORY, "no memory for a window of %zu bytes", capacity);
-        memset(bytes + capacity, 0, LH_WINDOW_SLACK);
-        window->bytes = bytes;
-        window->capacity = capacity;
+        LH_TRY(resize(cx, window, capacity));
     }
     return lh_window_fill(cx, window);
 }

@@ -60,6 +60,8 @@ LH_WARN_UNUSED lh_rc lh_window_open(lh_ctx *cx, const lh_source *source, uint64_
                                     uint64_t stop, lh_window *ret_window);
 void lh_window_close(lh_window *window); /* safe on a zeroed one */
 LH_DEFINE_CLEANUP_VALUE(lh_window, lh_window_close)
+/* Makes the window hold up to `bytes` (at most LH_WINDOW_BYTES_MAX) of what is left to read. Before the first fill. */
+LH_WARN_UNUSED lh_rc lh_window_reserve(lh_ctx *cx, lh_window *window, size_t bytes);
 /* Moves what is unread to the front and reads as much as fits. Pointers into the window move. */
 LH_WARN_UNUSED lh_rc lh_window_fill(lh_ctx *cx, lh_window *window);
 /* As fill, but makes room first when the unread bytes use most of it. LH_E_UNPROCESSABLE past

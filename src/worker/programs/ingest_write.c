@@ -216,11 +216,10 @@ static lh_rc report(lh_ctx *cx, void *arg)
 
 static lh_rc run_parts(lh_ctx *cx, lh_write_job *job, uint32_t first, uint32_t count)
 {
-    enum { WIDE_COLUMNS = 500 };
     job->first = first;
     const lh_parallel run = {
         /* A batch of the engine holds 2048 rows of every column: wide tables get one at a time. */
-        .threads = job->plan->columns_count > WIDE_COLUMNS ? 1 : job->env->threads,
+        .threads = job->plan->columns_count >= LH_WIDE_COLUMNS ? 1 : job->env->threads,
         .count = count,
         .fn = write_part,
         .arg = job,
