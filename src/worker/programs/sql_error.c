@@ -4,14 +4,12 @@
  * is found again in the client's text, so the column is the client's. Candidate names go into the hint. */
 #include "worker/programs/sql_private.h"
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/num.h"
 
-static const char *const hints[][2] = {
-    {"Did you mean", NULL},
-    {"Candidate bindings:", NULL},
-    {"Candidate functions:", NULL},
-};
+static const char *const hints[] = {
+    "Did you mean", "Candidate bindings:", "Candidate functions:", "Candidate tables:"};
 
 /* The marker line starts a new line of the message. */
 static size_t find_marker(lh_str message)
@@ -62,21 +60,43 @@ static void place_from(lh_ctx *cx, lh_str sql, lh_str marked)
     size_t found = dots > 0 ? lh_str_find(whole, shown) : 0;
     if (found == LH_STR_NPOS || inside < dots)
         return;
+    size_t offset = line_offset + found;
+    uint32_t ignored;
+    for (size_t i = dots; i < inside && lh_utf8_next(sql, &offset, &ignored);
+         i++) /* the caret counts characters */
+        continue;
     int at_line, at_column;
-    lh_json_place(sql, LH_MIN(line_offset + found + inside - dots, sql.len), &at_line, &at_column);
+    lh_json_place(sql, LH_MIN(offset, sql.len), &at_line, &at_column);
     LH_IGNORE(lh_err_place(cx, at_line, at_column));
+}
+
+/* One line: breaks and tabs of the engine's list become commas and blanks. */
+static lh_rc flatten(lh_ctx *cx, lh_str text, lh_buf *out)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '\t' || (c == ' ' && out->len > 0 && out->ptr[out->len - 1] == ' '))
+            continue;
+        if (c == '\n' && out->len > 0 && out->ptr[out->len - 1] != ':')
+            LH_TRY(lh_buf_append_char(cx, out, ','));
+        LH_TRY(lh_buf_append_char(cx, out, c == '\n' ? ' ' : c));
+    }
+    return LH_OK;
 }
 
 static void hint_from(lh_ctx *cx, lh_str message)
 {
     for (size_t i = 0; i < LH_ARRAY_LEN(hints); i++) {
-        size_t at = lh_str_find(message, lh_str_from(hints[i][0]));
+        size_t at = lh_str_find(message, lh_str_from(hints[i]));
         if (at == LH_STR_NPOS)
             continue;
         lh_str rest = lh_str_from_offset(message, at);
         size_t end = lh_str_find(rest, LH_S("\n\n"));
-        lh_str hint = lh_str_trim(end == LH_STR_NPOS ? rest : lh_str_sub(rest, 0, end));
-        LH_IGNORE(lh_err_hint(cx, "%.*s", LH_STR_ARG(hint)));
+        LH_CLEANUP(lh_buf_done) lh_buf hint = {0};
+        lh_buf_init(&hint, 64 * 1024);
+        if (flatten(cx, lh_str_trim(end == LH_STR_NPOS ? rest : lh_str_sub(rest, 0, end)), &hint) ==
+            LH_OK)
+            LH_IGNORE(lh_err_hint(cx, "%.*s", LH_STR_ARG(lh_buf_str(&hint))));
         return;
     }
 }
@@ -114,9 +134,9 @@ lh_rc lhi_sql_fail(lh_ctx *cx, lh_str sql, const char *engine_message)
     lh_str text = without_class(message);
     size_t marker = find_marker(text);
     lh_str head = marker == LH_STR_NPOS ? text : lh_str_sub(text, 0, marker);
-    size_t blank = lh_str_find(head, LH_S("\n\n"));
-    if (blank != LH_STR_NPOS)
-        head = lh_str_sub(head, 0, blank);
+    size_t end = lh_str_find_char(head, '\n'); /* what follows goes into the hint */
+    if (end != LH_STR_NPOS)
+        head = lh_str_sub(head, 0, end);
     const char *shown = lh_ctx_cstr(cx, lh_str_trim(head));
     lh_rc rc = lh_duck_fail(cx, code_of(message),
                             shown != NULL ? shown : "the engine refuses the statement");

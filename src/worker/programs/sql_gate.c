@@ -37,15 +37,24 @@ static lh_rc walk_children(gate *g, const lh_json *value, const scope *visible);
 
 /* ---------------------------------------------------------------- saying no */
 
-static void place(gate *g, const lh_json *node)
+/* Byte offset of a node in the whole text. */
+static size_t offset_of(const gate *g, const lh_json *node)
 {
     const lh_json *at = lh_json_get(node, LH_S("query_location"));
     uint64_t offset;
     if (at == NULL || at->kind != LH_JSON_NUMBER || !lh_parse_u64(at->text, &offset) ||
-        offset > g->in->sql.len)
+        offset > g->in->sql.len - LH_MIN(g->in->sql_offset, g->in->sql.len))
+        return LH_STR_NPOS;
+    return g->in->sql_offset + (size_t)offset;
+}
+
+static void place(gate *g, const lh_json *node)
+{
+    size_t offset = offset_of(g, node);
+    if (offset == LH_STR_NPOS)
         return;
     int line, column;
-    lh_json_place(g->in->sql, g->in->sql_offset + (size_t)offset, &line, &column);
+    lh_json_place(g->in->sql, offset, &line, &column);
     LH_IGNORE(lh_err_place(g->cx, line, column));
 }
 
@@ -90,7 +99,7 @@ static int in_scope(const scope *visible, lh_str name)
     return 0;
 }
 
-static lh_rc note_table(gate *g, lh_str name)
+static lh_rc note_table(gate *g, const lh_json *node, lh_str name)
 {
     for (size_t i = 0; i < g->tables.count; i++)
         if (lh_str_eq_nocase(g->tables.names[i], name))
@@ -98,8 +107,14 @@ static lh_rc note_table(gate *g, lh_str name)
     if (g->tables.count >= LH_GATE_TABLES_MAX)
         return lh_fail(g->cx, LH_E_SQL_DENIED, "a statement over more than %u tables",
                        LH_GATE_TABLES_MAX);
-    LH_TRY(lh_ctx_grow(g->cx, (void **)&g->tables.names, g->tables.count, &g->tables_capacity,
-                       sizeof(lh_str)));
+    size_t capacity = g->tables_capacity;
+    LH_TRY(
+        lh_ctx_grow(g->cx, (void **)&g->tables.names, g->tables.count, &capacity, sizeof(lh_str)));
+    capacity = g->tables_capacity;
+    LH_TRY(lh_ctx_grow(g->cx, (void **)&g->tables.offsets, g->tables.count, &capacity,
+                       sizeof(size_t)));
+    g->tables_capacity = capacity;
+    g->tables.offsets[g->tables.count] = offset_of(g, node);
     g->tables.names[g->tables.count++] = name;
     return LH_OK;
 }
@@ -135,7 +150,7 @@ static lh_rc check_base_table(gate *g, const lh_json *node, const scope *visible
         }
     if (lh_str_empty(name))
         return deny(g, node, "a table without a name");
-    return note_table(g, name);
+    return note_table(g, node, name);
 }
 
 static lh_rc check_table_function(gate *g, const lh_json *node, const scope *visible)

@@ -27,6 +27,7 @@ typedef struct lh_gate_input {
 /* Names of tables the statement reads, as first written, each once (ASCII case ignored). */
 typedef struct lh_gate_tables {
     lh_str *names;
+    size_t *offsets; /* where it stands in the text; LH_STR_NPOS = not known */
     size_t count;
 } lh_gate_tables;
 

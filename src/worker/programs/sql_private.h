@@ -41,7 +41,7 @@ LH_WARN_UNUSED lh_rc lhi_sql_list_functions(lh_ctx *cx, duckdb_connection connec
                                             lh_sql_functions *ret);
 
 /* sql_views.c: asks the server for the views of these tables and makes sure they stand. LH_E_UNKNOWN_DATASET. */
-LH_WARN_UNUSED lh_rc lhi_sql_need_views(lh_ctx *cx, lhi_sql *s, lh_task *task,
+LH_WARN_UNUSED lh_rc lhi_sql_need_views(lh_ctx *cx, lhi_sql *s, lh_task *task, lh_str sql,
                                         const lh_gate_tables *tables);
 
 /* sql_bind.c: parameters from JSON. LH_E_SQL_INVALID, LH_E_BAD_VALUE with field params[i]. */

@@ -273,7 +273,7 @@ static lh_rc run(lh_ctx *cx, void *state, lh_task *task)
     LH_TRY(lh_task_parse(cx, task, &lh_sql_task_record, &request));
     lh_gate_tables tables = {0};
     LH_TRY(gate_text(cx, s, request.sql, &tables));
-    LH_TRY(lhi_sql_need_views(cx, s, task, &tables));
+    LH_TRY(lhi_sql_need_views(cx, s, task, request.sql, &tables));
     run_state r = {.request = &request, .task = task};
     lh_buf_init(&r.out, OUT_BYTES_MAX);
     lh_rc rc = run_connected(cx, s, &r);

@@ -7,6 +7,7 @@
 #include "worker/programs/sql_private.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 
 #define SQL_BYTES_MAX (8u * 1024u * 1024u)
 
@@ -109,10 +110,15 @@ static lh_rc stand(lh_ctx *cx, lhi_sql *s, const lh_view_message *view)
 
 /* ---------------------------------------------------------------- asking */
 
-static lh_rc fail_unknown(lh_ctx *cx, const lh_view_message *view)
+static lh_rc fail_unknown(lh_ctx *cx, const lh_view_message *view, lh_str sql, size_t offset)
 {
     LH_IGNORE(
         lh_fail(cx, LH_E_UNKNOWN_DATASET, "there is no dataset %.*s", LH_STR_ARG(view->name)));
+    if (offset != LH_STR_NPOS) {
+        int line, column;
+        lh_json_place(sql, offset, &line, &column);
+        LH_IGNORE(lh_err_place(cx, line, column));
+    }
     LH_IGNORE(lh_err_field(cx, "%.*s", LH_STR_ARG(view->name)));
     if (view->near.count == 0)
         return lh_err_hint(cx, "GET /catalog/datasets lists what there is.");
@@ -140,7 +146,8 @@ static lh_rc ask(lh_ctx *cx, lh_task *task, const lh_gate_tables *tables, lh_giv
     return LH_OK;
 }
 
-lh_rc lhi_sql_need_views(lh_ctx *cx, lhi_sql *s, lh_task *task, const lh_gate_tables *tables)
+lh_rc lhi_sql_need_views(lh_ctx *cx, lhi_sql *s, lh_task *task, lh_str sql,
+                         const lh_gate_tables *tables)
 {
     if (tables->count == 0)
         return LH_OK;
@@ -152,7 +159,7 @@ lh_rc lhi_sql_need_views(lh_ctx *cx, lhi_sql *s, lh_task *task, const lh_gate_ta
             return lh_fail(cx, LH_E_INTERNAL, "asked for view %.*s, got %.*s",
                            LH_STR_ARG(tables->names[i]), LH_STR_ARG(views[i].name));
         if (lh_str_empty(views[i].sql))
-            return fail_unknown(cx, &views[i]);
+            return fail_unknown(cx, &views[i], sql, tables->offsets[i]);
         LH_TRY(stand(cx, s, &views[i]));
     }
     return LH_OK;
