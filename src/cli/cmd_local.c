@@ -58,7 +58,8 @@ static lh_rc create_key(lh_ctx *cx, const lh_cli_args *args, lh_str *ret_key)
     LH_TRY(open_root(cx, data_dir(args), &root));
     LH_TRY(lock_root(cx, root, &lock));
     LH_TRY(open_store(cx, root, &store));
-    LH_TRY(lh_journal_open(cx, store, NULL, &journal));
+    lh_journal_options opts = {0};
+    LH_TRY(lh_journal_open(cx, store, &opts, &journal));
     lh_catalog *catalog;
     lh_policy *policy;
     LH_TRY(lh_catalog_open(cx, store, journal, &catalog));

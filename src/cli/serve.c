@@ -56,7 +56,8 @@ static void stop_store(serving *s)
 
 static lh_rc start_journal(lh_ctx *cx, serving *s)
 {
-    return lh_journal_open(cx, s->app.store, NULL, &s->app.journal);
+    lh_journal_options opts = {0};
+    return lh_journal_open(cx, s->app.store, &opts, &s->app.journal);
 }
 
 static void stop_journal(serving *s)
