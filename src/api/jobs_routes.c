@@ -1,4 +1,5 @@
-/* api/jobs_routes.c - jobs: list, look, watch as events, cancel. /vectors/jobs is the same list, filtered. */
+/* api/jobs_routes.c - jobs: list, look, watch as events, cancel. /vectors/jobs is the same list,
+ * filtered. */
 #include "api/api_private.h"
 
 LHI_LIST_RECORD(job_list, "JobList", lh_job_record, "A page of jobs, newest first.");

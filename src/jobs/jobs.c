@@ -1,7 +1,7 @@
 /* jobs.c - the registry: queue, threads, the life of a job from start to forgotten.
  *
- * One lock for all: jobs are few and long, and what is done under it is short. A job's function, its done function and the
- * freeing of memory run outside of it. */
+ * One lock for all: jobs are few and long, and what is done under it is short. A job's function,
+ * its done function and the freeing of memory run outside of it. */
 #include "jobs/jobs.h"
 
 #include "base/buf.h"
@@ -194,7 +194,8 @@ static void log_end(lh_ctx *cx, const lh_job *job, lh_rc rc)
                LH_KS("message", lh_str_from(cx->err.message)));
 }
 
-/* Whatever a function returns after it was told to stop is the stopping, unless it got to its end. */
+/* Whatever a function returns after it was told to stop is the stopping, unless it got to its
+ * end. */
 static lh_job_state state_of(const lh_job *job, lh_rc rc)
 {
     if (rc == LH_OK)
@@ -412,7 +413,8 @@ void lh_job_phase(lh_job *job, const char *phase, const char *unit, uint64_t tot
     tell(job);
 }
 
-/* Every call counts as a change; waiters are woken at most 20 times a second, and look by themselves as often. */
+/* Every call counts as a change; waiters are woken at most 20 times a second, and look by
+ * themselves as often. */
 static void set_done(lh_job *job, uint64_t done)
 {
     int64_t now_us = lh_clock_mono_us();

@@ -1,6 +1,7 @@
 /* jobs/jobs_private.h - the registry's insides, shared by its files.
  *
- * Owns:    the registry holds one reference to each job it remembers; a running thread and every waiter hold one more.
+ * Owns:    the registry holds one reference to each job it remembers; a running thread and every
+ *          waiter hold one more.
  * Threads: everything under `lock`, except a job's cancel flag and what its header comments say.
  * Limits:  jobs.h.
  * Formats: none.

@@ -1,6 +1,7 @@
 /* jobs_view.c - looking at jobs: one, many, and waiting for a change.
  *
- * Waits look up every 50 ms besides being woken: a request's cancel flag has nobody who would wake us. */
+ * Waits look up every 50 ms besides being woken: a request's cancel flag has nobody who would wake
+ * us. */
 #include "base/clock.h"
 #include "jobs/jobs_private.h"
 
@@ -94,35 +95,30 @@ lh_rc lh_jobs_get(lh_ctx *cx, lh_jobs *jobs, lh_str job_id, lh_job_view *ret_vie
     return job != NULL ? lhi_job_view(cx, job, ret_view) : fail_unknown(cx, job_id);
 }
 
-lh_rc lh_jobs_list(lh_ctx *cx, lh_jobs *jobs, lh_str kind, lh_str after, size_t limit,
-                   lh_job_view **ret_views, size_t *ret_count, int *ret_more)
+lh_rc lh_jobs_list(lh_ctx *cx, lh_jobs *jobs, const lh_jobs_query *query, lh_jobs_page *ret_page)
 {
     LH_WITH_LOCK(&jobs->lock);
     const lh_job *job = jobs->newest;
-    if (after.len > 0) { /* forgotten: so is all that is older */
-        const lh_job *last = lhi_job_find(jobs, after);
+    if (query->after.len > 0) { /* forgotten: so is all that is older */
+        const lh_job *last = lhi_job_find(jobs, query->after);
         job = last != NULL ? last->older : NULL;
     }
-    lh_job_view *views = NULL;
-    size_t count = 0;
+    lh_jobs_page page = {0};
     size_t capacity = 0;
-    int more = 0;
-    for (; job != NULL && !more; job = job->older) {
-        if (kind.len > 0 && !lh_str_eq(kind, job->kind))
+    for (; job != NULL && !page.more; job = job->older) {
+        if (query->kind.len > 0 && !lh_str_eq(query->kind, job->kind))
             continue;
-        if (limit != 0 && count == limit) {
-            more = 1;
+        if (query->limit != 0 && page.count == query->limit) {
+            page.more = 1;
             break;
         }
-        void *grown = views;
-        LH_TRY(lh_ctx_grow(cx, &grown, count, &capacity, sizeof(*views)));
-        views = grown;
-        LH_TRY(lhi_job_view(cx, job, &views[count]));
-        count++;
+        void *grown = page.views;
+        LH_TRY(lh_ctx_grow(cx, &grown, page.count, &capacity, sizeof(*page.views)));
+        page.views = grown;
+        LH_TRY(lhi_job_view(cx, job, &page.views[page.count]));
+        page.count++;
     }
-    *ret_views = views;
-    *ret_count = count;
-    *ret_more = more;
+    *ret_page = page;
     return LH_OK;
 }
 

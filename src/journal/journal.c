@@ -1,7 +1,7 @@
 /* journal.c - opening, appending, and the thread that keeps the number of batches small.
  *
- * Ids are given and records queued under one lock, so the order of the log is the order of the ids; the wait for the disk
- * is outside of it, so appenders share an fsync. */
+ * Ids are given and records queued under one lock, so the order of the log is the order of the ids;
+ * the wait for the disk is outside of it, so appenders share an fsync. */
 #include "journal/journal.h"
 
 #include "base/clock.h"

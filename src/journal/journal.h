@@ -2,11 +2,12 @@
  *
  * Owns:    its append log and an index of entities; borrows the store.
  * Threads: all functions from any thread. One thread of its own merges batches when there are many.
- * Limits:  one event <= 64 KiB as JSON; the index holds at most index_entries_max (entity, batch) pairs of 8 bytes; a
- *          batch beyond that is read whenever a history is asked for.
+ * Limits:  one event <= 64 KiB as JSON; the index holds at most index_entries_max (entity, batch)
+ *          pairs of 8 bytes; a batch beyond that is read whenever a history is asked for.
  * Formats: append log under "journal/" (storage/append_log.h), one JournalEvent per line.
- * Why:     contract B8 and ADR-012: history is complete or it is worthless, so an event is durable when append returns, in
- *          order, once. Events that first live elsewhere (a manifest) get their permanent id there: lh_journal_assign. */
+ * Why:     contract B8 and ADR-012: history is complete or it is worthless, so an event is durable
+ *          when append returns, in order, once. Events that first live elsewhere (a manifest) get
+ *          their permanent id there: lh_journal_assign. */
 #ifndef LH_JOURNAL_JOURNAL_H
 #define LH_JOURNAL_JOURNAL_H
 
@@ -17,7 +18,9 @@ typedef struct lh_journal lh_journal;
 
 typedef struct lh_journal_event {
     lh_str
-        event_id; /* "<microseconds, 16 digits>-<counter, 4 digits>": permanent, rising; empty = to be assigned */
+        /* "<microseconds, 16 digits>-<counter, 4 digits>": permanent, rising; empty = to be
+         * assigned */
+        event_id;
     lh_str entity_type; /* "dataset", "candidate" ... */
     lh_str entity_id;
     lh_str field;     /* empty = the whole entity */
@@ -37,7 +40,8 @@ enum {
 
 typedef struct lh_journal_options {
     uint32_t
-        flush_records; /* 0 or 1: durable when append returns; more: buffered so far (contract B8: 100) */
+        /* 0 or 1: durable when append returns; more: buffered so far (contract B8: 100) */
+        flush_records;
     uint32_t recent_max;        /* events kept in memory; 0 = 1000 */
     uint64_t index_entries_max; /* 0 = 4 Mi (32 MiB) */
     uint32_t batches_max;       /* merge from so many on; 0 = 64 */
@@ -50,20 +54,23 @@ LH_WARN_UNUSED lh_rc lh_journal_open(lh_ctx *cx, lh_store *store, const lh_journ
 lh_journal *lh_journal_close(lh_journal *journal); /* NULL ok; flush first. Returns NULL. */
 LH_DEFINE_CLEANUP(lh_journal, lh_journal_close)
 
-/* Fills event_id and timestamp where they are empty (texts in the arena) and checks the events, without writing: for
- * events that are stored in a manifest first. LH_E_MISSING_FIELD, LH_E_BAD_VALUE, LH_E_BAD_JSON. */
+/* Fills event_id and timestamp where they are empty (texts in the arena) and checks the events,
+ * without writing: for events that are stored in a manifest first. LH_E_MISSING_FIELD,
+ * LH_E_BAD_VALUE, LH_E_BAD_JSON. */
 LH_WARN_UNUSED lh_rc lh_journal_assign(lh_ctx *cx, lh_journal *journal, lh_journal_event *events,
                                        size_t count);
-/* Assigns as above and appends: all events or none. Durable when it returns, unless buffered. Errors: those of assign,
- * LH_E_TOO_LARGE, those of the store; then nothing was appended (storage/append_log.h says when that cannot be known). */
+/* Assigns as above and appends: all events or none. Durable when it returns, unless buffered.
+ * Errors: those of assign, LH_E_TOO_LARGE, those of the store; then nothing was appended
+ * (storage/append_log.h says when that cannot be known). */
 LH_WARN_UNUSED lh_rc lh_journal_append(lh_ctx *cx, lh_journal *journal, lh_journal_event *events,
                                        size_t count);
-/* Appends those whose event_id is not in the journal yet: what a restart does with the events of its newest manifests. */
+/* Appends those whose event_id is not in the journal yet: what a restart does with the events of
+ * its newest manifests. */
 LH_WARN_UNUSED lh_rc lh_journal_append_missing(lh_ctx *cx, lh_journal *journal,
                                                lh_journal_event *events, size_t count,
                                                size_t *ret_appended);
-/* Whether an event of that id was written. Reads the batches since the id was given until it is found, not the journal;
- * flushes first. LH_E_BAD_VALUE (no event id). */
+/* Whether an event of that id was written. Reads the batches since the id was given until it is
+ * found, not the journal; flushes first. LH_E_BAD_VALUE (no event id). */
 LH_WARN_UNUSED lh_rc lh_journal_contains(lh_ctx *cx, lh_journal *journal, lh_str event_id,
                                          int *ret_found);
 LH_WARN_UNUSED lh_rc lh_journal_flush(lh_ctx *cx, lh_journal *journal);

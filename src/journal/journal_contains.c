@@ -1,8 +1,8 @@
 /* journal_contains.c - whether an event is in the journal, without reading all of it.
  *
- * An event is written after it got its id, so it can only be in a batch that is not older. From there on batches are read
- * in order until it is found: for an event that was written (nearly all that are asked for) that is the first or second
- * one, whatever the size of the journal. */
+ * An event is written after it got its id, so it can only be in a batch that is not older. From
+ * there on batches are read in order until it is found: for an event that was written (nearly all
+ * that are asked for) that is the first or second one, whatever the size of the journal. */
 #include "journal/journal_private.h"
 
 /* Ids may run a little ahead of the clock when very many are given at once. */

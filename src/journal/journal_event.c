@@ -60,7 +60,8 @@ static lh_rc check_text(lh_ctx *cx, const char *name, lh_str text, size_t min)
     return LH_OK;
 }
 
-/* In valid JSON a line break is white space between tokens, never part of a string: a blank does as well. */
+/* In valid JSON a line break is white space between tokens, never part of a string: a blank does as
+ * well. */
 static lh_rc flatten_value(lh_ctx *cx, const char *name, lh_str *value)
 {
     if (value->len == 0)

@@ -1,7 +1,8 @@
 /* journal_history.c - everything that happened to one entity, in order, a page at a time.
  *
- * Only batches whose index may hold the entity are read. Within one, lines are picked by the text of the key and value as
- * our writer puts them, then parsed and compared: the text search only saves parsing what cannot match. */
+ * Only batches whose index may hold the entity are read. Within one, lines are picked by the text
+ * of the key and value as our writer puts them, then parsed and compared: the text search only
+ * saves parsing what cannot match. */
 #include "journal/journal_private.h"
 
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* journal_index.c - which batches speak of an entity, so that a history reads those and no others.
  *
- * A sorted list of 64-bit hashes per batch: a false hit costs one read, a miss cannot happen. Lists are built when a
- * history is first asked for (each batch is read once in the life of the process); a merged batch takes the union of its
- * parts' lists when all of them are known, and is read only otherwise. */
+ * A sorted list of 64-bit hashes per batch: a false hit costs one read, a miss cannot happen. Lists
+ * are built when a history is first asked for (each batch is read once in the life of the process);
+ * a merged batch takes the union of its parts' lists when all of them are known, and is read only
+ * otherwise. */
 #include "base/hash.h"
 #include "journal/journal_private.h"
 

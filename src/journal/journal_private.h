@@ -1,8 +1,8 @@
 /* journal/journal_private.h - the journal's insides, shared by its files.
  *
  * Owns:    see journal.h.
- * Threads: `lock` orders ids and the log's queue and guards the thread's state; `index_lock` guards the index. A holder of
- *          index_lock may take the log's own lock, never `lock`.
+ * Threads: `lock` orders ids and the log's queue and guards the thread's state; `index_lock` guards
+ *          the index. A holder of index_lock may take the log's own lock, never `lock`.
  * Limits:  see journal.h.
  * Formats: none.
  * Why:     asking for a history must not hold up appends. */

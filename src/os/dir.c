@@ -1,4 +1,5 @@
-/* dir.c - folders: making them durable, listing them in a fixed order, removing trees without following links. */
+/* dir.c - folders: making them durable, listing them in a fixed order, removing trees without
+ * following links. */
 #include "base/fault.h"
 #include "os/os_private.h"
 

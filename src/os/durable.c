@@ -1,9 +1,11 @@
-/* durable.c - whole files that are there completely or not at all, and still there after a power cut.
+/* durable.c - whole files that are there completely or not at all, and still there after a power
+ * cut.
  *
- * The order is fixed: write a temporary file, fsync it, rename (or link) it to its name, fsync the folder. Each gap has a
- * fault point. What a failure leaves: before the rename nothing (the temporary file is removed); after it the file may be
- * seen although the caller got an error, because only the folder's fsync makes the name durable. Callers treat such an
- * error as "unknown", never as "did not happen". */
+ * The order is fixed: write a temporary file, fsync it, rename (or link) it to its name, fsync the
+ * folder. Each gap has a fault point. What a failure leaves: before the rename nothing (the
+ * temporary file is removed); after it the file may be seen although the caller got an error,
+ * because only the folder's fsync makes the name durable. Callers treat such an error as "unknown",
+ * never as "did not happen". */
 #include "base/fault.h"
 #include "os/os_private.h"
 #include "os/process.h"
@@ -45,8 +47,9 @@ lh_rc lhi_sync_dir_fd(lh_ctx *cx, int dir, const char *name)
     return LH_OK;
 }
 
-/* A name nobody else picks: hidden, with the target's name for people who look, random for races. For the owner alone:
- * what is put whole is our own state (journal, keys, manifests), never what others come to read. */
+/* A name nobody else picks: hidden, with the target's name for people who look, random for races.
+ * For the owner alone: what is put whole is our own state (journal, keys, manifests), never what
+ * others come to read. */
 static lh_rc temp_open(lh_ctx *cx, int dir, lh_str hint, const char **ret_name, lh_file **ret_file)
 {
     for (int i = 0; i < TEMP_TRIES_MAX; i++) {
@@ -89,7 +92,8 @@ lh_rc lhi_temp_write(lh_ctx *cx, int temp_dir, lh_str hint, lh_str bytes, const 
     return LH_OK;
 }
 
-/* renameat2 is one step; link + unlink does the same where a file system lacks the flag. Errno or 0. */
+/* renameat2 is one step; link + unlink does the same where a file system lacks the flag. Errno or
+ * 0. */
 static int move_new(int from_dir, const char *from, int dir, const char *name)
 {
     if (renameat2(from_dir, from, dir, name, RENAME_NOREPLACE) == 0)

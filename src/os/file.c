@@ -1,7 +1,7 @@
 /* file.c - one open file: opening, reading, writing and syncing, each until done or failed.
  *
- * Every call loops over EINTR and short counts. A failed fsync marks the file: a second try could report success for
- * pages the kernel has already dropped, so it is refused. */
+ * Every call loops over EINTR and short counts. A failed fsync marks the file: a second try could
+ * report success for pages the kernel has already dropped, so it is refused. */
 #include "os/file.h"
 
 #include "base/fault.h"

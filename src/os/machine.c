@@ -1,4 +1,5 @@
-/* machine.c - what this process may use: memory and CPUs of its cgroup or of the machine, random bytes, its own place. */
+/* machine.c - what this process may use: memory and CPUs of its cgroup or of the machine, random
+ * bytes, its own place. */
 #include "os/process.h"
 
 #include "base/num.h"
@@ -45,7 +46,8 @@ static uint64_t number_in(lh_str text, int word)
     return lh_parse_u64(head, &value) ? value : 0;
 }
 
-/* Calls look for this process's cgroup (v2) and every one above it, the root included; the smallest answer wins. */
+/* Calls look for this process's cgroup (v2) and every one above it, the root included; the smallest
+ * answer wins. */
 static uint64_t cgroup_smallest(uint64_t (*look)(const char *folder))
 {
     char text[CGROUP_PATH_BYTES];

@@ -1,4 +1,5 @@
-/* map.c - read-only mappings whose length is the file's own, taken from the descriptor that is mapped. */
+/* map.c - read-only mappings whose length is the file's own, taken from the descriptor that is
+ * mapped. */
 #include "os/os_private.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* os/os_private.h - what the files of this folder share: errno to error, paths at descriptors, durable placing.
+/* os/os_private.h - what the files of this folder share: errno to error, paths at descriptors,
+ * durable placing.
  *
  * Owns:    nothing.
  * Threads: any.
@@ -19,18 +20,22 @@
 LH_COLD lh_rc lhi_fail_path_at(lh_ctx *cx, const char *file, int line, const char *verb,
                                lh_str path, int number);
 
-/* Wraps a new descriptor in an lh_file; closes it on failure. name is copied (its last component). */
+/* Wraps a new descriptor in an lh_file; closes it on failure. name is copied (its last
+ * component). */
 LH_WARN_UNUSED lh_rc lhi_file_wrap(lh_ctx *cx, int fd, lh_str name, lh_file **ret_file);
 
-/* A text file of the kernel (/proc, /sys) into out, NUL-terminated. Bytes read, -1 when it cannot be read. */
+/* A text file of the kernel (/proc, /sys) into out, NUL-terminated. Bytes read, -1 when it cannot
+ * be read. */
 int lhi_read_small(const char *path, char *out, size_t bytes);
 
 typedef enum lhi_place { LHI_PLACE_REPLACE, LHI_PLACE_NEW } lhi_place;
 
-/* Writes bytes to a temporary file of temp_dir and fsyncs it; *ret_name (arena) is its name there. */
+/* Writes bytes to a temporary file of temp_dir and fsyncs it; *ret_name (arena) is its name
+ * there. */
 LH_WARN_UNUSED lh_rc lhi_temp_write(lh_ctx *cx, int temp_dir, lh_str hint, lh_str bytes,
                                     const char **ret_name);
-/* Moves from_dir/from to dir/name and fsyncs dir. LHI_PLACE_NEW: LH_E_ALREADY_EXISTS when it is there. */
+/* Moves from_dir/from to dir/name and fsyncs dir. LHI_PLACE_NEW: LH_E_ALREADY_EXISTS when it is
+ * there. */
 LH_WARN_UNUSED lh_rc lhi_place_at(lh_ctx *cx, int from_dir, const char *from, int dir,
                                   const char *name, lhi_place how);
 LH_WARN_UNUSED lh_rc lhi_sync_dir_fd(lh_ctx *cx, int dir, const char *name);
@@ -38,7 +43,8 @@ LH_WARN_UNUSED lh_rc lhi_sync_dir_fd(lh_ctx *cx, int dir, const char *name);
 typedef enum lhi_remove { LHI_REMOVE_SYNC, LHI_REMOVE_SOON } lhi_remove;
 LH_WARN_UNUSED lh_rc lhi_remove_at(lh_ctx *cx, int dir, const char *name, lhi_remove how);
 
-/* Entries of an open folder (the descriptor is taken), unsorted sizes included when with_stat is LHI_LIST_STAT. */
+/* Entries of an open folder (the descriptor is taken) in byte order of their names; sizes and times
+ * only with LHI_LIST_STAT. */
 typedef enum lhi_list { LHI_LIST_NAMES, LHI_LIST_STAT } lhi_list;
 LH_WARN_UNUSED lh_rc lhi_list_fd(lh_ctx *cx, int fd, lhi_list what, lh_dir_entry **ret_entries,
                                  size_t *ret_count);

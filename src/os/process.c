@@ -1,8 +1,9 @@
 /* process.c - children by posix_spawn and pidfd.
  *
- * posix_spawn and not fork: the server is threaded, and glibc's spawn shares memory until exec, so its cost does not grow
- * with the server. Descriptors are first copied above the range they will fill, so placing one cannot overwrite another;
- * then everything above the range is closed in the child. */
+ * posix_spawn and not fork: the server is threaded, and glibc's spawn shares memory until exec, so
+ * its cost does not grow with the server. Descriptors are first copied above the range they will
+ * fill, so placing one cannot overwrite another; then everything above the range is closed in the
+ * child. */
 #include "os/process.h"
 
 #include "os/os_private.h"
@@ -71,8 +72,9 @@ static int plan_fds(spawn_plan *plan, const lh_spawn_options *opts)
     return rc;
 }
 
-/* Own process group: the terminal's ^C reaches the server only, which then drains its children. Signals start as the
- * kernel's defaults, not as the server left them (SIGPIPE ignored, all blocked on a thread of ours). */
+/* Own process group: the terminal's ^C reaches the server only, which then drains its children.
+ * Signals start as the kernel's defaults, not as the server left them (SIGPIPE ignored, all blocked
+ * on a thread of ours). */
 static int plan_attr(spawn_plan *plan)
 {
     sigset_t none;

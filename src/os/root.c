@@ -1,8 +1,9 @@
 /* root.c - file operations that stay below one folder, whatever links somebody planted there.
  *
- * Folders are made one component at a time, each synced into its parent. A folder that exists may have been made by a run
- * that died before its sync, so the first put of this process into a folder syncs all its parents once; a small table
- * remembers which are known to be durable (a clash of two folders in the table costs a repeated fsync, nothing else). */
+ * Folders are made one component at a time, each synced into its parent. A folder that exists may
+ * have been made by a run that died before its sync, so the first put of this process into a folder
+ * syncs all its parents once; a small table remembers which are known to be durable (a clash of two
+ * folders in the table costs a repeated fsync, nothing else). */
 #include "os/root.h"
 
 #include "base/fault.h"
@@ -125,7 +126,8 @@ static int open_beneath(lh_root *root, const char *relative, int flags)
     return open_walk(root->dir, relative, flags);
 }
 
-/* ENOTDIR from O_NOFOLLOW|O_DIRECTORY on a link and EXDEV from RESOLVE_BENEATH mean what ELOOP means. */
+/* ENOTDIR from O_NOFOLLOW|O_DIRECTORY on a link and EXDEV from RESOLVE_BENEATH mean what ELOOP
+ * means. */
 static lh_rc fail_relative(lh_ctx *cx, const char *verb, lh_str relative, int number)
 {
     if (number == ELOOP || number == EXDEV)
@@ -245,7 +247,8 @@ lh_rc lh_root_put(lh_ctx *cx, lh_root *root, lh_str relative, lh_str bytes, lh_r
     if (name == NULL)
         return cx->err.rc;
     LH_TRY(lhi_temp_write(cx, root->temp, relative, bytes, &temp));
-    /* The temporary folder needs no fsync: what a power cut may leave in it is removed at the next open. */
+    /* The temporary folder needs no fsync: what a power cut may leave in it is removed at the next
+     * open. */
     lh_rc rc = lhi_place_at(cx, root->temp, temp, folder, name,
                             mode == LH_ROOT_NEW ? LHI_PLACE_NEW : LHI_PLACE_REPLACE);
     if (rc != LH_OK)

@@ -1,9 +1,10 @@
-/* sandbox.c - four layers, each of which holds alone: limits, no new privileges, Landlock (which files), seccomp (which
- * calls).
+/* sandbox.c - four layers, each of which holds alone: limits, no new privileges, Landlock (which
+ * files), seccomp (which calls).
  *
- * Order matters: limits first (the later layers forbid changing them), Landlock before seccomp (whose filter hides
- * Landlock's own calls), the filter last. Landlock's rights are asked for by the version of the running kernel: rights a
- * kernel does not know make the whole ruleset fail, rights we do not name are not enforced. */
+ * Order matters: limits first (the later layers forbid changing them), Landlock before seccomp
+ * (whose filter hides Landlock's own calls), the filter last. Landlock's rights are asked for by
+ * the version of the running kernel: rights a kernel does not know make the whole ruleset fail,
+ * rights we do not name are not enforced. */
 #include "os/sandbox.h"
 
 #include "os/os_private.h"
@@ -273,7 +274,8 @@ static lh_rc enter_seccomp(lh_ctx *cx, int *ret_loaded)
     return LH_OK;
 }
 
-/* Landlock binds only the calling thread and those it starts. Sanitizers run threads of their own. */
+/* Landlock binds only the calling thread and those it starts. Sanitizers run threads of their
+ * own. */
 static lh_rc check_one_thread(lh_ctx *cx)
 {
 #if !LHI_SANITIZED

@@ -1,10 +1,13 @@
-/* os/sandbox_syscalls.h - what a locked-in process may ask of the kernel. Included once, by sandbox.c.
+/* os/sandbox_syscalls.h - what a locked-in process may ask of the kernel. Included once, by
+ * sandbox.c.
  *
- * Everything that is not listed is refused with EPERM. To allow more: 1. a row in the group it belongs to, or a new group
- * with its reason; 2. run the worker suites: a list is right when they pass and tests/unit/os/sandbox_test.c still does.
- * Names that the installed libseccomp or this architecture does not know are skipped, so older spellings may stand beside.
+ * Everything that is not listed is refused with EPERM. To allow more: 1. a row in the group it
+ * belongs to, or a new group with its reason; 2. run the worker suites: a list is right when they
+ * pass and tests/unit/os/sandbox_test.c still does. Names that the installed libseccomp or this
+ * architecture does not know are skipped, so older spellings may stand beside.
  *
- * Owns: nothing. Threads: constants. Limits: none. Formats: none. Why: reviewing a table is easier than reviewing code. */
+ * Owns: nothing. Threads: constants. Limits: none. Formats: none. Why: reviewing a table is easier
+ *       than reviewing code. */
 #ifndef LH_OS_SANDBOX_SYSCALLS_H
 #define LH_OS_SANDBOX_SYSCALLS_H
 
@@ -86,11 +89,13 @@ static const syscall_group absent_groups[] = {
            "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self")},
 };
 
-/* Numbers above what libseccomp 2.5.4 has names for (unified over architectures since 424); absent as well. */
+/* Numbers above what libseccomp 2.5.4 has names for (unified over architectures since 424); absent
+ * as well. */
 enum { UNKNOWN_SYSCALL_FIRST = 451, UNKNOWN_SYSCALL_LAST = 480 };
 
 #if LHI_SANITIZED
-/* The sanitizers' runtimes: leak check at exit (a tracer thread that stops the others), reports, symbolizer's pipes. */
+/* The sanitizers' runtimes: leak check at exit (a tracer thread that stops the others), reports,
+ * symbolizer's pipes. */
 static const syscall_group sanitizer_groups[] = {
     {"leak sanitizer stops the process's own threads",
      GROUP("ptrace", "wait4", "process_vm_readv", "clone", "prctl")},

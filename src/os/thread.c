@@ -1,6 +1,7 @@
 /* thread.c - pthreads with our defaults: small stacks, blocked signals, monotonic waits.
  *
- * A failing lock call is a mistake of ours (a destroyed or foreign lock), so it is asserted, never returned. */
+ * A failing lock call is a mistake of ours (a destroyed or foreign lock), so it is asserted, never
+ * returned. */
 #include "os/thread.h"
 
 #include "base/clock.h"
@@ -124,7 +125,8 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* The new thread inherits the caller's mask, so the mask is changed around the creation: no signal can slip in between. */
+/* The new thread inherits the caller's mask, so the mask is changed around the creation: no signal
+ * can slip in between. */
 static int create_blocked(lh_thread *thread, const pthread_attr_t *attr)
 {
     sigset_t all;

@@ -1,7 +1,8 @@
 /* append_log.c - opening and closing a log, what it remembers, and who is looking at which batches.
  *
- * Opening lists the batches, drops those that lie in the span of a merged one, and reads the newest until the ring is
- * full; of the others only the seal (their last bytes) is read, so opening does not grow with the data. */
+ * Opening lists the batches, drops those that lie in the span of a merged one, and reads the newest
+ * until the ring is full; of the others only the seal (their last bytes) is read, so opening does
+ * not grow with the data. */
 #include "storage/append_log.h"
 
 #include "storage/append_log_private.h"
@@ -104,8 +105,8 @@ static lh_rc list_batches(lh_ctx *cx, lh_append_log *log)
     return LH_OK;
 }
 
-/* Spans are disjoint or nested, and a wider one sorts behind all it holds: so from the newest on, whatever reaches into
- * the span kept last is part of it. */
+/* Spans are disjoint or nested, and a wider one sorts behind all it holds: so from the newest on,
+ * whatever reaches into the span kept last is part of it. */
 static lh_rc drop_merged_parts(lh_ctx *cx, lh_append_log *log)
 {
     int64_t covered_from_us = INT64_MAX;
@@ -138,7 +139,8 @@ static lh_rc load_ring(lh_ctx *cx, lh_append_log *log, size_t first_batch)
     return LH_OK;
 }
 
-/* Checks every batch as far as its count is needed; *ret_first is the first whose records the ring wants. */
+/* Checks every batch as far as its count is needed; *ret_first is the first whose records the ring
+ * wants. */
 static lh_rc check_batches(lh_ctx *cx, lh_append_log *log, size_t *ret_first)
 {
     uint64_t wanted = log->ring_max;

@@ -1,9 +1,10 @@
 /* append_log_compact.c - merging batches: the one verb that is long.
  *
- * A merge stages one object with the lines of its parts in order, publishes it under a name that covers their span, swaps
- * it for them in the list, waits for readers of the old list, and deletes the parts. The name alone decides what counts
- * (append_log.h), so a crash anywhere in between needs no repair but deleting what is covered. Corrupt batches are never
- * covered: a merge stops before one and goes on behind it. */
+ * A merge stages one object with the lines of its parts in order, publishes it under a name that
+ * covers their span, swaps it for them in the list, waits for readers of the old list, and deletes
+ * the parts. The name alone decides what counts (append_log.h), so a crash anywhere in between
+ * needs no repair but deleting what is covered. Corrupt batches are never covered: a merge stops
+ * before one and goes on behind it. */
 #include "base/fault.h"
 #include "storage/append_log_private.h"
 #include "storage/store_private.h"
@@ -36,7 +37,8 @@ static lh_rc copy_part(lh_ctx *cx, lh_append_log *log, const lh_append_log_batch
     return LH_OK;
 }
 
-/* A name that is taken already was published by an attempt that failed later: the same span holds the same records. */
+/* A name that is taken already was published by an attempt that failed later: the same span holds
+ * the same records. */
 static lh_rc check_earlier_attempt(lh_ctx *cx, lh_append_log *log,
                                    const lh_append_log_batch *merged, const lhi_log_content *sum)
 {

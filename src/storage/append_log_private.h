@@ -1,7 +1,8 @@
 /* storage/append_log_private.h - the log's insides, shared by its files.
  *
  * Owns:    see append_log.h.
- * Threads: everything below `lock` is read and written under it; a group that is being flushed belongs to its leader.
+ * Threads: everything below `lock` is read and written under it; a group that is being flushed
+ *          belongs to its leader.
  * Limits:  see append_log.h.
  * Formats: names and seals are made and read in append_log_read.c only.
  * Why:     write, read and merge are one verb per file. */
@@ -17,7 +18,8 @@ struct lh_append_log_group {
     lh_buf bytes; /* lines, each with its line break */
     uint64_t records;
     size_t
-        acked_bytes; /* a beginning of `bytes` that was acknowledged without being durable (buffered logs) */
+        /* a beginning of `bytes` that was acknowledged without being durable (buffered logs) */
+        acked_bytes;
     uint64_t acked_records;
     uint32_t refs;
     int ended;

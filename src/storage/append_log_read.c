@@ -1,7 +1,7 @@
 /* append_log_read.c - names and seals of batches, and reading one back with every check.
  *
- * The chain is XXH3-64 of each line seeded with the chain so far: it can be continued over the lines of several batches,
- * so a merge copies lines and never needs all of them at once. */
+ * The chain is XXH3-64 of each line seeded with the chain so far: it can be continued over the
+ * lines of several batches, so a merge copies lines and never needs all of them at once. */
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/num.h"
@@ -85,7 +85,8 @@ static lh_rc fail_corrupt(lh_ctx *cx, const lh_append_log *log, const lh_append_
                    (long long)batch->newest_us, what);
 }
 
-/* The last line of text, without its line break; text must end with one. Offset of its first byte. */
+/* The last line of text, without its line break; text must end with one. Offset of its first
+ * byte. */
 static size_t last_line(lh_str text)
 {
     size_t slash = lh_str_rfind_char(lh_str_sub(text, 0, text.len - 1), '\n');

@@ -1,11 +1,13 @@
 /* append_log_write.c - append and flush: group commit with one leader.
  *
- * Records gather in the current group. Whoever finds a flush due and nobody writing becomes the leader: it takes the
- * group, writes it without the lock, and tells everybody who waits for it. Records that come meanwhile gather in the next
- * group, so under load one fsync serves many appenders, and alone an append costs one put.
+ * Records gather in the current group. Whoever finds a flush due and nobody writing becomes the
+ * leader: it takes the group, writes it without the lock, and tells everybody who waits for it.
+ * Records that come meanwhile gather in the next group, so under load one fsync serves many
+ * appenders, and alone an append costs one put.
  *
- * A group whose put failed is not written again: its appenders are told, and its key is deleted in case the put had
- * happened. Only what a buffered log has acknowledged before goes back to the front of the current group. */
+ * A group whose put failed is not written again: its appenders are told, and its key is deleted in
+ * case the put had happened. Only what a buffered log has acknowledged before goes back to the
+ * front of the current group. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "storage/append_log_private.h"
@@ -98,7 +100,8 @@ static lh_rc put_group(lh_ctx *cx, lh_append_log *log, lh_append_log_group *grou
     return LH_OK;
 }
 
-/* Not acknowledged, so it must not surface with the next open. Tells nothing: the caller's error is the first one. */
+/* Not acknowledged, so it must not surface with the next open. Tells nothing: the caller's error is
+ * the first one. */
 static void undo_put(const lh_ctx *cx, lh_append_log *log, const lh_append_log_batch *batch)
 {
     lh_ctx own;
@@ -136,8 +139,8 @@ static void end_group(lh_append_log *log, lh_append_log_group *group, lh_rc rc, 
     lhi_log_group_unref(group); /* the log's own reference */
 }
 
-/* Called and returns with the lock held; the lock is open during the put. The leader's deadline and cancel do not reach
- * the put: it works for others, too. */
+/* Called and returns with the lock held; the lock is open during the put. The leader's deadline and
+ * cancel do not reach the put: it works for others, too. */
 static void lead(lh_ctx *cx, lh_append_log *log)
 {
     lh_append_log_group *group = log->current;

@@ -1,9 +1,11 @@
-/* staged.c - big objects on their way: a file of the staging folder that becomes an object in one step.
+/* staged.c - big objects on their way: a file of the staging folder that becomes an object in one
+ * step.
  *
- * The file is not made before somebody writes to it: programs that find their target in place write beside it and rename,
- * and would leave us looking at the old one. For the same reason publish opens it anew, by name, below the staging folder.
- * Its bytes are read back for size and checksum: who wrote it may be a worker, whose word is not taken. The writer must be
- * done by then: bytes changed after the checksum are found by whoever checks the object, not here. */
+ * The file is not made before somebody writes to it: programs that find their target in place write
+ * beside it and rename, and would leave us looking at the old one. For the same reason publish
+ * opens it anew, by name, below the staging folder. Its bytes are read back for size and checksum:
+ * who wrote it may be a worker, whose word is not taken. The writer must be done by then: bytes
+ * changed after the checksum are found by whoever checks the object, not here. */
 #include "base/fault.h"
 #include "base/hash.h"
 #include "os/process.h"

@@ -1,6 +1,7 @@
 /* store.c - the public face of the store: checks keys, then calls the backend.
  *
- * A key is checked as text here, once, for every backend; the local backend checks again with the kernel (os/root). */
+ * A key is checked as text here, once, for every backend; the local backend checks again with the
+ * kernel (os/root). */
 #include "storage/store.h"
 
 #include "base/log.h"
@@ -8,7 +9,8 @@
 
 enum { KEY_BYTES_MAX = 1024, COMPONENT_BYTES_MAX = 255 };
 
-/* Made when the store opens, removed when it closes: found at the next open, it tells that a run was cut off. */
+/* Made when the store opens, removed when it closes: found at the next open, it tells that a run
+ * was cut off. */
 #define OPEN_MARK ".open"
 /* First component of keys the server keeps for itself: lock, staging, caches. */
 #define RESERVED LH_S_INIT(".lakehouse")
@@ -175,7 +177,8 @@ static lh_rc empty_staging(lh_ctx *cx, lh_store *store)
     return LH_OK;
 }
 
-/* Not synced: it must outlive this process, not a power cut, after which nothing unsynced can be seen anyway. */
+/* Not synced: it must outlive this process, not a power cut, after which nothing unsynced can be
+ * seen anyway. */
 static lh_rc set_mark(lh_ctx *cx, lh_store *store)
 {
     LH_CLEANUP(lh_file_close) lh_file *mark = NULL;

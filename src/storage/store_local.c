@@ -1,7 +1,9 @@
-/* store_local.c - objects as files below a folder: the backend that everything else is compared with.
+/* store_local.c - objects as files below a folder: the backend that everything else is compared
+ * with.
  *
- * The key is the path. Put-if-absent is a rename that refuses to replace, so the file system picks the one winner; every
- * put is a synced temporary file of the staging folder first, so no half object can carry a key. */
+ * The key is the path. Put-if-absent is a rename that refuses to replace, so the file system picks
+ * the one winner; every put is a synced temporary file of the staging folder first, so no half
+ * object can carry a key. */
 #include "storage/store_private.h"
 
 #include <stdlib.h>
@@ -105,7 +107,8 @@ typedef struct walk {
     size_t capacity;
 } walk;
 
-/* Keys sort as bytes, and a folder's keys all go on with '/': so a folder sorts as its name with a slash behind. */
+/* Keys sort as bytes, and a folder's keys all go on with '/': so a folder sorts as its name with a
+ * slash behind. */
 static int by_key_order(const void *left, const void *right)
 {
     const lh_dir_entry *a = left;
@@ -114,7 +117,8 @@ static int by_key_order(const void *left, const void *right)
     int order = memcmp(a->name.ptr, b->name.ptr, shorter);
     if (order != 0)
         return order;
-    /* One is the beginning of the other: the next byte decides; a folder's is '/', a file's is none. */
+    /* One is the beginning of the other: the next byte decides; a folder's is '/', a file's is
+     * none. */
     int next_a = a->name.len > shorter ? (unsigned char)a->name.ptr[shorter] : a->is_dir ? '/' : -1;
     int next_b = b->name.len > shorter ? (unsigned char)b->name.ptr[shorter] : b->is_dir ? '/' : -1;
     return (next_a > next_b) - (next_a < next_b);
@@ -240,7 +244,8 @@ lh_rc lh_store_open_local(lh_ctx *cx, lh_str root, lh_str staging_dir, lh_store 
     store->self = self;
     self->root = store->root;
     LH_TRY(lhi_store_say(cx, lh_root_open(cx, store->root, store->staging, &self->files)));
-    /* A run that was cut off may have left objects that are seen but not durable; whoever reads them now builds on them. */
+    /* A run that was cut off may have left objects that are seen but not durable; whoever reads
+     * them now builds on them. */
     if (store->unclean)
         LH_TRY(lh_root_sync_all(cx, self->files));
     *ret_store = LH_TAKE(store);

@@ -1,7 +1,9 @@
-/* pool_watch.c - the pool's own thread: starts the zygote, hears from it, kills what is too big, too late or too idle.
+/* pool_watch.c - the pool's own thread: starts the zygote, hears from it, kills what is too big,
+ * too late or too idle.
  *
- * It is the only thread that reads the control socket and the only one that starts the zygote: the kernel's parent-death
- * signal fires when the starting THREAD ends, so that thread must live as long as the pool. */
+ * It is the only thread that reads the control socket and the only one that starts the zygote: the
+ * kernel's parent-death signal fires when the starting THREAD ends, so that thread must live as
+ * long as the pool. */
 #include "worker/pool_private.h"
 
 #include "base/clock.h"
@@ -28,7 +30,8 @@ void lhi_watch_wake(lh_pool *pool)
 
 /* ---------------------------------------------------------------- zygote */
 
-/* The zygote starts with an empty environment; instrumented builds hand on what steers the instruments. */
+/* The zygote starts with an empty environment; instrumented builds hand on what steers the
+ * instruments. */
 static const char *const *zygote_env(void)
 {
 #if defined(LH_FAULTS) && LH_FAULTS
@@ -58,7 +61,8 @@ static const char *const *zygote_env(void)
 #endif
 }
 
-/* Under the lock. The pair is there from the pool's birth, so that requests may be written before the spawn. */
+/* Under the lock. The pair is there from the pool's birth, so that requests may be written before
+ * the spawn. */
 static lh_rc open_control(lh_ctx *cx, lh_pool *pool)
 {
     if (pool->control >= 0)
@@ -171,17 +175,14 @@ static void take_message(lh_pool *pool, const lh_zygote_message *message, int fd
 static void hear_zygote(lh_ctx *cx, lh_pool *pool)
 {
     lh_zygote_message message;
-    int fd = -1;
-    size_t fds_count = 0;
-    size_t bytes = 0;
-    lh_rc rc = lh_socket_recv_fds(cx, pool->control, &message, sizeof(message), &fd, 1, &fds_count,
-                                  &bytes);
+    lh_received got;
+    lh_rc rc = lh_socket_recv_fds(cx, pool->control, &message, sizeof(message), 1, &got);
     LH_WITH_LOCK(&pool->lock);
-    if (rc != LH_OK || bytes == 0) {
+    if (rc != LH_OK || got.bytes == 0) {
         zygote_died(cx, pool);
         return;
     }
-    take_message(pool, &message, fds_count > 0 ? fd : -1);
+    take_message(pool, &message, got.fds_count > 0 ? got.fds[0] : -1);
 }
 
 /* ---------------------------------------------------------------- checks, all under the lock */

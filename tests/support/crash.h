@@ -1,10 +1,12 @@
-/* crash.h - runs the rows of a crash matrix: a child arms a fault point, works, dies; the parent looks at what is left.
+/* crash.h - runs the rows of a crash matrix: a child arms a fault point, works, dies; the parent
+ * looks at what is left.
  *
  *     # fault point, which hit of it, what the child does; then what must hold after a restart
  *     APPEND_LOG_AFTER_PUT   3   append   acknowledged 2   lines 2..3   no-duplicate
  *
- * The child calls crash_ack for each unit of work that was acknowledged to it. After the crash exactly so many must have
- * been acknowledged, every one of them must be found, and lines says how many units in all may be there.
+ * The child calls crash_ack for each unit of work that was acknowledged to it. After the crash
+ * exactly so many must have been acknowledged, every one of them must be found, and lines says how
+ * many units in all may be there.
  *
  * Owns:    the rows, for the life of the test program.
  * Threads: one; the test must have no thread when it forks.

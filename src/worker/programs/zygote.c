@@ -1,8 +1,9 @@
 /* zygote.c - one warm, single-threaded process that does nothing but fork.
  *
- * Everything a child needs and that costs time is done here once: the library is loaded and relocated, a database was
- * opened and closed, function lists were read. A child then starts with those pages shared. No request data ever comes
- * here. Never more than one thread: a fork copies only the calling thread, and locks of the others would stay locked. */
+ * Everything a child needs and that costs time is done here once: the library is loaded and
+ * relocated, a database was opened and closed, function lists were read. A child then starts with
+ * those pages shared. No request data ever comes here. Never more than one thread: a fork copies
+ * only the calling thread, and locks of the others would stay locked. */
 #include "worker/zygote.h"
 #include "worker/programs/program.h"
 
@@ -110,20 +111,17 @@ static lh_rc reap(lh_ctx *cx, zygote *z)
 static lh_rc hear(lh_ctx *cx, zygote *z, int *ret_open)
 {
     lh_zygote_message message;
-    int fd = -1;
-    size_t fds_count = 0;
-    size_t bytes = 0;
+    lh_received got;
     *ret_open = 0;
-    LH_TRY(
-        lh_socket_recv_fds(cx, z->control, &message, sizeof(message), &fd, 1, &fds_count, &bytes));
-    if (bytes == 0)
+    LH_TRY(lh_socket_recv_fds(cx, z->control, &message, sizeof(message), 1, &got));
+    if (got.bytes == 0)
         return LH_OK;
     *ret_open = 1;
     lh_rc rc = LH_OK;
-    if (message.op == LH_ZYGOTE_FORK && fds_count == 1)
-        rc = fork_child(cx, z, message.id, fd);
-    if (fds_count > 0)
-        lh_fd_close(fd);
+    if (message.op == LH_ZYGOTE_FORK && got.fds_count == 1)
+        rc = fork_child(cx, z, message.id, got.fds[0]);
+    if (got.fds_count > 0)
+        lh_fd_close(got.fds[0]);
     return rc;
 }
 

@@ -297,17 +297,17 @@ LH_TEST(only_so_many_ended_jobs_are_remembered)
     }
     ck_lh_fails(lh_jobs_get(&s.cx, jobs, ids[0], &view), LH_E_NOT_FOUND);
     ck_lh_fails(lh_jobs_get(&s.cx, jobs, ids[1], &view), LH_E_NOT_FOUND);
-    lh_job_view *views;
-    size_t count;
-    int more;
-    ck_lh_ok(&s, lh_jobs_list(&s.cx, jobs, LH_S(""), LH_S(""), 2, &views, &count, &more));
-    ck_assert(count == 2 && more);
-    ck_assert(lh_str_eq(views[0].job_id, ids[4]) && lh_str_eq(views[1].job_id, ids[3]));
-    ck_lh_ok(&s,
-             lh_jobs_list(&s.cx, jobs, LH_S("test"), views[1].job_id, 2, &views, &count, &more));
-    ck_assert(count == 1 && !more && lh_str_eq(views[0].job_id, ids[2]));
-    ck_lh_ok(&s, lh_jobs_list(&s.cx, jobs, LH_S("other"), LH_S(""), 2, &views, &count, &more));
-    ck_assert(count == 0 && !more);
+    lh_jobs_page page;
+    lh_jobs_query query = {.limit = 2};
+    ck_lh_ok(&s, lh_jobs_list(&s.cx, jobs, &query, &page));
+    ck_assert(page.count == 2 && page.more);
+    ck_assert(lh_str_eq(page.views[0].job_id, ids[4]) && lh_str_eq(page.views[1].job_id, ids[3]));
+    query = (lh_jobs_query){.kind = LH_S("test"), .after = ids[3], .limit = 2};
+    ck_lh_ok(&s, lh_jobs_list(&s.cx, jobs, &query, &page));
+    ck_assert(page.count == 1 && !page.more && lh_str_eq(page.views[0].job_id, ids[2]));
+    query = (lh_jobs_query){.kind = LH_S("other")};
+    ck_lh_ok(&s, lh_jobs_list(&s.cx, jobs, &query, &page));
+    ck_assert(page.count == 0 && !page.more);
     lh_jobs_close(jobs);
     ck_assert_int_eq(g.freed, 5);
     lh_scratch_close(&s);

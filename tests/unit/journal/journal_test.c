@@ -1,4 +1,5 @@
-/* journal_test.c - the promises of journal/journal.h and the crash matrix tests/fault/journal.crash. */
+/* journal_test.c - the promises of journal/journal.h and the crash matrix
+ * tests/fault/journal.crash. */
 #include "base/clock.h"
 #include "journal/journal.h"
 #include "os/thread.h"

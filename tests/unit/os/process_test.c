@@ -59,7 +59,8 @@ LH_TEST(a_program_that_is_not_there_is_said)
     lh_scratch_close(&s);
 }
 
-/* Two pipes given in crossed order, at the very numbers they have to take: placing one must not overwrite the other. */
+/* Two pipes given in crossed order, at the very numbers they have to take: placing one must not
+ * overwrite the other. */
 LH_TEST(descriptors_arrive_in_order_and_no_others)
 {
     lh_scratch s;
@@ -143,32 +144,30 @@ LH_TEST(descriptors_cross_a_socket_with_their_message)
     lh_scratch s;
     int pair[2];
     int files[2];
-    int got[4];
-    size_t count;
-    size_t bytes;
+    lh_received got;
     char out[5];
     lh_scratch_open(&s);
     ck_lh_ok(&s, lh_socket_pair(&s.cx, pair));
     ck_lh_ok(&s, lh_memfd_new(&s.cx, "one", LH_S("first"), &files[0]));
     ck_lh_ok(&s, lh_memfd_new(&s.cx, "two", LH_S(""), &files[1]));
     ck_lh_ok(&s, lh_socket_send_fds(&s.cx, pair[0], LH_S("hello"), files, 2));
-    ck_lh_ok(&s, lh_socket_recv_fds(&s.cx, pair[1], out, sizeof(out), got, 4, &count, &bytes));
-    ck_assert_uint_eq(count, 2);
-    ck_assert_uint_eq(bytes, 5);
+    ck_lh_ok(&s, lh_socket_recv_fds(&s.cx, pair[1], out, sizeof(out), 4, &got));
+    ck_assert_uint_eq(got.fds_count, 2);
+    ck_assert_uint_eq(got.bytes, 5);
     ck_assert_int_eq(memcmp(out, "hello", 5), 0);
-    ck_assert(fcntl(got[0], F_GETFD) & FD_CLOEXEC);
+    ck_assert(fcntl(got.fds[0], F_GETFD) & FD_CLOEXEC);
     char content[5];
-    ck_assert_int_eq(pread(got[0], content, 5, 0), 5);
+    ck_assert_int_eq(pread(got.fds[0], content, 5, 0), 5);
     ck_assert_int_eq(memcmp(content, "first", 5), 0);
-    ck_assert(write(got[0], "x", 1) < 0 && errno == EPERM); /* sealed */
-    ck_assert(ftruncate(got[0], 0) < 0);
+    ck_assert(write(got.fds[0], "x", 1) < 0 && errno == EPERM); /* sealed */
+    ck_assert(ftruncate(got.fds[0], 0) < 0);
     for (int i = 0; i < 2; i++) {
-        lh_fd_close(got[i]);
+        lh_fd_close(got.fds[i]);
         lh_fd_close(files[i]);
     }
     lh_fd_close(pair[0]);
-    ck_lh_ok(&s, lh_socket_recv_fds(&s.cx, pair[1], out, sizeof(out), got, 4, &count, &bytes));
-    ck_assert(bytes == 0 && count == 0);
+    ck_lh_ok(&s, lh_socket_recv_fds(&s.cx, pair[1], out, sizeof(out), 4, &got));
+    ck_assert(got.bytes == 0 && got.fds_count == 0);
     ck_lh_fails(lh_socket_send_fds(&s.cx, pair[1], LH_S("x"), NULL, 0), LH_E_UNAVAILABLE);
     lh_fd_close(pair[1]);
     lh_scratch_close(&s);
@@ -186,16 +185,14 @@ LH_TEST(more_descriptors_than_expected_are_closed)
 {
     lh_scratch s;
     int pair[2];
-    int got[8];
-    size_t count;
-    size_t bytes;
+    lh_received got;
     char out[1];
     lh_scratch_open(&s);
     ck_lh_ok(&s, lh_socket_pair(&s.cx, pair));
     int many[] = {0, 1, 2, 0, 1, 2, 0, 1};
     size_t before = open_fds();
     ck_lh_ok(&s, lh_socket_send_fds(&s.cx, pair[0], LH_S("x"), many, 8));
-    ck_lh_fails(lh_socket_recv_fds(&s.cx, pair[1], out, 1, got, 2, &count, &bytes), LH_E_BAD_VALUE);
+    ck_lh_fails(lh_socket_recv_fds(&s.cx, pair[1], out, 1, 2, &got), LH_E_BAD_VALUE);
     ck_assert_uint_eq(open_fds(), before);
     ck_lh_fails(lh_socket_send_fds(&s.cx, pair[0], LH_S("x"), many, 9), LH_E_BAD_VALUE);
 
@@ -216,7 +213,7 @@ LH_TEST(more_descriptors_than_expected_are_closed)
     int twelve[12] = {0};
     memcpy(CMSG_DATA(head), twelve, sizeof(twelve));
     ck_assert_int_eq(sendmsg(pair[0], &msg, 0), 1);
-    ck_lh_fails(lh_socket_recv_fds(&s.cx, pair[1], out, 1, got, 8, &count, &bytes), LH_E_BAD_VALUE);
+    ck_lh_fails(lh_socket_recv_fds(&s.cx, pair[1], out, 1, 8, &got), LH_E_BAD_VALUE);
     ck_assert_uint_eq(open_fds(), before);
     lh_fd_close(pair[0]);
     lh_fd_close(pair[1]);
@@ -245,9 +242,7 @@ LH_TEST(a_message_longer_than_the_socket_buffer_arrives)
     enum { BYTES = 3 << 20 };
     lh_scratch s;
     int pair[2];
-    int got[1];
-    size_t count;
-    size_t bytes;
+    lh_received got;
     lh_thread *thread = NULL;
     lh_scratch_open(&s);
     char *in = lh_ctx_alloc(&s.cx, 1, BYTES);
@@ -257,15 +252,15 @@ LH_TEST(a_message_longer_than_the_socket_buffer_arrives)
     ck_lh_ok(&s, lh_socket_pair(&s.cx, pair));
     big_message message = {.socket = pair[0], .bytes = lh_str_n(in, BYTES)};
     ck_lh_ok(&s, lh_thread_start(&s.cx, "sender", 0, send_big, &message, &thread));
-    ck_lh_ok(&s, lh_socket_recv_fds(&s.cx, pair[1], out, BYTES, got, 1, &count, &bytes));
+    ck_lh_ok(&s, lh_socket_recv_fds(&s.cx, pair[1], out, BYTES, 1, &got));
     lh_thread_join(thread);
     ck_assert_int_eq(message.rc, LH_OK);
-    ck_assert_uint_eq(count, 1);
+    ck_assert_uint_eq(got.fds_count, 1);
     ck_assert_int_eq(memcmp(in, out, BYTES), 0);
-    lh_fd_close(got[0]);
+    lh_fd_close(got.fds[0]);
     ck_assert_int_eq(write(pair[0], "abc", 3), 3);
     lh_fd_close(pair[0]);
-    ck_lh_fails(lh_socket_recv_fds(&s.cx, pair[1], out, 5, got, 1, &count, &bytes), LH_E_IO);
+    ck_lh_fails(lh_socket_recv_fds(&s.cx, pair[1], out, 5, 1, &got), LH_E_IO);
     lh_fd_close(pair[1]);
     lh_scratch_close(&s);
 }

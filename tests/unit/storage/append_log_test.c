@@ -267,7 +267,8 @@ LH_TEST(every_flipped_bit_of_a_batch_is_found)
         close(fd);
         lh_append_log *log = NULL;
         lh_rc rc = open_again(&b, 0, &log);
-        /* Letters of "chain" in hex may change case, digits of JSON white space do not exist here: all else is found. */
+        /* Letters of "chain" in hex may change case, digits of JSON white space do not exist here:
+         * all else is found. */
         if (rc == LH_OK) {
             lh_str *lines;
             size_t count;

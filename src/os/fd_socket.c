@@ -1,7 +1,8 @@
-/* socket.c - stream socket pairs that carry descriptors, and sealed memory files.
+/* fd_socket.c - stream socket pairs that carry descriptors, and sealed memory files.
  *
- * The other side of a pair is a sandboxed worker that may have been taken over: control data that is cut, of another kind
- * or too long is refused, and every descriptor that came with it is closed. */
+ * The other side of a pair is a sandboxed worker that may have been taken over: control data that
+ * is cut, of another kind or too long is refused, and every descriptor that came with it is
+ * closed. */
 #include "os/process.h"
 
 #include "os/os_private.h"
@@ -13,15 +14,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FDS_MAX = 8 };
-
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
 typedef union control {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+    char bytes[CMSG_SPACE(sizeof(int) * LH_SOCKET_FDS_MAX)];
 } control;
 
 lh_rc lh_socket_pair(lh_ctx *cx, int ret_fds[2])
@@ -44,9 +43,9 @@ static lh_rc fail_socket(lh_ctx *cx, const char *what, int number)
 lh_rc lh_socket_send_fds(lh_ctx *cx, int socket, lh_str bytes, const int *fds, size_t fds_count)
 {
     lh_assert(bytes.len > 0 || fds_count == 0); /* descriptors need a byte to travel with */
-    if (fds_count > FDS_MAX)
+    if (fds_count > LH_SOCKET_FDS_MAX)
         return lh_fail(cx, LH_E_BAD_VALUE, "%zu descriptors in a message, limit %d", fds_count,
-                       (int)FDS_MAX);
+                       LH_SOCKET_FDS_MAX);
     control ctl = {0};
     size_t done = 0;
     while (done < bytes.len) {
@@ -73,19 +72,14 @@ lh_rc lh_socket_send_fds(lh_ctx *cx, int socket, lh_str bytes, const int *fds, s
     return LH_OK;
 }
 
-typedef struct received {
-    int fds[FDS_MAX];
-    size_t count;
-} received;
-
-static void received_close(received *got)
+static void received_close(lh_received *got)
 {
-    for (size_t i = 0; i < got->count; i++)
+    for (size_t i = 0; i < got->fds_count; i++)
         lh_fd_close(got->fds[i]);
-    got->count = 0;
+    got->fds_count = 0;
 }
 
-static lh_rc take_control(lh_ctx *cx, struct msghdr *msg, received *got)
+static lh_rc take_control(lh_ctx *cx, struct msghdr *msg, lh_received *got)
 {
     int odd = (msg->msg_flags & MSG_CTRUNC) != 0;
     for (struct cmsghdr *head = CMSG_FIRSTHDR(msg); head != NULL; head = CMSG_NXTHDR(msg, head)) {
@@ -97,8 +91,8 @@ static lh_rc take_control(lh_ctx *cx, struct msghdr *msg, received *got)
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(head) + i * sizeof(int), sizeof(fd));
-            if (got->count < FDS_MAX)
-                got->fds[got->count++] = fd;
+            if (got->fds_count < LH_SOCKET_FDS_MAX)
+                got->fds[got->fds_count++] = fd;
             else
                 lh_fd_close(fd), odd = 1;
         }
@@ -108,14 +102,13 @@ static lh_rc take_control(lh_ctx *cx, struct msghdr *msg, received *got)
     return LH_OK;
 }
 
-/* Reads until `bytes` are there. The kernel never joins two messages that carry descriptors in one read. */
-static lh_rc recv_all(lh_ctx *cx, int socket, char *out, size_t bytes, received *got,
-                      size_t *ret_done)
+/* Reads until `bytes` are there. The kernel never joins two messages that carry descriptors in one
+ * read. */
+static lh_rc recv_all(lh_ctx *cx, int socket, char *out, size_t bytes, lh_received *got)
 {
-    size_t done = 0;
-    while (done < bytes) {
+    while (got->bytes < bytes) {
         control ctl;
-        struct iovec iov = {.iov_base = out + done, .iov_len = bytes - done};
+        struct iovec iov = {.iov_base = out + got->bytes, .iov_len = bytes - got->bytes};
         struct msghdr msg = {.msg_iov = &iov,
                              .msg_iovlen = 1,
                              .msg_control = ctl.bytes,
@@ -124,7 +117,7 @@ static lh_rc recv_all(lh_ctx *cx, int socket, char *out, size_t bytes, received 
         if (n >= 0)
             LH_TRY(take_control(cx, &msg, got));
         if (n > 0)
-            done += (size_t)n;
+            got->bytes += (size_t)n;
         else if (n == 0)
             break;
         else if (errno == EAGAIN)
@@ -134,30 +127,25 @@ static lh_rc recv_all(lh_ctx *cx, int socket, char *out, size_t bytes, received 
         else if (errno != EINTR)
             return fail_socket(cx, "receive a message", errno);
     }
-    *ret_done = done;
     return LH_OK;
 }
 
-lh_rc lh_socket_recv_fds(lh_ctx *cx, int socket, void *out, size_t bytes, int *ret_fds,
-                         size_t fds_max, size_t *ret_fds_count, size_t *ret_bytes)
+lh_rc lh_socket_recv_fds(lh_ctx *cx, int socket, void *out, size_t bytes, size_t fds_max,
+                         lh_received *ret_received)
 {
     lh_assert(bytes > 0);
-    received got = {0};
-    size_t done = 0;
-    lh_rc rc = recv_all(cx, socket, out, bytes, &got, &done);
-    if (rc == LH_OK && done != 0 && done != bytes)
-        rc = lh_fail(cx, LH_E_IO, "the other side closed after %zu of %zu bytes", done, bytes);
-    if (rc == LH_OK && got.count > fds_max)
+    lh_received got = {0};
+    lh_rc rc = recv_all(cx, socket, out, bytes, &got);
+    if (rc == LH_OK && got.bytes != 0 && got.bytes != bytes)
+        rc = lh_fail(cx, LH_E_IO, "the other side closed after %zu of %zu bytes", got.bytes, bytes);
+    if (rc == LH_OK && got.fds_count > fds_max)
         rc = lh_fail(cx, LH_E_BAD_VALUE, "%zu descriptors came, at most %zu were expected",
-                     got.count, fds_max);
+                     got.fds_count, fds_max);
     if (rc != LH_OK) {
         received_close(&got);
         return rc;
     }
-    if (got.count > 0)
-        memcpy(ret_fds, got.fds, got.count * sizeof(int));
-    *ret_fds_count = got.count;
-    *ret_bytes = done;
+    *ret_received = got;
     return LH_OK;
 }
 
