@@ -5,8 +5,9 @@
  * that are asked for) that is the first or second one, whatever the size of the journal. */
 #include "journal/journal_private.h"
 
-/* Ids may run a little ahead of the clock when very many are given at once. */
-enum { AHEAD_US_MAX = 1000 * 1000 };
+/* How far the clock may be put back between giving an id and naming the batch. After a larger jump an event may be missed
+ * here and so be written again; a history drops the second one. */
+enum { JUMP_US_MAX = 5 * 1000 };
 
 static lh_rc batch_holds(lh_ctx *cx, lh_journal *journal, const lh_append_log_batch *batch,
                          lh_str needle, int *ret_found)
@@ -45,7 +46,7 @@ lh_rc lh_journal_contains(lh_ctx *cx, lh_journal *journal, lh_str event_id, int 
     LH_TRY(lh_append_log_pin_batches(cx, journal->log, &pin));
     lh_rc rc = LH_OK;
     for (size_t i = 0; i < pin.count && rc == LH_OK && !found; i++)
-        if (pin.batches[i].newest_us >= us - AHEAD_US_MAX)
+        if (pin.batches[i].newest_us >= us - JUMP_US_MAX)
             rc = batch_holds(cx, journal, &pin.batches[i], needle, &found);
     lh_append_log_unpin(journal->log, &pin);
     LH_TRY(rc);
