@@ -1,5 +1,5 @@
-/* _http_hello.c - the smallest server on net/: what one request costs before anybody does anything. Driven by
- * bench/http/run.py. usage: _http_hello READY_FILE; runs until SIGTERM. links: net os */
+/* _http_hello.c - the smallest server on net/: what one request costs before anybody does anything.
+ * Driven by bench/http/run.py. usage: _http_hello READY_FILE; runs until SIGTERM. links: net os */
 #include "base/clock.h"
 #include "net/server.h"
 #include "os/file.h"

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""What one request costs the server's CPU, against nginx `return 200` with one worker, and what an idle connection costs.
+"""What one request costs the server's CPU, against nginx `return 200` with one worker, and what an idle
+connection costs.
 
-Rounds alternate between the two servers, so that noise of the machine hits both. CPU is utime + stime of the serving
-process from /proc (10 ms ticks: a round of some seconds makes that exact enough), divided by the requests wrk counted.
+Rounds alternate between the two servers, so that noise of the machine hits both. CPU is utime + stime of
+the serving process from /proc (10 ms ticks: a round of some seconds makes that exact enough), divided by
+the requests wrk counted.
 Prints JSON lines; the last one is the ratio this bench exists for.
 usage: run.py [--rounds N] [--seconds S] [--connections N]
 needs: nginx, wrk (packages/bench.txt); LH_BIN_DIR and LH_BENCH_DIR say where the programs are."""
@@ -26,7 +28,8 @@ NGINX_CONF = """
 worker_processes 1; daemon off; pid %(dir)s/nginx.pid; error_log %(dir)s/error.log; worker_rlimit_nofile 30000;
 events { worker_connections 20480; }
 http { access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;
-  client_body_temp_path %(dir)s/b; proxy_temp_path %(dir)s/p; fastcgi_temp_path %(dir)s/f; uwsgi_temp_path %(dir)s/u; scgi_temp_path %(dir)s/s;
+  client_body_temp_path %(dir)s/b; proxy_temp_path %(dir)s/p; fastcgi_temp_path %(dir)s/f;
+  uwsgi_temp_path %(dir)s/u; scgi_temp_path %(dir)s/s;
   server { listen 127.0.0.1:%(port)d; location / { default_type application/json; return 200 '%(body)s'; } } }
 """
 
@@ -75,9 +78,10 @@ def start_ours(folder):
     small = pathlib.Path(os.environ.get("LH_BENCH_DIR", "build/release/bench")) / "_http_hello"
     if product.exists() and "LH_BENCH_SMALL" not in os.environ:
         data = pathlib.Path(folder) / "data"
-        env = {**os.environ, "LAKEHOUSE_LOG_LEVEL": "warn"}
-        process = subprocess.Popen([str(product), "serve", "--data", str(data), "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0",
-                                    "--ready-file", str(ready)], cwd=folder, env=env, stderr=subprocess.DEVNULL)
+        env = {**os.environ, "LAKEHOUSE_SERVER_ACCESS_LOG": "false"}
+        command = [str(product.resolve()), "serve", "--data", str(data), "--listen", "127.0.0.1:0",
+                   "--ready-file", str(ready)]
+        process = subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.DEVNULL)
     else:
         process = subprocess.Popen([str(small), str(ready)], stderr=subprocess.DEVNULL)
     until = time.monotonic() + 20

@@ -1,13 +1,16 @@
 /* conn.c - one connection: bytes in, requests in order, replies in order, and when to give up.
  *
- * One request at a time: what a client pipelines behind it waits in `pending`, so replies cannot overtake each other.
+ * One request at a time: what a client pipelines behind it waits in `pending`, so replies cannot
+ * overtake each other.
  *
- * A client that leaves and a client that only closed its sending side look the same: a FIN. So at the end of input:
+ * A client that leaves and a client that only closed its sending side look the same: a FIN. So at
+ * the end of input:
  *   - a request that is not complete never will be: it is cancelled at once;
- *   - a complete one goes on, and if its reply has not begun the client is asked whether it is still there, by an interim
- *     "100 Continue", which every HTTP/1.1 client must skip (RFC 9110, 15.2). A closed socket answers it with a reset
- *     within one round trip, and that cancels the handler. A half-closed one reads on and gets its reply. Requests that
- *     end within LHI_PROBE_AFTER_US see no probe; an open event stream is probed by a comment;
+ *   - a complete one goes on, and if its reply has not begun the client is asked whether it is
+ *     still there, by an interim "100 Continue", which every HTTP/1.1 client must skip (RFC 9110,
+ *     15.2). A closed socket answers it with a reset within one round trip, and that cancels the
+ *     handler. A half-closed one reads on and gets its reply. Requests that end within
+ *     LHI_PROBE_AFTER_US see no probe; an open event stream is probed by a comment;
  *   - once a reply is under way, its next bytes are the probe. */
 #include "net/net_private.h"
 
@@ -85,15 +88,15 @@ void lhi_conn_close(lhi_conn *conn, int reset)
     server->io->close(conn, reset);
 }
 
-/* No more bytes from us, but what the client still sends is read and dropped for a while: closing with unread bytes
- * resets the connection, and the reset would overtake the reply. */
+/* No more bytes from us, but what the client still sends is read and dropped for a while: closing
+ * with unread bytes resets the connection, and the reset would overtake the reply. */
 static void linger(lhi_conn *conn)
 {
     conn->lingering = true;
     conn->pending = lh_free(conn->pending);
     conn->pending_len = 0;
-    conn->write_us =
-        conn->server->now_us; /* the time runs from here: what comes in does not extend it */
+    /* The time runs from here: what comes in does not extend it. */
+    conn->write_us = conn->server->now_us;
     conn->server->io->finish_writing(conn);
 }
 
@@ -394,7 +397,8 @@ void lhi_conn_hangup(lhi_conn *conn)
 {
     lh_request *rq = conn->rq;
     conn->hung_up = true;
-    /* A body that cannot become complete with what the kernel still holds is lost now, not when the handler gets there. */
+    /* A body that cannot become complete with what the kernel still holds is lost now, not when the
+     * handler gets there. */
     if (rq != NULL && rq->stage == LHI_IN_BODY && rq->parser.has_length &&
         rq->parser.content_length - rq->body_bytes > conn->server->io->unread(conn))
         lhi_conn_close(conn, 0);
@@ -468,8 +472,8 @@ void lhi_conn_update(lhi_conn *conn)
         wanted |= LHI_WANT_WRITE;
     if (wanted != conn->wanted) {
         if (wanted & ~conn->wanted & LHI_WANT_READ)
-            conn->read_us =
-                conn->server->now_us; /* the time we did not listen is not the client's */
+            /* The time we did not listen is not the client's. */
+            conn->read_us = conn->server->now_us;
         conn->wanted = wanted;
         conn->server->io->want(conn, wanted);
     }
@@ -496,7 +500,8 @@ static void body_is_late(lhi_conn *conn)
     settle(conn);
 }
 
-/* The kernel says that it takes more only when a third of its buffer is free; a slow client may still be reading. */
+/* The kernel says that it takes more only when a third of its buffer is free; a slow client may
+ * still be reading. */
 static bool client_reads(lhi_conn *conn)
 {
     uint32_t unsent = (uint32_t)conn->server->io->unsent(conn);

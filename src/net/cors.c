@@ -1,6 +1,8 @@
-/* cors.c - which pages of other origins may read our replies (https://fetch.spec.whatwg.org/#http-cors-protocol).
+/* cors.c - which pages of other origins may read our replies
+ * (https://fetch.spec.whatwg.org/#http-cors-protocol).
  *
- * Keys travel in headers and never in cookies, so credentials mode is not offered and "*" is honest. */
+ * Keys travel in headers and never in cookies, so credentials mode is not offered and "*" is
+ * honest. */
 #include "net/net_private.h"
 
 #include "net/text_private.h"

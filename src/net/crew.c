@@ -1,8 +1,10 @@
-/* crew.c - threads that run handlers: started when needed, up to a maximum, kept until the server closes.
+/* crew.c - threads that run handlers: started when needed, up to a maximum, kept until the server
+ * closes.
  *
- * Started on demand because a fresh server must be small and quick to start; kept because starting costs more than an
- * idle stack. One crew serves ordinary rows (requests wait in line), another the rows that may stay open for long
- * (no line: 503 when all are taken, so that ordinary requests never wait behind an event stream). */
+ * Started on demand because a fresh server must be small and quick to start; kept because starting
+ * costs more than an idle stack. One crew serves ordinary rows (requests wait in line), another the
+ * rows that may stay open for long (no line: 503 when all are taken, so that ordinary requests
+ * never wait behind an event stream). */
 #include "net/net_private.h"
 
 #include "base/mem.h"

@@ -1,7 +1,9 @@
-/* dispatch.c - what happens to a request between its head and its handler, and what is said about it afterwards.
+/* dispatch.c - what happens to a request between its head and its handler, and what is said about
+ * it afterwards.
  *
- * Everything that can be known from the head is judged before a byte of the body is accepted: path, method, parameters,
- * size, load. The key is checked on the handler's thread, because looking it up may take time. */
+ * Everything that can be known from the head is judged before a byte of the body is accepted: path,
+ * method, parameters, size, load. The key is checked on the handler's thread, because looking it up
+ * may take time. */
 #include "net/net_private.h"
 
 #include "base/hash.h"
@@ -41,8 +43,8 @@ static void set_request_id(lh_request *rq)
     rq->cx.request_id[16] = '\0';
 }
 
-/* A page of another origin may send simple requests without asking; with no key to show (loopback) it would be obeyed.
- * Browsers say where such a request comes from. */
+/* A page of another origin may send simple requests without asking; with no key to show (loopback)
+ * it would be obeyed. Browsers say where such a request comes from. */
 static lh_rc check_origin(lh_request *rq)
 {
     lh_str origin = lhi_parser_header(&rq->parser, LH_S("Origin"), NULL);

@@ -1,6 +1,8 @@
-/* docs_page.c - the rows as a page for people: one HTML file, no scripts, nothing loaded from elsewhere.
+/* docs_page.c - the rows as a page for people: one HTML file, no scripts, nothing loaded from
+ * elsewhere.
  *
- * Text goes through put_text, which escapes; markup is only ever literal. Errors of the buffer stick in page.rc. */
+ * Text goes through put_text, which escapes; markup is only ever literal. Errors of the buffer
+ * stick in page.rc. */
 #include "net/docs_private.h"
 
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* error_reply.c - contract A3: one JSON shape for every error, and the headers that go with a status. */
+/* error_reply.c - contract A3: one JSON shape for every error, and the headers that go with a
+ * status. */
 #include "net/net_private.h"
 
 #include "base/num.h"

@@ -1,7 +1,8 @@
 /* header_parameter.c - parameters of header values: boundary="x", name="a", filename*=UTF-8''b.
  *
- * File names come from strangers and become names of ours: only the last component is kept, controls are refused, and
- * bytes that are not UTF-8 are read as Latin-1 (old clients send them raw). */
+ * File names come from strangers and become names of ours: only the last component is kept,
+ * controls are refused, and bytes that are not UTF-8 are read as Latin-1 (old clients send them
+ * raw). */
 #include "net/multipart_private.h"
 #include "net/text_private.h"
 
@@ -16,7 +17,8 @@ static lh_rc bad(lh_ctx *cx, lh_str header)
                    LH_STR_ARG(lh_str_sub(header, 0, lh_utf8_cut(header, 100))));
 }
 
-/* "..." with \" and \\ undone; other backslashes stay, because some browsers send paths with them. */
+/* "..." with \" and \\ undone; other backslashes stay, because some browsers send paths with them.
+ * */
 static lh_rc read_quoted(lh_ctx *cx, lh_str header, size_t *at, lh_str *ret)
 {
     char *out = lh_ctx_alloc(cx, header.len + 1, 1);

@@ -1,8 +1,10 @@
-/* http_client.c - calls to other servers on libcurl: a pool of handles, each driven by the thread that makes the call.
+/* http_client.c - calls to other servers on libcurl: a pool of handles, each driven by the thread
+ * that makes the call.
  *
- * Each place in the pool is a curl multi handle with one easy handle: the multi keeps the connections between calls, and
- * lets us wait in slices, so that a cancel or the deadline is seen within SLICE_MS even on a silent connection (a plain
- * easy handle asks once a second). curl cannot share connections between threads, so a call owns its place. */
+ * Each place in the pool is a curl multi handle with one easy handle: the multi keeps the
+ * connections between calls, and lets us wait in slices, so that a cancel or the deadline is seen
+ * within SLICE_MS even on a silent connection (a plain easy handle asks once a second). curl cannot
+ * share connections between threads, so a call owns its place. */
 #include "net/http_client.h"
 
 #include "base/buf.h"
@@ -208,8 +210,8 @@ static lh_rc make_headers(lh_ctx *cx, const lh_http_call *call, struct curl_slis
 {
     for (size_t i = 0; i < call->headers_count; i++)
         LH_TRY(add_header(cx, call->headers[i], list));
-    struct curl_slist *longer =
-        curl_slist_append(*list, "Expect:"); /* its wait costs a second on old servers */
+    /* Its wait costs a second on old servers. */
+    struct curl_slist *longer = curl_slist_append(*list, "Expect:");
     if (longer == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory for a header");
     *list = longer;

@@ -1,7 +1,9 @@
-/* loop.c - the loop thread: libuv watches sockets, one timer turns the wheel, one async brings what handlers wrote.
+/* loop.c - the loop thread: libuv watches sockets, one timer turns the wheel, one async brings what
+ * handlers wrote.
  *
- * uv_poll and not uv_tcp: see socket.c. The loop reads into one shared buffer, so reading costs no memory per
- * connection. The timer runs only while some connection has a deadline: an idle server does not wake up. */
+ * uv_poll and not uv_tcp: see tcp.c. The loop reads into one shared buffer, so reading costs no
+ * memory per connection. The timer runs only while some connection has a deadline: an idle server
+ * does not wake up. */
 #include "net/net_private.h"
 
 #include "base/mem.h"
@@ -33,8 +35,8 @@ static void socket_want(lhi_conn *conn, uint8_t wanted)
         events |= UV_WRITABLE;
     if (wanted & LHI_WANT_HANGUP)
         events |= UV_DISCONNECT;
-    if (wanted &
-        LHI_WANT_RESET) /* errors are reported whatever one waits for, but one must wait for something */
+    /* Errors are reported whatever one waits for, but one must wait for something. */
+    if (wanted & LHI_WANT_RESET)
         events |= UV_PRIORITIZED;
     (void)uv_poll_start(&conn->uv.poll, events, on_conn_event);
     start_ticking(conn->server);
@@ -121,11 +123,11 @@ static void on_conn_event(uv_poll_t *poll, int status, int events)
     if (!conn->closed && (events & UV_DISCONNECT))
         lhi_conn_hangup(conn);
     if (!conn->closed && (events & UV_PRIORITIZED)) {
+        /* Urgent data nobody reads would wake us for ever: the timer looks instead. */
         if (lhi_socket_is_gone(conn->fd))
             lhi_conn_broken(conn);
         else
-            (void)uv_poll_stop(
-                poll); /* urgent data nobody reads would wake us for ever; the timer looks instead */
+            (void)uv_poll_stop(poll);
     }
 }
 

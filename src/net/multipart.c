@@ -1,8 +1,9 @@
 /* multipart.c - streaming reader of multipart/form-data.
  *
- * Pieces are copied into a window; a part's bytes are handed out of it up to the next CRLF "--" boundary, or, while none is in
- * sight, up to where one could begin. So a delimiter may be cut anywhere and no byte of it is ever taken for data. The
- * delimiter in front of the first part lacks its CRLF (there is no preamble here): the window starts with one. */
+ * Pieces are copied into a window; a part's bytes are handed out of it up to the next CRLF "--"
+ * boundary, or, while none is in sight, up to where one could begin. So a delimiter may be cut
+ * anywhere and no byte of it is ever taken for data. The delimiter in front of the first part lacks
+ * its CRLF (there is no preamble here): the window starts with one. */
 #include "net/multipart_private.h"
 
 #include "base/buf.h"

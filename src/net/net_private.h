@@ -1,13 +1,14 @@
 /* net_private.h - the shapes that the files of net/ share: server, connection, request, reply.
  *
- * Owns:    a server owns its connections and requests; a connection owns at most one request; a request outlives its
- *          connection while its handler runs.
- * Threads: everything belongs to the loop thread, except what stands under "shared" (request.lock) and what a handler
- *          owns while it runs (cx, reply, the reading end of the ring).
+ * Owns:    a server owns its connections and requests; a connection owns at most one request; a
+ *          request outlives its connection while its handler runs.
+ * Threads: everything belongs to the loop thread, except what stands under "shared" (request.lock)
+ *          and what a handler owns while it runs (cx, reply, the reading end of the ring).
  * Limits:  the constants below, and lh_server_options.
  * Formats: none.
- * Why:     a connection is small (10,000 of them idle cost a few MB); all that is large hangs on the request, which
- *          exists from the first byte of a request to the last of its reply and comes from a pool. */
+ * Why:     a connection is small (10,000 of them idle cost a few MB); all that is large hangs on
+ *          the request, which exists from the first byte of a request to the last of its reply and
+ *          comes from a pool. */
 #ifndef LH_NET_PRIVATE_H
 #define LH_NET_PRIVATE_H
 
@@ -211,7 +212,8 @@ typedef struct lhi_crew {
 
 void lhi_crew_init(lhi_crew *crew, struct lh_server *server, const char *name);
 LH_WARN_UNUSED lh_rc lhi_crew_open(lh_ctx *cx, lhi_crew *crew, uint32_t threads_max);
-/* Hands the request over. queue 0: only when a thread is free or may be started. LH_E_POOL_FULL otherwise. */
+/* Hands the request over. queue 0: only when a thread is free or may be started. LH_E_POOL_FULL
+ * otherwise. */
 LH_WARN_UNUSED lh_rc lhi_crew_submit(lhi_crew *crew, lh_request *rq, int queue);
 void lhi_crew_stop(lhi_crew *crew); /* runs what waits (it was cancelled), joins all threads */
 void lhi_crew_done(lhi_crew *crew);
@@ -359,9 +361,11 @@ LH_WARN_UNUSED lh_rc lhi_loop_start(lh_ctx *cx, struct lh_server *server);
 void lhi_loop_stop(struct lh_server *server);
 void lhi_loop_close(struct lh_server *server);
 
-/* socket.c: the only file of net/ with socket calls */
+/* tcp.c: the only file of net/ with socket calls */
 LH_WARN_UNUSED lh_rc lhi_socket_listen(lh_ctx *cx, lh_str listen_at, int *ret_fd,
                                        lh_str *ret_address);
+/* Lets the process open so many connections and some files, as far as its hard limit goes. */
+void lhi_socket_allow(uint32_t connections);
 /* A descriptor; LHI_WOULD_BLOCK: nobody waits; LHI_BROKEN: no descriptor is free. */
 int lhi_socket_accept(int listen_fd, uint8_t ret_ip[16], bool *ret_loopback);
 ssize_t lhi_socket_read(int fd, char *out, size_t len); /* 0 = end; LHI_WOULD_BLOCK, LHI_BROKEN */

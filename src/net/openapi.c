@@ -1,7 +1,8 @@
 /* openapi.c - the rows as an OpenAPI 3.1 document, and as a plain table.
  *
- * Errors are grouped by status, because that is how OpenAPI thinks; the codes of each status stand in its description. A
- * tail parameter "{key*}" is "{key}" here: OpenAPI has no word for it, so its description says that it may hold slashes. */
+ * Errors are grouped by status, because that is how OpenAPI thinks; the codes of each status stand
+ * in its description. A tail parameter "{key*}" is "{key}" here: OpenAPI has no word for it, so its
+ * description says that it may hold slashes. */
 #include "net/docs_private.h"
 
 #include "base/num.h"

@@ -1,9 +1,11 @@
-/* parser.c - scan the head byte by byte, then let llhttp parse it whole; then let llhttp cut the body.
+/* parser.c - scan the head byte by byte, then let llhttp parse it whole; then let llhttp cut the
+ * body.
  *
- * llhttp 8.1.0 (the one in Debian 12) accepts a header name that ends in a space, a CR inside a value that hides a
- * header behind it (CVE-2023-30589), folded lines and more. Whoever sits in front of us may read such a request
- * differently, which is how requests are smuggled. So scan_head admits exactly the grammar of RFC 9112 for the head and
- * llhttp only ever sees what passed. Trailers would go around the scan: they are refused. */
+ * llhttp 8.1.0 (the one in Debian 12) accepts a header name that ends in a space, a CR inside a
+ * value that hides a header behind it (CVE-2023-30589), folded lines and more. Whoever sits in
+ * front of us may read such a request differently, which is how requests are smuggled. So scan_head
+ * admits exactly the grammar of RFC 9112 for the head and llhttp only ever sees what passed.
+ * Trailers would go around the scan: they are refused. */
 #include "net/parser_private.h"
 
 #include "net/text_private.h"
@@ -78,8 +80,8 @@ static int on_headers_complete(llhttp_t *http)
     p->chunked = (http->flags & F_CHUNKED) != 0;
     p->has_length = (http->flags & F_CONTENT_LENGTH) != 0;
     p->content_length = p->has_length ? http->content_length : 0;
-    http->upgrade =
-        0; /* an offer to upgrade may be ignored (RFC 9110, 7.8); the request is then a plain one */
+    /* An offer to upgrade may be ignored (RFC 9110, 7.8); the request is then a plain one. */
+    http->upgrade = 0;
     p->in_body = true;
     return 0;
 }

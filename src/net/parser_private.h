@@ -3,9 +3,10 @@
  * Owns:    the bytes of the head (request line and headers); names, values and URL point into them.
  * Threads: one at a time.
  * Limits:  URL, header bytes, header count, chunk extensions; each has its own error.
- * Formats: RFC 9112, strictly: see scan_head in parser.c for what llhttp 8.1 lets through and we do not.
- * Why:     the head is collected whole before llhttp sees it, so its spans are never split, our extra checks see
- *          every byte first, and an idle connection needs no parser at all. */
+ * Formats: RFC 9112, strictly: see scan_head in parser.c for what llhttp 8.1 lets through and we do
+ *          not.
+ * Why:     the head is collected whole before llhttp sees it, so its spans are never split, our
+ *          extra checks see every byte first, and an idle connection needs no parser at all. */
 #ifndef LH_NET_PARSER_PRIVATE_H
 #define LH_NET_PARSER_PRIVATE_H
 
@@ -66,7 +67,8 @@ void lhi_parser_done(lhi_parser *p);
 /* Takes up to len bytes; *ret_used says how many. */
 lhi_parse_event lhi_parser_feed(lhi_parser *p, const char *data, size_t len, size_t *ret_used);
 
-/* The only header of that name, LH_STR_NONE when absent; *ret_count (may be NULL) = how many there are. */
+/* The only header of that name, LH_STR_NONE when absent; *ret_count (may be NULL) = how many there
+ * are. */
 lh_str lhi_parser_header(const lhi_parser *p, lh_str name, uint32_t *ret_count);
 
 #endif

@@ -1,4 +1,5 @@
-/* peers.c - how many connections each address has: open addressing, linear probing, deletion by moving back.
+/* peers.c - how many connections each address has: open addressing, linear probing, deletion by
+ * moving back.
  *
  * Lives on the loop thread. Grows at half load, so a probe is short; one row is 20 bytes. */
 #include "net/net_private.h"

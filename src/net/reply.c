@@ -1,7 +1,8 @@
 /* reply.c - status line and headers, then one body or a stream.
  *
- * The head is written when the kind of body is known, straight into the first chunk, so a small reply is one piece of
- * memory and one write. Everything every reply has (request id, nosniff, CORS, connection) is put in here and nowhere else. */
+ * The head is written when the kind of body is known, straight into the first chunk, so a small
+ * reply is one piece of memory and one write. Everything every reply has (request id, nosniff,
+ * CORS, connection) is put in here and nowhere else. */
 #include "net/net_private.h"
 
 #include "base/mem.h"
@@ -106,7 +107,8 @@ static void put_status(head_text *head, int status)
     put(head, LH_S("\r\n"));
 }
 
-/* The connection can go on only when nothing of this request is left to read and the length of the reply is plain. */
+/* The connection can go on only when nothing of this request is left to read and the length of the
+ * reply is plain. */
 static bool must_close(lh_request *rq)
 {
     if (!rq->keep_alive || atomic_load_explicit(&rq->server->draining, memory_order_relaxed))

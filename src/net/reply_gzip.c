@@ -1,5 +1,5 @@
-/* reply_gzip.c - replies compressed on the way out: zlib level 1, because the wire here is mostly a LAN and the CPU is
- * the query's. The state (256 KiB) lives as long as the reply. */
+/* reply_gzip.c - replies compressed on the way out: zlib level 1, because the wire here is mostly a
+ * LAN and the CPU is the query's. The state (256 KiB) lives as long as the reply. */
 #include "net/net_private.h"
 
 #include "base/mem.h"

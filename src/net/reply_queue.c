@@ -1,8 +1,10 @@
-/* reply_queue.c - reply bytes on their way from a handler to the loop, in chunks, with a bound on what is under way.
+/* reply_queue.c - reply bytes on their way from a handler to the loop, in chunks, with a bound on
+ * what is under way.
  *
- * A handler fills a chunk of its own and only takes the lock to hand it over, so writing row after row costs a memcpy. When
- * more than LHI_OUT_BYTES_MAX wait for the kernel the handler waits too: a slow client slows its own query, nothing else.
- * Inline handlers run on the loop and cannot wait for it: what they write is queued whole. */
+ * A handler fills a chunk of its own and only takes the lock to hand it over, so writing row after
+ * row costs a memcpy. When more than LHI_OUT_BYTES_MAX wait for the kernel the handler waits too: a
+ * slow client slows its own query, nothing else. Inline handlers run on the loop and cannot wait
+ * for it: what they write is queued whole. */
 #include "net/net_private.h"
 
 #include "base/mem.h"
@@ -75,7 +77,8 @@ static lh_rc need_chunk(lh_request *rq)
     lh_reply *rp = &rq->reply;
     if (rp->cur != NULL)
         return LH_OK;
-    /* The first chunk is small and at hand: most replies fit, and the first bytes of a stream leave early. */
+    /* The first chunk is small and at hand: most replies fit, and the first bytes of a stream leave
+     * early. */
     rp->cur = lhi_chunk_take(rq, rp->any_pushed ? LHI_CHUNK_BYTES : LHI_CHUNK_FIRST_BYTES);
     if (rp->cur == NULL)
         return lh_fail(&rq->cx, LH_E_NO_MEMORY, "no memory for the reply");

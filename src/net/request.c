@@ -1,7 +1,7 @@
 /* request.c - the pool of requests, and what a handler may ask of one.
  *
- * A request is a few KB (head buffer, header table, arena, first reply chunk). Making one costs a dozen allocations, so
- * a finished one is wiped and kept; an idle connection has none. */
+ * A request is a few KB (head buffer, header table, arena, first reply chunk). Making one costs a
+ * dozen allocations, so a finished one is wiped and kept; an idle connection has none. */
 #include "net/net_private.h"
 
 #include "base/mem.h"
@@ -174,15 +174,16 @@ int lh_request_peer_is_loopback(const lh_request *rq)
     return rq->peer_loopback;
 }
 
-lh_rc lh_request_query_i64(lh_ctx *cx, const lh_request *rq, const char *name, int64_t def,
-                           int64_t min, int64_t max, int64_t *ret)
+lh_rc lh_request_query_number(lh_ctx *cx, const lh_request *rq, const lh_query_number *number,
+                              int64_t *ret)
 {
-    lh_str text = lh_request_query(rq, name);
-    int64_t value = def;
-    if (text.ptr != NULL && (!lh_parse_i64(text, &value) || value < min || value > max)) {
+    lh_str text = lh_request_query(rq, number->name);
+    int64_t value = number->def;
+    if (text.ptr != NULL &&
+        (!lh_parse_i64(text, &value) || value < number->min || value > number->max)) {
         (void)lh_fail(cx, LH_E_BAD_VALUE, "query parameter %s must be an integer from %lld to %lld",
-                      name, (long long)min, (long long)max);
-        return lh_err_field(cx, "%s", name);
+                      number->name, (long long)number->min, (long long)number->max);
+        return lh_err_field(cx, "%s", number->name);
     }
     *ret = value;
     return LH_OK;
@@ -203,7 +204,8 @@ lh_rc lh_request_json(lh_ctx *cx, lh_request *rq, void *out)
     const lh_route *route = rq->endpoint->route;
     lh_assert(route->body != NULL);
     lh_str type = lh_request_header(rq, "Content-Type");
-    /* Form types are refused too, although curl -d sends one: any web page may post a form to any address. */
+    /* Form types are refused too, although curl -d sends one: any web page may post a form to any
+     * address. */
     if (type.len > 0 && !lhi_media_type_is_json(type)) {
         (void)lh_fail(cx, LH_E_UNSUPPORTED_MEDIA, "content type %.*s; this takes application/json",
                       LH_STR_ARG(lh_str_sub(type, 0, 100)));

@@ -1,8 +1,9 @@
 /* ring.c - body bytes on their way from the loop to a handler: a ring of fixed size.
  *
- * The handler gets a piece of the ring itself (no copy) and gives it back with its next read. The loop reads no more
- * from the socket than the ring has room for, so put never waits; a full ring stops reading, which the client's TCP
- * feels. Reading starts again when half of the ring is free, so that the two sides do not hand over crumbs. */
+ * The handler gets a piece of the ring itself (no copy) and gives it back with its next read. The
+ * loop reads no more from the socket than the ring has room for, so put never waits; a full ring
+ * stops reading, which the client's TCP feels. Reading starts again when half of the ring is free,
+ * so that the two sides do not hand over crumbs. */
 #include "net/net_private.h"
 
 #include "base/mem.h"

@@ -1,7 +1,8 @@
 /* router.c - build the trie from rows, walk it per request.
  *
- * A walk tries the literal child, then the parameter, then the tail, and goes back when a branch ends nowhere: so
- * /jobs/{id}/events and /jobs/running/log can live side by side. Rows are few and ours, so going back is bounded. */
+ * A walk tries the literal child, then the parameter, then the tail, and goes back when a branch
+ * ends nowhere: so /jobs/{id}/events and /jobs/running/log can live side by side. Rows are few and
+ * ours, so going back is bounded. */
 #include "net/router_private.h"
 
 #include "base/mem.h"
@@ -132,8 +133,9 @@ static lh_rc add_rows(lh_ctx *cx, lhi_router *router, const lh_route *const *tab
     return LH_OK;
 }
 
-/* Labels outlive the router, because metrics are read until the process ends: texts and arrays are made once, equal ones
- * are shared, and all stay in these lists for good. Called at start, by one thread. */
+/* Labels outlive the router, because metrics are read until the process ends: texts and arrays are
+ * made once, equal ones are shared, and all stay in these lists for good. Called at start, by one
+ * thread. */
 static struct kept_text {
     struct kept_text *next;
     char text[];
@@ -331,7 +333,8 @@ static lh_rc check_segments(lh_ctx *cx, lh_str path)
     return LH_OK;
 }
 
-/* Escapes of '/' and '\' would make one segment out of two, or two out of one, depending on who reads. */
+/* Escapes of '/' and '\' would make one segment out of two, or two out of one, depending on who
+ * reads. */
 static bool has_hidden_slash(lh_str raw)
 {
     for (size_t i = 0; i + 2 < raw.len; i++) {

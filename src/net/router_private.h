@@ -1,10 +1,12 @@
-/* router_private.h - path and method to route row: a trie of path segments built once from the rows.
+/* router_private.h - path and method to route row: a trie of path segments built once from the
+ * rows.
  *
  * Owns:    the trie (in its own arena); rows are borrowed.
  * Threads: read-only after it was built.
  * Limits:  LHI_PATH_PARAMS_MAX parameters and LHI_SEGMENTS_MAX segments per path.
  * Formats: patterns "/a/{name}" and "/a/{rest*}" (last; takes at least one segment).
- * Why:     a literal segment wins over a parameter, whatever the order of the rows; 405 needs to know the methods. */
+ * Why:     a literal segment wins over a parameter, whatever the order of the rows; 405 needs to
+ *          know the methods. */
 #ifndef LH_NET_ROUTER_PRIVATE_H
 #define LH_NET_ROUTER_PRIVATE_H
 
@@ -49,8 +51,9 @@ LH_WARN_UNUSED lh_rc lhi_router_allow(lh_ctx *cx, const lhi_endpoint *endpoints,
 /* Up to three patterns that resemble path, comma-separated, in the arena; empty when none does. */
 lh_str lhi_router_near(lh_ctx *cx, const lhi_router *router, lh_str path);
 
-/* Decodes a request path and refuses what could mean two things: encoded slashes and backslashes, NUL and other
- * controls, "." and ".." segments, empty segments, bytes that are not UTF-8. Errors: LH_E_BAD_NAME. */
+/* Decodes a request path and refuses what could mean two things: encoded slashes and backslashes,
+ * NUL and other controls, "." and ".." segments, empty segments, bytes that are not UTF-8. Errors:
+ * LH_E_BAD_NAME. */
 LH_WARN_UNUSED lh_rc lhi_path_decode(lh_ctx *cx, lh_str raw, lh_str *ret_path);
 
 #endif

@@ -1,4 +1,5 @@
-/* server.c - the life of the server: open binds, start accepts, drain lets go, close waits for everybody. */
+/* server.c - the life of the server: open binds, start accepts, drain lets go, close waits for
+ * everybody. */
 #include "net/net_private.h"
 
 #include "base/log.h"
@@ -98,6 +99,7 @@ static lh_rc open_parts(lh_ctx *cx, struct lh_server *server, const lh_server_op
     lh_metric_set_labels(LH_M_HTTP_REQUESTS, labels, labels_count);
     lh_metric_set_labels(LH_M_HTTP_REQUEST_SECONDS, labels, labels_count);
     lh_str address;
+    lhi_socket_allow(opts->connections_max);
     LH_TRY(lhi_socket_listen(cx, server->opts.listen, &server->listen_fd, &address));
     server->address = lh_ctx_dup(&server->loop_cx, address);
     if (server->address.ptr == NULL)

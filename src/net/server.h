@@ -1,10 +1,12 @@
-/* net/server.h - the HTTP server: one libuv loop, llhttp, a pool of handler threads, a router over route rows.
+/* net/server.h - the HTTP server: one libuv loop, llhttp, a pool of handler threads, a router over
+ * route rows.
  *
  * Owns:    the loop thread, connections, handler threads.
  * Threads: open/start/drain/close from one thread; handlers see net/http.h.
  * Limits:  all in lh_server_options; each refusal is counted and says which limit.
  * Formats: HTTP/1.1 with keep-alive and pipelining; gzip replies when asked for.
- * Why:     deps.md section 1: own loop over libuv + llhttp: 1 KB per idle connection, real deadlines, sees the client leave. */
+ * Why:     deps.md section 1: own loop over libuv + llhttp: 1 KB per idle connection, real
+ *          deadlines, sees the client leave. */
 #ifndef LH_NET_SERVER_H
 #define LH_NET_SERVER_H
 
@@ -12,8 +14,9 @@
 
 typedef struct lh_server lh_server;
 
-/* Who calls: sets cx->principal or fails with LH_E_UNAUTHORIZED / LH_E_FORBIDDEN. Runs before the handler, on its thread
- * (INLINE rows: on the loop, so it must not block). `secret` is the Bearer or X-API-Key value, LH_STR_NONE when absent. */
+/* Who calls: sets cx->principal or fails with LH_E_UNAUTHORIZED / LH_E_FORBIDDEN. Runs before the
+ * handler, on its thread (INLINE rows: on the loop, so it must not block). `secret` is the Bearer
+ * or X-API-Key value, LH_STR_NONE when absent. */
 typedef lh_rc (*lh_authenticate)(lh_ctx *cx, void *arg, const lh_request *rq, lh_str secret);
 
 typedef struct lh_server_options {
@@ -26,8 +29,8 @@ typedef struct lh_server_options {
     uint32_t long_threads_max; /* open LH_ROUTE_LONG exchanges */
     uint32_t connections_max;
     uint32_t connections_per_ip_max; /* 0 = no limit; loopback is not limited */
-    uint32_t
-        in_flight_max; /* requests being answered or waiting for a thread; more get 503 + Retry-After */
+    /* requests being answered or waiting for a thread; more get 503 + Retry-After */
+    uint32_t in_flight_max;
     uint32_t header_bytes_max;
     uint32_t headers_max;
     uint32_t url_bytes_max;
@@ -46,8 +49,8 @@ LH_WARN_UNUSED lh_rc lh_server_start(lh_ctx *cx, lh_server *server); /* starts t
 lh_str lh_server_address(const lh_server *server); /* "127.0.0.1:45123" really bound */
 /* Stops accepting, lets open requests finish until the deadline of cx, then cuts them. */
 void lh_server_drain(lh_ctx *cx, lh_server *server);
-lh_server *lh_server_close(
-    lh_server *server); /* NULL ok; cuts what is open, waits for the handlers */
+/* NULL ok; cuts what is open, waits for the handlers */
+lh_server *lh_server_close(lh_server *server);
 LH_DEFINE_CLEANUP(lh_server, lh_server_close)
 int lh_server_draining(const lh_server *server); /* any thread; readiness is over */
 

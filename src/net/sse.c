@@ -1,13 +1,14 @@
 /* sse.c - server-sent events: one event per call, on the wire at once.
  *
- * An event is queued whole or marked as half queued, so that the loop never puts its ping into the middle of one. */
+ * An event is queued whole or marked as half queued, so that the loop never puts its ping into the
+ * middle of one. */
 #include "net/net_private.h"
 
 lh_rc lh_reply_sse(lh_ctx *cx, lh_reply *rp)
 {
     LH_TRY(lh_reply_header(cx, rp, "Cache-Control", LH_S("no-store")));
-    LH_TRY(
-        lh_reply_header(cx, rp, "X-Accel-Buffering", LH_S("no"))); /* proxies of the nginx kind */
+    /* Proxies of the nginx kind. */
+    LH_TRY(lh_reply_header(cx, rp, "X-Accel-Buffering", LH_S("no")));
     rp->sse = true;
     LH_TRY(lh_reply_stream(cx, rp, "text/event-stream"));
     lh_request *rq = lhi_request_of(rp);
@@ -31,7 +32,8 @@ static lh_rc write_field(lh_ctx *cx, lh_reply *rp, lh_str name, lh_str value)
     return lh_reply_write(cx, rp, LH_S("\n"));
 }
 
-/* One "data:" line per line of data; CR, LF and CRLF all end one (the reader would treat them so anyway). */
+/* One "data:" line per line of data; CR, LF and CRLF all end one (the reader would treat them so
+ * anyway). */
 static lh_rc write_data(lh_ctx *cx, lh_reply *rp, lh_str data)
 {
     for (;;) {

@@ -1,4 +1,5 @@
-/* target.c - from the request line to a route row: path, query, Host, and whether this request may be asked at all. */
+/* target.c - from the request line to a route row: path, query, Host, and whether this request may
+ * be asked at all. */
 #include "net/net_private.h"
 
 #include "base/num.h"

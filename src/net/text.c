@@ -1,4 +1,5 @@
-/* text.c - see text_private.h. Tables instead of <ctype.h>: the locale must not decide what a token is. */
+/* text.c - see text_private.h. Tables instead of <ctype.h>: the locale must not decide what a token
+ * is. */
 #include "net/text_private.h"
 
 #include "base/clock.h"

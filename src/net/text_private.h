@@ -19,8 +19,8 @@ bool lhi_is_token(lh_str text);          /* one or more token characters */
 bool lhi_is_header_value(lh_str text);
 
 int lhi_hex_digit(char c); /* 0..15, -1 when it is none */
-/* Decodes %XX (and '+' as a space when plus_is_space is not 0) into out, which has room for in.len bytes.
- * False on a broken escape. */
+/* Decodes %XX (and '+' as a space when plus_is_space is not 0) into out, which has room for in.len
+ * bytes. False on a broken escape. */
 bool lhi_percent_decode(lh_str in, int plus_is_space, char *out, size_t *ret_len);
 
 const char *lhi_status_reason(int status); /* "OK"; "Status" for what the contract does not use */
@@ -29,7 +29,8 @@ const char *lhi_status_reason(int status); /* "OK"; "Status" for what the contra
 void lhi_http_date(int64_t real_us,
                    char out[LHI_DATE_BYTES]); /* "Sun, 06 Nov 1994 08:49:37 GMT", no NUL */
 
-/* Media type without parameters equals type, any case: "Text/HTML; charset=utf-8" is "text/html". */
+/* Media type without parameters equals type, any case: "Text/HTML; charset=utf-8" is "text/html".
+ * */
 bool lhi_media_type_is(lh_str header, lh_str type);
 /* JSON by name: application/json or a +json suffix. */
 bool lhi_media_type_is_json(lh_str header);

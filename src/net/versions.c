@@ -1,4 +1,5 @@
-/* net/versions.c - asks each library itself: what runs may be newer than what was compiled against. */
+/* net/versions.c - asks each library itself: what runs may be newer than what was compiled against.
+ * */
 #include "net/versions.h"
 
 #include <curl/curl.h>

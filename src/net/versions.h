@@ -1,6 +1,7 @@
 /* net/versions.h - versions of the libraries this folder stands on, as they run.
  *
- * Owns: static texts. Threads: any. Limits: none. Formats: none. Why: only net includes their headers. */
+ * Owns: static texts. Threads: any. Limits: none. Formats: none. Why: only net includes their
+ *          headers. */
 #ifndef LH_NET_VERSIONS_H
 #define LH_NET_VERSIONS_H
 

@@ -1,8 +1,9 @@
 /* wheel.c - all deadlines of all connections with one timer.
  *
- * 256 slots of 50 ms. A connection stands in the slot where the wheel shall look at it, which may be earlier than its
- * deadline: moving the deadline back (the common case: a request came, the idle time starts anew) only writes a number,
- * and the look finds that there is nothing to do yet and puts it further on. So a request costs no list operation. */
+ * 256 slots of 50 ms. A connection stands in the slot where the wheel shall look at it, which may
+ * be earlier than its deadline: moving the deadline back (the common case: a request came, the idle
+ * time starts anew) only writes a number, and the look finds that there is nothing to do yet and
+ * puts it further on. So a request costs no list operation. */
 #include "net/net_private.h"
 
 static void unlink_conn(lhi_conn *conn)
@@ -63,7 +64,8 @@ void lhi_wheel_remove(lhi_conn *conn)
 static void look(struct lh_server *server, int64_t slot_us)
 {
     uint8_t slot = (uint8_t)(slot_us / LHI_TICK_US % LHI_WHEEL_SLOTS);
-    /* What the callbacks put back into this very slot belongs to the next turn: work on a list of its own. */
+    /* What the callbacks put back into this very slot belongs to the next turn: work on a list of
+     * its own. */
     lhi_conn *first = server->wheel.slots[slot];
     server->wheel.slots[slot] = NULL;
     while (first != NULL) {

@@ -1,4 +1,5 @@
-/* http_client_test.c - our client against our server: bodies both ways, limits, deadlines, cancel. */
+/* http_client_test.c - our client against our server: bodies both ways, limits, deadlines, cancel.
+ * */
 #include "live.h"
 
 #include "net/http_client.h"

@@ -405,7 +405,8 @@ static void clear(size_t *len)
     *len = 0;
 }
 
-/* Bytes of the first complete reply in text, 0 when there is none. Knows Content-Length and chunked. */
+/* Bytes of the first complete reply in text, 0 when there is none. Knows Content-Length and
+ * chunked. */
 static size_t reply_length(const char *text, size_t len)
 {
     const char *end = strstr(text, "\r\n\r\n");
@@ -478,8 +479,8 @@ const char *live_ask(const char *request)
     shutdown(fd, SHUT_WR);
     const char *reply = live_read_all(fd);
     close(fd);
-    static const char interim[] =
-        "HTTP/1.1 100 Continue\r\n\r\n"; /* the server asks whether we are still here */
+    /* The server asks whether we are still here. */
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
     return strncmp(reply, interim, sizeof(interim) - 1) == 0 ? reply + sizeof(interim) - 1 : reply;
 }
 

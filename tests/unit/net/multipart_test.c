@@ -1,4 +1,5 @@
-/* multipart_test.c - the same parts come out wherever the bytes are cut, and nonsense is refused. */
+/* multipart_test.c - the same parts come out wherever the bytes are cut, and nonsense is refused.
+ * */
 #include "base/buf.h"
 #include "base/mem.h"
 #include "net/multipart_private.h"
@@ -81,7 +82,8 @@ static const char good[] =
     "Content-Disposition: form-data; name=empty\r\n\r\n\r\n--XyZ--\r\n";
 LH_TEST(data_must_not_contain_the_boundary)
 {
-    /* A sender must choose a boundary that its data does not contain: CRLF--XyZ with more behind it is an error. */
+    /* A sender must choose a boundary that its data does not contain: CRLF--XyZ with more behind it
+     * is an error. */
     check(TYPE, good, sizeof(good) - 1, 0, 1000000, LH_E_BAD_MULTIPART, NULL);
 }
 

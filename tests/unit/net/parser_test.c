@@ -1,4 +1,5 @@
-/* parser_test.c - what counts as a request: the table of oddities that llhttp 8.1.0 and others disagree about. */
+/* parser_test.c - what counts as a request: the table of oddities that llhttp 8.1.0 and others
+ * disagree about. */
 #include "base/mem.h"
 #include "net/parser_private.h"
 #include "support/unit.h"

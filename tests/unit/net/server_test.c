@@ -361,6 +361,23 @@ LH_TEST(an_event_stream_is_not_compressed_and_not_cached)
     live_close();
 }
 
+LH_TEST(a_silent_event_stream_gets_comments)
+{
+    open_default();
+    int fd = live_connect();
+    live_send(fd, GET("/events"));
+    ck_has(live_read_until(fd, "lines\n\n"), "tick");
+    lh_clock_set_test(lh_clock_mono_us(), lh_clock_real_us());
+    lh_clock_advance_test(16000000);
+    ck_has(live_read_until(fd, ":\n\n"), "3\r\n:\n\n\r\n");
+    lh_clock_reset();
+    ck_assert_int_eq(atomic_load(&live_state.cancelled), 0);
+    atomic_store(&live_state.release, 1);
+    ck_has(live_read_until(fd, "0\r\n\r\n"), "0\r\n\r\n");
+    live_disconnect(fd);
+    live_close();
+}
+
 LH_TEST(a_late_header_ends_the_connection)
 {
     lh_server_options opts = live_options();
@@ -369,8 +386,8 @@ LH_TEST(a_late_header_ends_the_connection)
     int fd = live_connect();
     int64_t began_us = lh_clock_mono_us();
     live_send(fd, "GET /inline HTTP/1.1\r\nHo");
-    while (live_try_send(fd, "s", 1) &&
-           lh_clock_mono_us() - began_us < 5000000) /* a byte now and then must not help */
+    /* A byte now and then must not help. */
+    while (live_try_send(fd, "s", 1) && lh_clock_mono_us() - began_us < 5000000)
         usleep(50000);
     int64_t took_us = lh_clock_mono_us() - began_us;
     ck_assert_msg(took_us > 250000 && took_us < 2000000, "cut after %lld us", (long long)took_us);
@@ -447,8 +464,9 @@ LH_TEST(a_client_that_leaves_cancels_its_request)
 LH_TEST(a_client_that_leaves_while_the_body_waits_cancels)
 {
     enum {
+        /* More than the ring takes, no more than the kernel holds for us. */
         BYTES = 260 * 1024
-    }; /* more than the ring takes, no more than the kernel holds for us */
+    };
     static char block[BYTES];
     open_default();
     int fd = live_connect();

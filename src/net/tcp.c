@@ -1,7 +1,8 @@
-/* socket.c - the only file of net/ that makes socket calls: listen, accept, read, write, close.
+/* tcp.c - the only file of net/ that makes socket calls: listen, accept, read, write, close.
  *
- * libuv watches the descriptors; reading and writing them here keeps an idle connection small and lets us keep watching
- * one whose client closed its sending side, which libuv's own streams cannot. */
+ * libuv watches the descriptors; reading and writing them here keeps an idle connection small and
+ * lets us keep watching one whose client closed its sending side, which libuv's own streams cannot.
+ * */
 #include "net/net_private.h"
 
 #include "base/num.h"
@@ -11,6 +12,7 @@
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -84,7 +86,8 @@ lh_rc lhi_socket_listen(lh_ctx *cx, lh_str listen_at, int *ret_fd, lh_str *ret_a
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
                      sizeof(one)); /* what is accepted inherits it */
-    /* A slow client must not fill megabytes of kernel memory, and we want to hear soon that there is room. */
+    /* A slow client must not fill megabytes of kernel memory, and we want to hear soon that there
+     * is room. */
     int low = UNSENT_BYTES_LOW;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof(low));
     if (bind(fd, &at.any, len) != 0 || listen(fd, BACKLOG) != 0 ||
@@ -103,6 +106,19 @@ lh_rc lhi_socket_listen(lh_ctx *cx, lh_str listen_at, int *ret_fd, lh_str *ret_a
     *ret_fd = fd;
     *ret_address = address_text(cx, &at);
     return LH_OK;
+}
+
+void lhi_socket_allow(uint32_t connections)
+{
+    enum { OTHER_DESCRIPTORS = 512 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    rlim_t wanted = LH_MIN((rlim_t)connections + OTHER_DESCRIPTORS, limit.rlim_max);
+    if (limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* without it accept says that there are too many */
 }
 
 int lhi_socket_accept(int listen_fd, uint8_t ret_ip[16], bool *ret_loopback)
