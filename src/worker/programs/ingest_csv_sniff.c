@@ -148,9 +148,21 @@ typedef struct header_view {
     uint32_t fields; /* of the first record */
     uint32_t named;  /* not empty */
     uint32_t typed;  /* look like values */
+    uint32_t years;  /* of these: years in a row, which head columns of figures */
     uint32_t below;  /* text above a column of values: names */
-    bool other_records;
 } header_view;
+
+/* A year, and the one after or before the year before it. */
+static bool follows_year(lh_str text, int64_t *year)
+{
+    enum { YEAR_MIN = 1900, YEAR_MAX = 2100 };
+    int64_t value;
+    if (!lh_cell_bigint(text, &value) || value < YEAR_MIN || value > YEAR_MAX)
+        return false;
+    bool follows = *year == 0 || value == *year + 1 || value == *year - 1;
+    *year = value;
+    return follows;
+}
 
 static lh_rc view_header(lh_ctx *cx, const lh_csv_layout *layout, lh_str sample, lh_csv_end end,
                          header_view *ret_view)
@@ -178,15 +190,16 @@ static lh_rc view_header(lh_ctx *cx, const lh_csv_layout *layout, lh_str sample,
             guesses[i].mask &= lh_cell_mask(text);
             guesses[i].has_value = true;
         }
-        view.other_records |= !lh_csv_blank(&record);
     }
     view.fields = first.count;
+    int64_t year = 0;
     for (uint32_t i = 0; i < first.count; i++) {
         lh_str text = {first.fields[i].ptr, first.fields[i].len};
         bool typed = lh_cell_mask(text) != LH_TYPE_MASK_NONE;
         bool named = lh_str_trim(text).len > 0;
         view.named += named;
         view.typed += typed;
+        view.years += typed && follows_year(text, &year);
         view.below += named && !typed && !lh_cell_null_spelling(text) &&
                       lh_column_guess_type(guesses[i]) != LH_CELL_VARCHAR;
     }
@@ -197,7 +210,9 @@ static lh_rc view_header(lh_ctx *cx, const lh_csv_layout *layout, lh_str sample,
 static bool is_header(const header_view *view)
 {
     if (view->below > 0)
-        return true; /* a word above numbers; the years beside it are names as well */
+        return true; /* a word above numbers; the figures beside it are names as well */
+    if (view->years >= 2 && view->years == view->typed && view->named > view->typed)
+        return true;
     return view->typed == 0 && view->named > 0 && view->named * HEADER_NAMED_SHARE >= view->fields;
 }
 
