@@ -50,6 +50,10 @@ LH_WARN_UNUSED lh_rc lhi_list_fd(lh_ctx *cx, int fd, lhi_list what, lh_dir_entry
                                  size_t *ret_count);
 int64_t lhi_mtime_us(const struct stat *st);
 
+/* From now on as on a kernel without openat2; for the tests of that road. */
+struct lh_root;
+void lhi_root_forget_openat2(struct lh_root *root);
+
 /* A wait slice: cancel flags have no descriptor to poll, so waits look at them this often. */
 enum { LHI_WAIT_SLICE_MS = 50 };
 /* poll for events until cx's deadline or cancel. */

@@ -72,40 +72,45 @@ lh_root *lh_root_close(lh_root *root)
     return NULL;
 }
 
-/* Component by component, each with O_NOFOLLOW. Descriptor or -errno. */
+/* One name below a folder, never "..", never through a link. Descriptor or -errno; ELOOP for a
+ * link, which the kernel calls ENOTDIR when a folder was asked for. */
+static int open_step(int at, const char *name, int flags)
+{
+    struct stat st;
+    if (strcmp(name, "..") == 0)
+        return -EXDEV;
+    int fd = openat(at, name, flags | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0)
+        return fd;
+    int number = errno;
+    if (number == ENOTDIR && fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISLNK(st.st_mode))
+        number = ELOOP;
+    return -number;
+}
+
+/* Component by component. Descriptor or -errno. */
 static int open_walk(int dir, const char *relative, int flags)
 {
     int at = fcntl(dir, F_DUPFD_CLOEXEC, 0);
-    const char *rest = relative;
-    while (at >= 0) {
-        const char *slash = strchr(rest, '/');
-        if (slash == NULL)
-            break;
+    if (at < 0)
+        return -errno;
+    for (const char *rest = relative;;) {
         char name[256];
-        size_t len = (size_t)(slash - rest);
-        int next = -1;
-        errno = ENAMETOOLONG;
+        size_t len = strcspn(rest, "/");
+        int last = rest[len] == '\0';
+        int next = -ENAMETOOLONG;
         if (len < sizeof(name)) {
             memcpy(name, rest, len);
             name[len] = '\0';
-            next = strcmp(name, "..") == 0
-                       ? (errno = EXDEV, -1)
-                       : openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            next = open_step(at, name, last ? flags : O_RDONLY | O_DIRECTORY);
         }
-        int number = errno;
         (void)close(at);
-        if (next < 0)
-            return -number;
+        if (next < 0 || last)
+            return next;
         at = next;
-        rest = slash + 1;
+        rest += len + 1;
     }
-    if (at < 0)
-        return -errno;
-    int fd = strcmp(rest, "..") == 0 ? (errno = EXDEV, -1)
-                                     : openat(at, rest, flags | O_NOFOLLOW | O_CLOEXEC);
-    int number = errno;
-    (void)close(at);
-    return fd >= 0 ? fd : -number;
 }
 
 /* Descriptor or -errno. EAGAIN: a rename elsewhere raced with the check of RESOLVE_BENEATH. */
@@ -124,6 +129,11 @@ static int open_beneath(lh_root *root, const char *relative, int flags)
             return -errno;
     }
     return open_walk(root->dir, relative, flags);
+}
+
+void lhi_root_forget_openat2(lh_root *root)
+{
+    atomic_store(&root->no_openat2, 1);
 }
 
 /* ENOTDIR from O_NOFOLLOW|O_DIRECTORY on a link and EXDEV from RESOLVE_BENEATH mean what ELOOP
