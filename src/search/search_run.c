@@ -276,10 +276,12 @@ static lh_rc make_hits(lh_ctx *cx, search_run *r, const lh_vector_hit *found, ui
     for (uint32_t i = 0; i < count; i++) {
         lh_chunk_row row;
         LH_TRY(lh_chunk_store_get(cx, &r->generation->chunks, found[i].row, &row));
-        hits[i] = (lh_search_hit){.id = lh_ctx_dup(cx, row.id),
-                                  .chunk_no = row.chunk_no,
-                                  .score = (double)found[i].score,
-                                  .text = text_visible ? lh_ctx_dup(cx, row.text) : LH_STR_NONE};
+        hits[i] =
+            (lh_search_hit){.id = lh_ctx_dup(cx, row.id),
+                            .chunk_no = row.chunk_no,
+                            .score = (double)found[i].score,
+                            .text = text_visible ? lh_ctx_dup(cx, row.text) : LH_STR_NONE,
+                            .columns = r->request->columns.count == 0 ? LH_S("{}") : LH_STR_NONE};
         if (!hits[i].id.ptr)
             return cx->err.rc;
     }

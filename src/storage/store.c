@@ -79,14 +79,24 @@ lh_rc lhi_store_say(lh_ctx *cx, lh_rc rc)
     return lh_err_hint(cx, "The server's user has no right to do this in the data folder.");
 }
 
+/* New objects pass through the staging folder. */
+static lh_rc check_writable(lh_ctx *cx, const lh_store *store)
+{
+    if (LH_LIKELY(store->staging.len > 0))
+        return LH_OK;
+    return lh_fail(cx, LH_E_UNAVAILABLE, "the store was opened without a staging folder");
+}
+
 lh_rc lh_store_put(lh_ctx *cx, lh_store *store, lh_str key, lh_str bytes)
 {
+    LH_TRY(check_writable(cx, store));
     LH_TRY(lh_store_check_key(cx, key));
     return lhi_store_say(cx, store->backend->put(cx, store->self, key, bytes, LHI_STORE_REPLACE));
 }
 
 lh_rc lh_store_put_if_absent(lh_ctx *cx, lh_store *store, lh_str key, lh_str bytes)
 {
+    LH_TRY(check_writable(cx, store));
     LH_TRY(lh_store_check_key(cx, key));
     return lhi_store_say(cx, store->backend->put(cx, store->self, key, bytes, LHI_STORE_IF_ABSENT));
 }
@@ -190,6 +200,10 @@ static lh_rc set_mark(lh_ctx *cx, lh_store *store)
 
 static lh_rc fill(lh_ctx *cx, lh_store *store, lh_str root, lh_str staging_dir)
 {
+    if (staging_dir.len == 0) { /* leaves no trace: nothing is made, emptied or marked */
+        LH_TRY(heap_dup(cx, root, &store->root));
+        return heap_dup(cx, staging_dir, &store->staging);
+    }
     LH_TRY(lh_dir_make(cx, root));
     LH_TRY(lh_dir_make(cx, staging_dir));
     LH_TRY(heap_dup(cx, root, &store->root));

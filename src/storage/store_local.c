@@ -243,7 +243,8 @@ lh_rc lh_store_open_local(lh_ctx *cx, lh_str root, lh_str staging_dir, lh_store 
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory for a store");
     store->self = self;
     self->root = store->root;
-    LH_TRY(lhi_store_say(cx, lh_root_open(cx, store->root, store->staging, &self->files)));
+    lh_str temp_dir = store->staging.len > 0 ? store->staging : store->root;
+    LH_TRY(lhi_store_say(cx, lh_root_open(cx, store->root, temp_dir, &self->files)));
     /* A run that was cut off may have left objects that are seen but not durable; whoever reads
      * them now builds on them. */
     if (store->unclean)
