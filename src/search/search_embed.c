@@ -11,6 +11,7 @@
 #define PART_CHUNKS       4096u
 #define EMBED_BATCH       64u
 #define PART_BYTES_MAX    (256u * 1024u * 1024u)
+#define FRAME_BYTES       (1u << 20)
 #define BATCH_ARENA_BYTES (128u * 1024u * 1024u)
 #define BATCH_TIMEOUT_US  (120 * 1000000ll)
 
@@ -27,7 +28,9 @@ typedef struct embed_run {
     lh_ctx batch; /* texts of rows whose chunks wait */
     pending waiting[EMBED_BATCH];
     size_t waiting_count;
-    lh_buf rows; /* chunk rows of the part that grows */
+    lh_buf rows;                               /* chunk rows of the part that grows */
+    size_t cuts[PART_BYTES_MAX / FRAME_BYTES]; /* ends of frames in rows, each between two rows */
+    size_t cuts_count;
     uint64_t part_chunks;
     uint64_t rows_seen; /* source rows whose chunks are in rows, waiting or parts */
     lh_index_part *parts;
@@ -66,13 +69,16 @@ static lh_rc spool(lh_ctx *cx, embed_run *r, lh_staged *staged)
 
 /* ---- parts ---- */
 
-static lh_rc send_rows(lh_ctx *cx, lh_lease *lease, lh_str rows)
+/* Frames end with whole rows (worker/messages.h): at the cuts that were noted while the part grew. */
+static lh_rc send_rows(lh_ctx *cx, embed_run *r, lh_lease *lease)
 {
-    /* Frames may cut a row: the worker reads them as one stream. */
-    while (rows.len > 0) {
-        lh_str piece = lh_str_sub(rows, 0, LH_FRAME_BYTES_MAX / 2);
-        LH_TRY(lh_lease_write(cx, lease, LH_FRAME_DATA, piece));
-        rows = lh_str_from_offset(rows, piece.len);
+    lh_str rows = lh_buf_str(&r->rows);
+    size_t begin = 0;
+    for (size_t i = 0; i <= r->cuts_count; i++) {
+        size_t end = i < r->cuts_count ? r->cuts[i] : rows.len;
+        if (end > begin)
+            LH_TRY(lh_lease_write(cx, lease, LH_FRAME_DATA, lh_str_sub(rows, begin, end - begin)));
+        begin = end;
     }
     return lh_lease_write(cx, lease, LH_FRAME_DATA, LH_STR_NONE);
 }
@@ -92,7 +98,7 @@ static lh_rc write_part(lh_ctx *cx, embed_run *r, lh_ingest_done *ret_done)
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
     LH_TRY(lh_pool_lease(cx, r->search->parts.pool, LH_WORKER_INGEST, LH_S("ingest"), &lease));
     LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&json), NULL, 0));
-    LH_TRY(send_rows(cx, lease, lh_buf_str(&r->rows)));
+    LH_TRY(send_rows(cx, r, lease));
     for (;;) {
         lh_frame frame;
         LH_TRY(lh_lease_read(cx, lease, &frame));
@@ -142,6 +148,7 @@ static lh_rc end_part(lh_ctx *cx, embed_run *r)
     r->plan->rows_done = r->rows_seen;
     r->plan->chunks_done += r->part_chunks;
     lh_buf_truncate(&r->rows, 0);
+    r->cuts_count = 0;
     r->part_chunks = 0;
     return save_plan(cx, r);
 }
@@ -183,8 +190,12 @@ static lh_rc embed_waiting(lh_ctx *cx, embed_run *r)
         cx->err = r->batch.err;
         return rc;
     }
-    for (size_t i = 0; i < r->waiting_count; i++)
+    for (size_t i = 0; i < r->waiting_count; i++) {
         LH_TRY(add_row(cx, &r->rows, &r->waiting[i], vectors + i * dimensions, dimensions));
+        size_t last = r->cuts_count > 0 ? r->cuts[r->cuts_count - 1] : 0;
+        if (r->rows.len - last >= FRAME_BYTES)
+            r->cuts[r->cuts_count++] = r->rows.len;
+    }
     r->part_chunks += r->waiting_count;
     r->waiting_count = 0;
     return LH_OK;

@@ -162,7 +162,7 @@ typedef struct lh_ingest_done {
     lh_list oddities; /* lh_pair_i64: code -> count (long_row, short_row, bad_utf8, ...) */
 } lh_ingest_done;
 
-/* Chunk rows in DATA frames, one after another, little-endian:
+/* Chunk rows in DATA frames, one after another, little-endian; a frame to the worker ends with a whole row:
  *   u32 doc_id bytes, doc_id, u32 chunk_no, u32 text bytes, text, u64 content_hash, u32 dimensions, f32[dimensions] */
 
 /* ======== embed ======== TASK: texts follow as DATA frames (u32 bytes, text; repeated), closed by an empty DATA. */
