@@ -21,3 +21,11 @@ if [ -t 1 ]; then # on a terminal the progress line is worth having
 else
     ninja -C "$dir" -j "$jobs" --quiet "$target" 2>&1 | sed '/^ninja: no work to do/d; /^-- /d'
 fi
+
+# The embedding model in the form the program maps: made once, and again when this program does not read what is there.
+model=deps/model/all-MiniLM-L6-v2
+if [ -x "$dir/bin/lakehouse" ] && [ -f "$model/model.safetensors" ] &&
+    ! "$dir/bin/lakehouse" embed --model "$model.lhm" --format ndjson </dev/null >/dev/null 2>&1; then
+    printf 'build: packing the embedding model\n'
+    "$dir/bin/lakehouse" embed --pack "$model" "$model.lhm" 2>/dev/null
+fi

@@ -6,7 +6,7 @@
 
 lh_str lh_model_path(lh_ctx *cx)
 {
-    static const char *const places[] = {"../share/lakehouse/all-MiniLM-L6-v2.lhm",
+    static const char *const places[] = {"../share/lakehouse/model/all-MiniLM-L6-v2.lhm",
                                          "../../../deps/model/all-MiniLM-L6-v2.lhm"};
     lh_str dir;
     if (lh_program_dir(cx, &dir) != LH_OK) {
