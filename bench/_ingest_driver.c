@@ -1,7 +1,7 @@
-/* ingest_driver.c - the ingest program's core without server, frames and sandbox: one file in, one JSON line out.
+/* _ingest_driver.c - the ingest program's core without server, frames and sandbox: one file in, one JSON line out.
  * links: programs
  *
- *     ingest_driver FILE OUT_PREFIX SPILL_DIR [threads [memory_mib [key [base_sql]]]]
+ *     _ingest_driver FILE OUT_PREFIX SPILL_DIR [threads [memory_mib [key [base_sql]]]]
  *
  * For bench/ingest_csv and for looking into a file's fate by hand. Paths are absolute. */
 #include "worker/programs/ingest_file.h"
@@ -46,7 +46,7 @@ static lh_rc run(lh_ctx *cx, int argc, char **argv, lh_ingest_done *ret_done)
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fprintf(stderr, "usage: ingest_driver FILE OUT_PREFIX SPILL_DIR [threads [memory_mib [key "
+        fprintf(stderr, "usage: _ingest_driver FILE OUT_PREFIX SPILL_DIR [threads [memory_mib [key "
                         "[base_sql]]]]\n");
         return 2;
     }
