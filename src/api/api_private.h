@@ -40,6 +40,9 @@ typedef struct lhi_list_reply {
 LH_WARN_UNUSED lh_rc lhi_page(lh_ctx *cx, const lh_request *rq, int64_t *ret_limit,
                               lh_str *ret_after);
 
+/* A type as a client writes it, in the spelling that is stored. LH_E_BAD_VALUE at columns[column].type. */
+LH_WARN_UNUSED lh_rc lhi_column_type(lh_ctx *cx, lh_str text, size_t column, lh_str *ret_type);
+
 /* Tables of the resources, in the order of the docs. */
 extern const lh_route lh_health_routes[], lh_ingest_routes[], lh_jobs_routes[], lh_query_routes[],
     lh_catalog_routes[], lh_vectors_routes[], lh_journal_routes[];

@@ -326,9 +326,9 @@ static lh_rc build_create(lh_ctx *cx, const lh_manifest *parent, lh_manifest *ne
         return cx->err.rc;
     lh_pii_hints none = {0, 0, 0};
     for (size_t i = 0; i < request->columns.count; i++) {
-        columns[i] = (lh_column){
-            .name = from[i].name, .type = from[i].type, .description = from[i].description};
-        LH_TRY(lh_pii_detect(cx, from[i].name, from[i].type, &none, &columns[i].pii));
+        columns[i] = (lh_column){.name = from[i].name, .description = from[i].description};
+        LH_TRY(lhi_column_type(cx, from[i].type, i, &columns[i].type));
+        LH_TRY(lh_pii_detect(cx, from[i].name, columns[i].type, &none, &columns[i].pii));
     }
     int32_t schema_id;
     LH_TRY(lh_manifest_evolve(cx, next, columns, request->columns.count, &schema_id));

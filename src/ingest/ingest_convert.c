@@ -32,8 +32,7 @@ static lh_rc on_progress(lh_ctx *cx, lh_job *job, lh_str payload, const char **p
     lh_progress_message p;
     LH_TRY(lh_record_parse(cx, &lh_progress_record, payload, &p));
     /* Phases of the worker are a small fixed set; the job wants static text. */
-    static const char *const phases[] = {"unpacking", "scanning", "converting",
-                                         "merging",   "checking", NULL};
+    static const char *const phases[] = {"unpack", "scan", "write", "merge", "verify", NULL};
     for (size_t i = 0; phases[i]; i++) {
         if (lh_str_eq(p.phase, lh_str_from(phases[i])) && *phase != phases[i]) {
             *phase = phases[i];

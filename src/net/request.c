@@ -83,6 +83,7 @@ static void wipe(lh_request *rq)
     rq->body.len = 0;
     lhi_reply_reset(rq);
     lhi_parser_reset(&rq->parser);
+    rq->parser.cx = &rq->cx; /* a streamed body had lent it to the loop's */
     lh_arena_reset(rq->cx.arena);
     rq->conn = NULL;
     rq->endpoint = NULL;

@@ -177,6 +177,37 @@ static const lh_column *visible(const search_run *r, lh_str name)
     return NULL;
 }
 
+static lh_rc no_column(lh_ctx *cx, const search_run *r, lh_str name, size_t place)
+{
+    lh_str near = LH_STR_NONE;
+    uint32_t best = 4;
+    for (size_t i = 0; i < r->grant.columns_count; i++) {
+        uint32_t distance = lh_str_distance(name, r->grant.columns[i]->name, best);
+        if (distance < best) {
+            best = distance;
+            near = r->grant.columns[i]->name;
+        }
+    }
+    LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the dataset has no column '%.*s'",
+                      LH_STR_ARG(lh_str_sub(name, 0, lh_utf8_cut(name, 200)))));
+    LH_IGNORE(lh_err_field(cx, "columns[%zu]", place));
+    if (near.len > 0)
+        return lh_err_hint(cx, "Did you mean '%.*s'?", LH_STR_ARG(near));
+    return lh_err_hint(cx, "GET /catalog/datasets/by-name/%.*s lists its columns",
+                       LH_STR_ARG(r->generation->meta.source));
+}
+
+/* Before the search, so that a request which cannot be answered costs nothing. */
+static lh_rc check_columns(lh_ctx *cx, const search_run *r)
+{
+    const lh_str *names = r->request->columns.items;
+    for (size_t i = 0; i < r->request->columns.count; i++) {
+        if (!visible(r, names[i]))
+            return no_column(cx, r, names[i], i);
+    }
+    return LH_OK;
+}
+
 static lh_rc columns_sql(lh_ctx *cx, search_run *r, const lh_search_hit *hits, size_t count,
                          lh_str *ret_sql)
 {
@@ -187,11 +218,6 @@ static lh_rc columns_sql(lh_ctx *cx, search_run *r, const lh_search_hit *hits, s
     lh_str id = lh_sql_ident(cx, meta->id_column);
     LH_TRY(lh_buf_printf(cx, &sql, "SELECT CAST(%.*s AS VARCHAR)", LH_STR_ARG(id)));
     for (size_t i = 0; i < r->request->columns.count; i++) {
-        if (!visible(r, names[i])) {
-            LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the dataset has no column '%.*s'",
-                              LH_STR_ARG(names[i])));
-            return lh_err_field(cx, "columns[%zu]", i);
-        }
         LH_TRY(lh_buf_printf(cx, &sql, ", %.*s", LH_STR_ARG(lh_sql_ident(cx, names[i]))));
     }
     LH_TRY(lh_buf_printf(cx, &sql, " FROM %.*s WHERE CAST(%.*s AS VARCHAR) IN (",
@@ -293,6 +319,7 @@ static lh_rc run_on_generation(lh_ctx *cx, search_run *r, lh_search_result *ret_
     const lh_index_meta *meta = &r->generation->meta;
     LH_TRY(lh_catalog_get(cx, r->search->parts.catalog, meta->source, 0, 0, &r->snapshot));
     LH_TRY(lh_policy_grant(cx, r->search->parts.policy, cx->principal, r->snapshot, &r->grant));
+    LH_TRY(check_columns(cx, r));
     float *vector = LH_NEW_ARRAY(cx, float, meta->dimensions);
     lh_vector_hit *found = LH_NEW_ARRAY(cx, lh_vector_hit, r->request->k);
     lh_search_hit *hits = LH_NEW_ARRAY(cx, lh_search_hit, r->request->k);
