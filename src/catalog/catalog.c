@@ -1,7 +1,8 @@
 /* catalog.c - names to current versions: open, close, find, get, list, near names, subscribers.
  *
- * One sorted array of pointers under one lock. The lock is held for a binary search and a counter, never during I/O, so
- * readers do not wait for writers; entries are never freed while the catalog is open, so a pointer outlives the lock. */
+ * One sorted array of pointers under one lock. The lock is held for a binary search and a
+ * counter, never during I/O, so readers do not wait for writers; entries are never freed while
+ * the catalog is open, so a pointer outlives the lock. */
 #include "base/log.h"
 #include "base/metric.h"
 #include "catalog/catalog_private.h"
@@ -37,7 +38,8 @@ static void free_entry(lhi_entry *entry)
     lh_free(entry);
 }
 
-/* Without it the next start looks into the journal for each dataset that changed since the last note. */
+/* Without it the next start looks into the journal for each dataset that changed since the last
+ * note. */
 static void save_note(lh_catalog *catalog)
 {
     LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(0);

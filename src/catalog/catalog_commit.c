@@ -1,10 +1,11 @@
 /* catalog_commit.c - makes the next version: build, put if absent, publish, journal.
  *
- * Of several writers one puts commit N+1; the others are told that it exists, load it and build anew on top of it. Nothing
- * else is needed for correctness; the lock per dataset only spares threads of this process the lost work.
+ * Of several writers one puts commit N+1; the others are told that it exists, load it and build
+ * anew on top of it. Nothing else is needed for correctness; the lock per dataset only spares
+ * threads of this process the lost work.
  *
- * A put that fails may have happened (the answer was lost, or the folder's fsync failed). Such an error goes to the caller
- * as it is, but readers see from then on what a restart would see. */
+ * A put that fails may have happened (the answer was lost, or the folder's fsync failed). Such
+ * an error goes to the caller as it is, but readers see from then on what a restart would see. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/hash.h"
@@ -34,7 +35,8 @@ static lh_rc random_hex(lh_ctx *cx, const char *prefix, lh_str *ret)
     return LH_OK;
 }
 
-/* The columns of the current schema are copied, because builds may describe or classify them in place. */
+/* The columns of the current schema are copied, because builds may describe or classify them in
+ * place. */
 static lh_rc copy_schemas(lh_ctx *cx, lh_manifest *next)
 {
     lh_schema *schemas = LH_NEW_ARRAY(cx, lh_schema, next->schemas.count + 1);
@@ -125,7 +127,8 @@ static lh_rc put_manifest(lh_ctx *cx, const commit_run *run, const lh_snapshot *
     return LH_OK;
 }
 
-/* LH_E_ALREADY_EXISTS from the store may be the echo of our own put, repeated below us after a lost answer. */
+/* LH_E_ALREADY_EXISTS from the store may be the echo of our own put, repeated below us after a
+ * lost answer. */
 static lh_rc is_ours(lh_ctx *cx, const commit_run *run, const lh_snapshot *made, int *ret_ours)
 {
     LH_CLEANUP(lh_snapshot_unref) lh_snapshot *stored = NULL;
@@ -161,7 +164,8 @@ static lh_rc take_parent(lh_ctx *cx, commit_run *run, lh_snapshot **ret_parent)
     return LH_OK;
 }
 
-/* A build may refuse with LH_E_CONFLICT as well, so run->lost_race says whether trying again makes sense. */
+/* A build may refuse with LH_E_CONFLICT as well, so run->lost_race says whether trying again
+ * makes sense. */
 static lh_rc attempt(lh_ctx *cx, commit_run *run, lh_snapshot **ret_made)
 {
     LH_CLEANUP(lh_snapshot_unref) lh_snapshot *parent = NULL;
@@ -218,7 +222,8 @@ static void pause_before_retry(const lh_ctx *cx, uint64_t random, int tries)
     lh_mutex_done(&mutex);
 }
 
-/* The commit is made, so this can no longer fail it: what is missing in the journal comes before the next commit. */
+/* The commit is made, so this can no longer fail it: what is missing in the journal comes before
+ * the next commit. */
 static void journal_events(lh_ctx *cx, lh_catalog *catalog, const lh_manifest *m)
 {
     if (lhi_events_complete(cx, catalog, m) == LH_OK)

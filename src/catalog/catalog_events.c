@@ -1,12 +1,14 @@
 /* catalog_events.c - the events of a commit reach the journal, each exactly once.
  *
- * The manifest is the commit and carries its events with ids that never change, so the journal can be completed from it at
- * any time. Before version N+1 is put, the events of N are made sure of; so only the newest version of a dataset can be
- * behind, and a start looks at no other. Whoever completes a version looks for its first event (they are appended together)
- * and appends while holding a lock that all catalogs of this process share.
+ * The manifest is the commit and carries its events with ids that never change, so the journal
+ * can be completed from it at any time. Before version N+1 is put, the events of N are made sure
+ * of; so only the newest version of a dataset can be behind, and a start looks at no other.
+ * Whoever completes a version looks for its first event (they are appended together) and appends
+ * while holding a lock that all catalogs of this process share.
  *
- * A note in the store says up to which version the journal is known to be complete, so that a start after a clean stop
- * looks at nothing. It may be behind or absent, which costs time, and it is never ahead. */
+ * A note in the store says up to which version the journal is known to be complete, so that a
+ * start after a clean stop looks at nothing. It may be behind or absent, which costs time, and
+ * it is never ahead. */
 #include "base/buf.h"
 #include "base/fault.h"
 #include "base/hash.h"

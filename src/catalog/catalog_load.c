@@ -1,7 +1,9 @@
-/* catalog_load.c - from the store into memory: rebuild at start, newer versions of other writers, time travel.
+/* catalog_load.c - from the store into memory: rebuild at start, newer versions of other
+ * writers, time travel.
  *
- * The store is the truth and memory only a view of it. A damaged newest manifest is never replaced by an older one in
- * silence: that would take back acknowledged rows. The dataset is listed as damaged and the others go on. */
+ * The store is the truth and memory only a view of it. A damaged newest manifest is never
+ * replaced by an older one in silence: that would take back acknowledged rows. The dataset is
+ * listed as damaged and the others go on. */
 #include "base/log.h"
 #include "catalog/catalog_private.h"
 
@@ -42,8 +44,9 @@ static lh_rc load_newest(lh_ctx *cx, lh_catalog *catalog, lh_str name, uint64_t 
     return lhi_catalog_publish(cx, catalog, snapshot);
 }
 
-/* What a crash cut off from the journal is completed now, so that histories are whole from the first request on. When
- * the journal cannot be written now (disk full), reading must work all the same; the next commit tries again. */
+/* What a crash cut off from the journal is completed now, so that histories are whole from the
+ * first request on. When the journal cannot be written now (disk full), reading must work all
+ * the same; the next commit tries again. */
 static lh_rc complete_journal(lh_ctx *cx, lh_catalog *catalog)
 {
     LH_TRY(lhi_journaled_load(cx, catalog));
@@ -191,7 +194,8 @@ static lh_rc get_old(lh_ctx *cx, lh_catalog *catalog, lh_str name, uint64_t comm
     return LH_OK;
 }
 
-/* committed_at rises with the commits (the commit sees to it), so halving finds the newest not after as_of_us. */
+/* committed_at rises with the commits (the commit sees to it), so halving finds the newest not
+ * after as_of_us. */
 static lh_rc get_as_of(lh_ctx *cx, lh_catalog *catalog, lh_str name, int64_t as_of_us,
                        lh_snapshot **ret_snapshot)
 {

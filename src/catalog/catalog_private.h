@@ -4,7 +4,8 @@
  * Threads: said at each member: which lock guards it.
  * Limits:  LHI_OLD_SNAPSHOTS versions of time travel are kept in memory.
  * Formats: none of its own.
- * Why:     one lock for names and current versions, held for pointers only, so that readers never wait for writers. */
+ * Why:     one lock for names and current versions, held for pointers only, so that readers
+ *          never wait for writers. */
 #ifndef LH_CATALOG_PRIVATE_H
 #define LH_CATALOG_PRIVATE_H
 
@@ -24,7 +25,8 @@ struct lh_snapshot {
     lh_manifest manifest;
 };
 
-/* One dataset. Never freed before the catalog is closed, so a pointer to it stays good without a lock. */
+/* One dataset. Never freed before the catalog is closed, so a pointer to it stays good without a
+ * lock. */
 typedef struct lhi_entry {
     lh_str name;            /* owned */
     lh_snapshot *current;   /* catalog->lock; NULL when damaged */
@@ -55,8 +57,7 @@ struct lh_catalog {
     uint64_t tick;
     lhi_subscriber subscribers[LHI_SUBSCRIBERS_MAX];
     size_t subscribers_count;
-    lh_mutex stripes
-        [LHI_STRIPES]; /* writers of one dataset in this process queue here: saves work, is not needed */
+    lh_mutex stripes[LHI_STRIPES]; /* writers of one dataset queue here: saves work only */
 };
 
 /* Letters of any case are equal, bytes decide among equals. */
@@ -70,7 +71,8 @@ LH_WARN_UNUSED lh_rc lhi_catalog_add(lh_ctx *cx, lh_catalog *catalog, lh_str nam
 LH_WARN_UNUSED lh_rc lhi_catalog_publish(lh_ctx *cx, lh_catalog *catalog, lh_snapshot *snapshot);
 
 /* snapshot.c */
-/* Parses json (copied) into an arena of its own; it must be version `commit` of `name`. LH_E_CORRUPT. */
+/* Parses json (copied) into an arena of its own; it must be version `commit` of `name`.
+ * LH_E_CORRUPT. */
 LH_WARN_UNUSED lh_rc lhi_snapshot_new(lh_ctx *cx, lh_str json, lh_str name, uint64_t commit,
                                       lh_snapshot **ret_snapshot);
 /* Reads the manifest from the store. LH_E_NOT_FOUND, LH_E_CORRUPT with the key in the message. */
@@ -88,7 +90,8 @@ LH_WARN_UNUSED lh_rc lhi_events_assign(lh_ctx *cx, lh_catalog *catalog, lh_manif
 /* The events of this version are in the journal when it returns LH_OK; each exactly once. */
 LH_WARN_UNUSED lh_rc lhi_events_complete(lh_ctx *cx, lh_catalog *catalog,
                                          const lh_manifest *manifest);
-/* The note of what is known to be in the journal: read after the entries are there, written at close. */
+/* The note of what is known to be in the journal: read after the entries are there, written at
+ * close. */
 LH_WARN_UNUSED lh_rc lhi_journaled_load(lh_ctx *cx, lh_catalog *catalog);
 LH_WARN_UNUSED lh_rc lhi_journaled_save(lh_ctx *cx, lh_catalog *catalog);
 
@@ -97,7 +100,8 @@ LH_WARN_UNUSED lh_rc lhi_manifest_check(lh_ctx *cx, const lh_manifest *manifest)
 /* manifest_edit.c: sums, fingerprint, sequences and unused schemas, after a build. */
 LH_WARN_UNUSED lh_rc lhi_manifest_finish(lh_ctx *cx, lh_manifest *next);
 
-/* dataset_name.c: lower-case ASCII letters and digits for one code point ("ä" is "ae", "É" is "e"); 0 when it has none. */
+/* dataset_name.c: lower-case ASCII letters and digits for one code point ("ä" is "ae", "É" is
+ * "e"); 0 when it has none. */
 size_t lhi_latin_fold(uint32_t code_point, char out[2]);
 
 #endif

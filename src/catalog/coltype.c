@@ -1,12 +1,12 @@
 /* coltype.c - reads and writes DuckDB's type texts.
  *
- *   type  = core { "[" [ digits ] "]" }
- *   core  = DECIMAL "(" p "," s ")" | STRUCT "(" fields ")" | UNION "(" fields ")" | MAP "(" type "," type ")"
+ * type  = core { "[" [ digits ] "]" } core  = DECIMAL "(" p "," s ")" | STRUCT "(" fields ")" |
+ * UNION "(" fields ")" | MAP "(" type "," type ")"
  *         | ENUM "(" labels ")" | word { word }
  *   field = name type;  name = word or "quoted ""name"""
  *
- * Recursive descent with a depth; plain words are letters, digits and underscores only, which is what makes them safe to
- * write into SQL again. */
+ * Recursive descent with a depth; plain words are letters, digits and underscores only, which is
+ * what makes them safe to write into SQL again. */
 #include "catalog/coltype.h"
 
 #include "base/buf.h"

@@ -1,11 +1,13 @@
-/* catalog/coltype.h - types of columns: read from DuckDB's spelling, written back safely, and what fits into what.
+/* catalog/coltype.h - types of columns: read from DuckDB's spelling, written back safely, and
+ * what fits into what.
  *
  * Owns:    parsed types live in the arena of the context.
  * Threads: pure functions.
  * Limits:  LH_COLTYPE_DEPTH_MAX levels of nesting, LH_COLTYPE_PARTS_MAX parts of one type.
  * Formats: DuckDB's type text. Words that this version does not know stay as they are.
- * Why:     type texts come out of files that others wrote and go into SQL, so they are never pasted: they are parsed and
- *          written anew. One table says which types widen into which. */
+ * Why:     type texts come out of files that others wrote and go into SQL, so they are never
+ *          pasted: they are parsed and written anew. One table says which types widen into
+ *          which. */
 #ifndef LH_CATALOG_COLTYPE_H
 #define LH_CATALOG_COLTYPE_H
 
@@ -49,7 +51,8 @@ typedef enum lh_coltype_fit {
 LH_WARN_UNUSED lh_rc lh_coltype_common(lh_ctx *cx, lh_str a, lh_str b, lh_str *ret_type,
                                        lh_coltype_fit *ret_fit);
 
-/* Paths of the parts that get permanent ids, outer before inner, as lh_nested_id.path wants them. */
+/* Paths of the parts that get permanent ids, outer before inner, as lh_nested_id.path wants
+ * them. */
 LH_WARN_UNUSED lh_rc lh_coltype_paths(lh_ctx *cx, lh_str text, lh_str_list *ret_paths);
 
 #endif

@@ -1,8 +1,10 @@
-/* coltype_common.c - the least type that holds the values of two: a table for plain types, rules for nested ones.
+/* coltype_common.c - the least type that holds the values of two: a table for plain types, rules
+ * for nested ones.
  *
- * Widening is exact or it is text. Iceberg's promotions (int to long, float to double, a wider decimal of equal scale) are
- * among them; so are a few more that lose nothing (32-bit integers in DOUBLE, DATE in TIMESTAMP). BIGINT and DOUBLE have no
- * common number: beyond 2^53 one of them would change. */
+ * Widening is exact or it is text. Iceberg's promotions (int to long, float to double, a wider
+ * decimal of equal scale) are among them; so are a few more that lose nothing (32-bit integers
+ * in DOUBLE, DATE in TIMESTAMP). BIGINT and DOUBLE have no common number: beyond 2^53 one of
+ * them would change. */
 #include "catalog/coltype.h"
 
 typedef enum word_class {
@@ -140,7 +142,8 @@ static int same_names(const lh_coltype *a, const lh_coltype *b)
 static lh_rc common(lh_ctx *cx, const lh_coltype *a, const lh_coltype *b, const lh_coltype **ret,
                     lh_coltype_fit *fit);
 
-/* Lists, maps and structs of the same shape: part by part. A part that fits only as text becomes text in its place. */
+/* Lists, maps and structs of the same shape: part by part. A part that fits only as text becomes
+ * text in its place. */
 static lh_rc common_parts(lh_ctx *cx, const lh_coltype *a, const lh_coltype *b,
                           const lh_coltype **ret, lh_coltype_fit *fit)
 {

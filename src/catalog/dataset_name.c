@@ -1,7 +1,8 @@
 /* dataset_name.c - which names datasets may have, and a good one for a file.
  *
- * A name becomes a folder, a part of keys, a path of URLs and an SQL identifier. What is allowed is what is harmless in all
- * four: no separators, no dots at the ends, nothing that starts like a folder of ours. */
+ * A name becomes a folder, a part of keys, a path of URLs and an SQL identifier. What is allowed
+ * is what is harmless in all four: no separators, no dots at the ends, nothing that starts like
+ * a folder of ours. */
 #include "catalog/catalog_private.h"
 
 static int is_name_byte(char c)

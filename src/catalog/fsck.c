@@ -1,8 +1,9 @@
 /* fsck.c - the order of a check, its findings and the table of referenced files.
  *
- * Objects under datasets/ are listed before the manifests are read: a file that a running server publishes meanwhile is not
- * in the list, so it cannot be mistaken for an orphan. One that was published just before and is committed just after would
- * be; that is why a repair wants the store for itself. */
+ * Objects under datasets/ are listed before the manifests are read: a file that a running server
+ * publishes meanwhile is not in the list, so it cannot be mistaken for an orphan. One that was
+ * published just before and is committed just after would be; that is why a repair wants the
+ * store for itself. */
 #include "catalog/fsck_private.h"
 
 #include "base/hash.h"

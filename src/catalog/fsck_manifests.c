@@ -1,4 +1,5 @@
-/* fsck_manifests.c - reads every manifest in order: gaps, links, what must not change, and which files they name. */
+/* fsck_manifests.c - reads every manifest in order: gaps, links, what must not change, and which
+ * files they name. */
 #include "catalog/fsck_private.h"
 
 /* What the manifest before told. */

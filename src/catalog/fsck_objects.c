@@ -1,7 +1,8 @@
-/* fsck_objects.c - reads objects back and compares them with what was said of them when they were written.
+/* fsck_objects.c - reads objects back and compares them with what was said of them when they
+ * were written.
  *
- * Batches of append logs are checked here by their drawn format (storage/append_log.h) and not by the code that writes
- * them, so that a mistake there is seen. */
+ * Batches of append logs are checked here by their drawn format (storage/append_log.h) and not
+ * by the code that writes them, so that a mistake there is seen. */
 #include "base/container.h"
 #include "base/hash.h"
 #include "catalog/fsck_private.h"

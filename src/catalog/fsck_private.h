@@ -4,7 +4,8 @@
  * Threads: one.
  * Limits:  memory grows with the number of distinct data files.
  * Formats: none.
- * Why:     manifests tell what must be there; objects are what is there; this is where both meet. */
+ * Why:     manifests tell what must be there; objects are what is there; this is where both
+ *          meet. */
 #ifndef LH_CATALOG_FSCK_PRIVATE_H
 #define LH_CATALOG_FSCK_PRIVATE_H
 
@@ -36,7 +37,8 @@ LH_WARN_UNUSED lh_rc lhi_fsck_scratch(lhi_fsck_run *run, lhi_fsck_step fn, void 
 
 LH_PRINTF(4, 5)
 void lhi_fsck_found(lhi_fsck_run *run, lh_finding_kind kind, lh_str key, const char *format, ...);
-/* What an object read from the store can be: 1 and a finding when rc says so; 0 when rc must go to the caller. */
+/* What an object read from the store can be: 1 and a finding when rc says so; 0 when rc must go
+ * to the caller. */
 int lhi_fsck_judge(lhi_fsck_run *run, lh_str key, lh_rc rc, const char *message);
 
 const lhi_fsck_ref *lhi_fsck_find(const lhi_fsck_run *run, lh_str key);

@@ -1,7 +1,8 @@
 /* manifest_check.c - what must hold in every manifest, whoever wrote it.
  *
- * Run on each one that is read and on each one before it is written, so that nothing gets stored that could not be loaded.
- * Uniqueness is checked by sorting copies in an arena of its own, so a snapshot keeps no scratch memory. */
+ * Run on each one that is read and on each one before it is written, so that nothing gets stored
+ * that could not be loaded. Uniqueness is checked by sorting copies in an arena of its own, so a
+ * snapshot keeps no scratch memory. */
 #include "base/hash.h"
 #include "base/num.h"
 #include "catalog/catalog_private.h"
@@ -125,8 +126,8 @@ static lh_rc check_file(lh_ctx *scratch, const lh_manifest *m, const lh_data_fil
     return LH_OK;
 }
 
-/* Rows: what deletes take away and what a newer row replaces is known only to whoever wrote them, so the sum is exact for
- * base files and plain appends, and a bound otherwise. */
+/* Rows: what deletes take away and what a newer row replaces is known only to whoever wrote
+ * them, so the sum is exact for base files and plain appends, and a bound otherwise. */
 static lh_rc check_sums(lh_ctx *cx, const lh_manifest *m)
 {
     uint64_t rows = 0, bytes = 0;

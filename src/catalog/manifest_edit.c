@@ -1,7 +1,8 @@
-/* manifest_edit.c - how build functions change a manifest: schemas that keep their field ids, files, events.
+/* manifest_edit.c - how build functions change a manifest: schemas that keep their field ids,
+ * files, events.
  *
- * A manifest under construction shares memory with its immutable parent, so nothing here writes into a list it was given:
- * each change makes a new array in the arena of the context. */
+ * A manifest under construction shares memory with its immutable parent, so nothing here writes
+ * into a list it was given: each change makes a new array in the arena of the context. */
 #include "base/num.h"
 #include "catalog/catalog_private.h"
 #include "catalog/coltype.h"
@@ -26,7 +27,8 @@ static lh_rc new_id(lh_ctx *cx, lh_manifest *next, int32_t *ret_id)
     return LH_OK;
 }
 
-/* Ids of the parts of column->type: those of `before` (may be NULL) where a part of that path was there. */
+/* Ids of the parts of column->type: those of `before` (may be NULL) where a part of that path
+ * was there. */
 static lh_rc give_nested_ids(lh_ctx *cx, lh_manifest *next, lh_column *column,
                              const lh_column *before)
 {
@@ -52,7 +54,8 @@ static lh_rc give_nested_ids(lh_ctx *cx, lh_manifest *next, lh_column *column,
     return LH_OK;
 }
 
-/* A class that was given once stays with the name: losing it must be a decision, not the effect of a new file. */
+/* A class that was given once stays with the name: losing it must be a decision, not the effect
+ * of a new file. */
 static lh_rc join_pii(lh_ctx *cx, const lh_list *before, lh_list *pii)
 {
     const lh_str *old = before->items;
@@ -82,7 +85,8 @@ static lh_rc check_columns(lh_ctx *cx, const lh_column *columns, size_t count)
     return LH_OK;
 }
 
-/* The column of that name, twice in the same list: said here, because the check of the manifest would call it ours. */
+/* The column of that name, twice in the same list: said here, because the check of the manifest
+ * would call it ours. */
 static lh_rc check_unique(lh_ctx *cx, const lh_schema *schema, const lh_column *column,
                           size_t index)
 {
@@ -96,7 +100,8 @@ static lh_rc check_unique(lh_ctx *cx, const lh_schema *schema, const lh_column *
 
 typedef enum keep_rule { KEEP_COMPATIBLE, KEEP_ALWAYS } keep_rule;
 
-/* The given columns with ids: of the current column of the same name (any case) when the rule lets it keep them. */
+/* The given columns with ids: of the current column of the same name (any case) when the rule
+ * lets it keep them. */
 static lh_rc identify(lh_ctx *cx, lh_manifest *next, const lh_schema *given, keep_rule rule,
                       lh_schema *ret)
 {
@@ -156,7 +161,8 @@ static int same_schema(const lh_schema *a, const lh_schema *b)
     return 1;
 }
 
-/* Puts schema into the list: in the place of an equal one (whose pii and descriptions it renews), else at the end. */
+/* Puts schema into the list: in the place of an equal one (whose pii and descriptions it
+ * renews), else at the end. */
 static lh_rc put_schema(lh_ctx *cx, lh_manifest *next, lh_schema *schema)
 {
     lh_list list = {NULL, 0};

@@ -1,7 +1,8 @@
 /* manifest_parse.c - a stored manifest into memory and back.
  *
- * Reading trusts nothing: the seal first, then the records, then old forms are brought up to date, then every invariant.
- * Whatever is wrong is LH_E_CORRUPT, because a put is atomic: a torn manifest cannot be the work of a crash. */
+ * Reading trusts nothing: the seal first, then the records, then old forms are brought up to
+ * date, then every invariant. Whatever is wrong is LH_E_CORRUPT, because a put is atomic: a torn
+ * manifest cannot be the work of a crash. */
 #include "base/hash.h"
 #include "base/num.h"
 #include "catalog/catalog_private.h"
@@ -43,8 +44,9 @@ static lh_rc upgrade_columns(lh_manifest *m, lh_schema *schema)
     return LH_OK;
 }
 
-/* Forms without a version: what later versions store is worked out from the rest. Columns without ids are numbered by
- * their place, which is what a reader of such a file by place would have done. */
+/* Forms without a version: what later versions store is worked out from the rest. Columns
+ * without ids are numbered by their place, which is what a reader of such a file by place would
+ * have done. */
 static lh_rc upgrade(lh_ctx *cx, lh_manifest *m)
 {
     if (m->id.len == 0) {

@@ -1,7 +1,8 @@
 /* manifest_record.c - the tables of a manifest's fields, and looking things up in one.
  *
- * Records are open: a field that a later version adds is skipped. Limits are generous here, because a manifest is our own
- * writing; what comes from clients is limited by the records of the requests. */
+ * Records are open: a field that a later version adds is skipped. Limits are generous here,
+ * because a manifest is our own writing; what comes from clients is limited by the records of
+ * the requests. */
 #include "catalog/manifest.h"
 
 #include "base/hash.h"
@@ -228,7 +229,8 @@ const lh_column *lh_schema_find_id(const lh_schema *schema, int32_t field_id)
     return NULL;
 }
 
-/* Chained, so that ("ab","c") and ("a","bc") differ: each text is hashed with the sum so far as seed and its length. */
+/* Chained, so that ("ab","c") and ("a","bc") differ: each text is hashed with the sum so far as
+ * seed and its length. */
 lh_rc lh_schema_fingerprint(lh_ctx *cx, const lh_schema *schema, lh_str *ret_hex)
 {
     uint64_t sum = schema->columns.count;

@@ -1,7 +1,8 @@
 /* pii.c - which columns hold personal data, by their names and by what their values look like.
  *
- * A name is folded to plain lower-case words ("Straße_Nr", "streetNo", "Téléphone") and a rule is a run of whole words, so
- * "mail" is found in "work_mail" and not in "mailbox". Better one column too many than one too few: a class only marks. */
+ * A name is folded to plain lower-case words ("Straße_Nr", "streetNo", "Téléphone") and a rule
+ * is a run of whole words, so "mail" is found in "work_mail" and not in "mailbox". Better one
+ * column too many than one too few: a class only marks. */
 #include "base/buf.h"
 #include "catalog/catalog_private.h"
 
@@ -32,7 +33,8 @@ typedef enum rule_how {
     NOT /* this run is no hit */
 } rule_how;
 
-/* To add a spelling: a row; words as lhi_latin_fold makes them. English, German, French, Spanish. */
+/* To add a spelling: a row; words as lhi_latin_fold makes them. English, German, French,
+ * Spanish. */
 static const struct pii_rule {
     const char *words;
     uint8_t class;
@@ -248,8 +250,9 @@ static int is_digit(uint32_t cp)
     return cp >= '0' && cp <= '9';
 }
 
-/* A word ends before a capital that follows a small letter ("firstName"), before the last capital of a run that small ones
- * follow ("SSNNumber"), and between letters and digits ("phone2"). */
+/* A word ends before a capital that follows a small letter ("firstName"), before the last
+ * capital of a run that small ones follow ("SSNNumber"), and between letters and digits
+ * ("phone2"). */
 static int starts_word(uint32_t before, uint32_t cp, uint32_t after)
 {
     if (is_upper(cp) && (is_lower(before) || (is_upper(before) && is_lower(after))))

@@ -1,7 +1,8 @@
 /* sealed.c - puts a checksum at the end of a JSON text and checks it.
  *
- * The form is fixed to the byte (no space, lower-case digits, no line break at the end), so that a change anywhere in the
- * seal itself either breaks the sum or makes the text an unsealed one, which readers of current versions refuse. */
+ * The form is fixed to the byte (no space, lower-case digits, no line break at the end), so that
+ * a change anywhere in the seal itself either breaks the sum or makes the text an unsealed one,
+ * which readers of current versions refuse. */
 #include "catalog/sealed.h"
 
 #include "base/hash.h"

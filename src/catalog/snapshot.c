@@ -1,6 +1,8 @@
-/* snapshot.c - one version of one dataset in memory: one arena, counted references, never changed.
+/* snapshot.c - one version of one dataset in memory: one arena, counted references, never
+ * changed.
  *
- * The arena holds the struct, the JSON and what was parsed from it, so the last reader frees a version with one call. */
+ * The arena holds the struct, the JSON and what was parsed from it, so the last reader frees a
+ * version with one call. */
 #include "catalog/catalog_private.h"
 
 static lh_rc no_memory(lh_ctx *cx)

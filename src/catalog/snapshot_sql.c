@@ -1,8 +1,9 @@
 /* snapshot_sql.c - the rows of a version as one SELECT over its Parquet files.
  *
- * Columns are matched by field id, so a renamed column is found under its old name in old files and one that was dropped
- * and made anew is not confused with the old one. Files whose columns read alike share one read_parquet, and with a single
- * such group the text is a plain SELECT, which keeps count(*) and filters fast. */
+ * Columns are matched by field id, so a renamed column is found under its old name in old files
+ * and one that was dropped and made anew is not confused with the old one. Files whose columns
+ * read alike share one read_parquet, and with a single such group the text is a plain SELECT,
+ * which keeps count(*) and filters fast. */
 #include "base/buf.h"
 #include "catalog/catalog_private.h"
 #include "catalog/coltype.h"
@@ -72,7 +73,8 @@ static lh_rc same_type(lh_ctx *cx, lh_str a, lh_str b, int *ret_same)
     return LH_OK;
 }
 
-/* One column of the view out of a file with these columns; file NULL: there is none, so a typed NULL. */
+/* One column of the view out of a file with these columns; file NULL: there is none, so a typed
+ * NULL. */
 static lh_rc write_column(lh_ctx *cx, const lh_column *wanted, const lh_column *file, lh_buf *out)
 {
     int same = 0;
@@ -130,7 +132,8 @@ static lh_rc check_readable(lh_ctx *cx, const lh_manifest *m)
     return LH_OK;
 }
 
-/* Groups of files with the same select list, in order of their first file; group_of[i] is the group of file i. */
+/* Groups of files with the same select list, in order of their first file; group_of[i] is the
+ * group of file i. */
 static lh_rc make_groups(lh_ctx *cx, const lh_manifest *m, group *groups, size_t *ret_count,
                          size_t *group_of)
 {

@@ -5,8 +5,8 @@
  * that are asked for) that is the first or second one, whatever the size of the journal. */
 #include "journal/journal_private.h"
 
-/* How far the clock may be put back between giving an id and naming the batch. After a larger jump an event may be missed
- * here and so be written again; a history drops the second one. */
+/* How far the clock may be put back between giving an id and naming the batch. After a larger jump
+ * an event may be missed here and so be written again; a history drops the second one. */
 enum { JUMP_US_MAX = 5 * 1000 };
 
 static lh_rc batch_holds(lh_ctx *cx, lh_journal *journal, const lh_append_log_batch *batch,

@@ -1,7 +1,8 @@
 /* policy.c - the gate: what a principal may see of a version, and what it may do.
  *
- * The only role so far is the owner, who sees everything. Every other name of a role is refused, also one that a later
- * version stored: not knowing a rule must never mean that it does not hold. */
+ * The only role so far is the owner, who sees everything. Every other name of a role is refused,
+ * also one that a later version stored: not knowing a rule must never mean that it does not
+ * hold. */
 #include "policy/policy_private.h"
 
 #define OWNER LH_S("owner")

@@ -1,7 +1,7 @@
 /* policy_keys.c - keys: made, stored as hashes, checked in a time that tells nothing.
  *
- * A key is 256 random bits, so a plain SHA-256 is enough at rest: there is nothing to guess. All hashes are compared, each
- * in constant time, also after a hit. */
+ * A key is 256 random bits, so a plain SHA-256 is enough at rest: there is nothing to guess. All
+ * hashes are compared, each in constant time, also after a hit. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "catalog/sealed.h"

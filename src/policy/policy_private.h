@@ -15,7 +15,8 @@
 #include <stdatomic.h>
 
 enum { LHI_KEYS_MAX = 1000, LHI_KEY_RANDOM_BYTES = 32 };
-/* Rules that decide what a role sees. It goes up when they change, so views, results and workers of old rules end. */
+/* Rules that decide what a role sees. It goes up when they change, so views, results and workers
+ * of old rules end. */
 #define LHI_POLICY_VERSION 1
 #define LHI_KEYS_OBJECT    LH_S("_access/keys.json")
 

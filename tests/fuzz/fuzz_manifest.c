@@ -1,7 +1,9 @@
-/* fuzz_manifest.c - hostile manifests: parsing never breaks, and what it accepts can be written and read again as the same.
+/* fuzz_manifest.c - hostile manifests: parsing never breaks, and what it accepts can be written
+ * and read again as the same.
  *
- * The seal would stop nearly every changed input at the first check, so each input is tried as it is, and again with a
- * fresh seal put on. Type texts and dataset names come along, because a manifest carries them into SQL and paths. */
+ * The seal would stop nearly every changed input at the first check, so each input is tried as
+ * it is, and again with a fresh seal put on. Type texts and dataset names come along, because a
+ * manifest carries them into SQL and paths. */
 #include "base/buf.h"
 #include "catalog/catalog.h"
 #include "catalog/coltype.h"

@@ -1,5 +1,5 @@
-/* catalog_crash_test.c - tests/fault/catalog.crash: whatever dies wherever, no acknowledged commit and no event is lost, and
- * no event is there twice. */
+/* catalog_crash_test.c - tests/fault/catalog.crash: whatever dies wherever, no acknowledged
+ * commit and no event is lost, and no event is there twice. */
 #include "base/log.h"
 #include "catalog_fixture.h"
 #include "support/crash.h"

@@ -1,4 +1,5 @@
-/* catalog_fixture.h - a store with a journal and a catalog for one test, and the smallest builds. */
+/* catalog_fixture.h - a store with a journal and a catalog for one test, and the smallest
+ * builds. */
 #ifndef LH_TESTS_UNIT_CATALOG_FIXTURE_H
 #define LH_TESTS_UNIT_CATALOG_FIXTURE_H
 
@@ -106,7 +107,8 @@ static inline lh_snapshot *get(fixture *f, const char *name)
     return snapshot;
 }
 
-/* How often text is found in the lines of all batches of the journal, read from the store as they are. */
+/* How often text is found in the lines of all batches of the journal, read from the store as
+ * they are. */
 static inline unsigned journal_count(lh_scratch *s, lh_store *store, const char *text)
 {
     unsigned count = 0;

@@ -416,6 +416,50 @@ LH_TEST(a_put_whose_answer_was_lost_is_seen_by_readers)
 }
 #endif
 
+/* Restart, commit, time travel and SQL with the n-th allocation failing, n rising until all goes well. */
+LH_TEST(a_failed_allocation_is_an_error_and_nothing_worse)
+{
+    fixture f;
+    fixture_open(&f);
+    lh_log_configure(LH_LOG_ERROR, LH_LOG_AUTO);
+    lh_snapshot_unref(append(&f, "d", 1000, 1));
+    ck_lh_ok(&f.s, lh_store_put(&f.s.cx, f.store, LH_S("datasets/d/u1000.parquet"), LH_S("x")));
+    lh_rc rc = LH_E_NO_MEMORY;
+    for (uint64_t n = 0; rc != LH_OK; n++) {
+        lh_arena *arena = lh_arena_new(0);
+        lh_ctx cx;
+        lh_catalog *other = NULL;
+        lh_snapshot *old = NULL;
+        lh_str sql;
+        append_arg arg = {.number = n, .rows = 1};
+        lh_ctx_init(&cx, arena);
+        ck_assert_uint_lt(n, 5000);
+        lh_alloc_fail_after(n, 0);
+        rc = lh_catalog_open(&cx, f.store, f.journal, &other);
+        if (rc == LH_OK)
+            rc = lh_catalog_commit(&cx, other, LH_S("d"), build_append, &arg, NULL);
+        if (rc == LH_OK)
+            rc = lh_catalog_get(&cx, other, LH_S("d"), 1, 0, &old);
+        if (rc == LH_OK)
+            rc = lh_snapshot_sql(&cx, f.store, old, &sql);
+        if (rc == LH_OK && lh_alloc_failures() > 0)
+            rc = LH_E_NO_MEMORY; /* it was not needed: go on with the next */
+        lh_alloc_fail_off();
+        ck_assert_msg(rc == LH_OK || rc == LH_E_NO_MEMORY, "allocation %llu: %s (%s)",
+                      (unsigned long long)n, lh_rc_code(rc), cx.err.message);
+        lh_snapshot_unref(old);
+        lh_catalog_close(other);
+        lh_arena_free(arena);
+    }
+    fixture_restart(&f);
+    lh_snapshot *now = get(&f, "d");
+    const lh_manifest *m = lh_snapshot_manifest(now);
+    ck_assert_uint_eq(m->files.count, m->commit);
+    ck_assert_uint_eq(journal_count(&f.s, f.store, "\"event_id\""), m->commit);
+    lh_snapshot_unref(now);
+    fixture_close(&f);
+}
+
 enum { WRITERS = 8, APPENDS = 50 };
 
 typedef struct writer {

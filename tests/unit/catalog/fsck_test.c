@@ -1,4 +1,5 @@
-/* fsck_test.c - damage of each kind is planted and must be found, by kind and key; what is whole stays quiet. */
+/* fsck_test.c - damage of each kind is planted and must be found, by kind and key; what is whole
+ * stays quiet. */
 #include "base/log.h"
 #include "catalog/fsck.h"
 #include "catalog_fixture.h"
