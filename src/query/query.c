@@ -113,25 +113,6 @@ static uint64_t asked_commit(const lh_query_request *request, lh_str name)
     return 0;
 }
 
-/* The dataset of that name, or of that name in another case (SQL identifiers do not mind case). */
-static lh_rc find_snapshot(lh_ctx *cx, run *r, lh_str name, lh_snapshot **ret_snapshot,
-                           lh_str_list *ret_near)
-{
-    const lh_query_request *rq = r->request;
-    lh_catalog *catalog = r->engine->catalog;
-    lh_rc rc =
-        lh_catalog_get(cx, catalog, name, asked_commit(rq, name), rq->as_of_us, ret_snapshot);
-    if (rc != LH_E_UNKNOWN_DATASET && rc != LH_E_BAD_NAME)
-        return rc;
-    LH_TRY(lh_catalog_near(cx, catalog, name, ret_near));
-    for (size_t i = 0; i < ret_near->count; i++) {
-        if (lh_str_eq_nocase(ret_near->items[i], name))
-            return lh_catalog_get(cx, catalog, ret_near->items[i], asked_commit(rq, name),
-                                  rq->as_of_us, ret_snapshot);
-    }
-    return LH_E_UNKNOWN_DATASET;
-}
-
 static lh_rc hold(lh_ctx *cx, run *r, lh_snapshot *snapshot)
 {
     if (lh_ctx_grow(cx, (void **)&r->held, r->held_count, &r->held_cap, sizeof *r->held) != LH_OK ||
@@ -152,12 +133,15 @@ static lh_rc hold(lh_ctx *cx, run *r, lh_snapshot *snapshot)
 
 static lh_rc view_of(lh_ctx *cx, run *r, lh_str name, lh_view_message *ret_view)
 {
+    const lh_query_request *rq = r->request;
     lh_snapshot *snapshot = NULL;
-    lh_str_list near = {NULL, 0};
     lh_view_message view = {.name = name};
-    lh_rc rc = find_snapshot(cx, r, name, &snapshot, &near);
-    if (rc == LH_E_UNKNOWN_DATASET) {
+    lh_rc rc = lh_catalog_get(cx, r->engine->catalog, name, asked_commit(rq, name), rq->as_of_us,
+                              &snapshot);
+    if (rc == LH_E_UNKNOWN_DATASET || rc == LH_E_BAD_NAME) {
+        lh_str_list near;
         lh_err_clear(cx);
+        LH_TRY(lh_catalog_near(cx, r->engine->catalog, name, &near));
         view.near = (lh_list){near.items, near.count};
         *ret_view = view;
         return LH_OK;
