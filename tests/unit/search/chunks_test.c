@@ -45,13 +45,13 @@ LH_TEST(chunks_cover_every_text_at_every_size)
     static char solid[3000];
     static char wide[3000];
     memset(solid, 'x', sizeof solid);
-    for (size_t i = 0; i + 14 <= sizeof wide; i += 14)
-        memcpy(wide + i, umlauts, 14);
+    for (size_t i = 0; i + 15 <= sizeof wide; i += 15)
+        memcpy(wide + i, umlauts, 15);
     for (uint32_t size = 50; size <= 120; size += 7) {
         for (uint32_t overlap = 0; overlap <= size / 2; overlap += 11) {
             check_text(lh_str_from(sentences), size, overlap);
             check_text(lh_str_n(solid, sizeof solid), size, overlap);
-            check_text(lh_str_n(wide, sizeof wide / 14 * 14 - 14), size, overlap);
+            check_text(lh_str_n(wide, sizeof wide / 15 * 15), size, overlap);
             check_text(LH_S("   \n\t "), size, overlap);
             check_text(LH_S("one"), size, overlap);
         }
