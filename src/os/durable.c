@@ -83,6 +83,7 @@ lh_rc lhi_temp_write(lh_ctx *cx, int temp_dir, lh_str hint, lh_str bytes, const 
     LH_CLEANUP(lh_file_close) lh_file *file = NULL;
     const char *name = NULL;
     LH_TRY(temp_open(cx, temp_dir, lh_path_base(hint), &name, &file));
+    lh_assert(name != NULL);
     lh_rc rc = fill(cx, file, bytes);
     if (rc != LH_OK) {
         (void)unlinkat(temp_dir, name, 0);
@@ -141,6 +142,7 @@ static lh_rc put_whole(lh_ctx *cx, lh_str path, lh_str bytes, lhi_place how)
     if (name == NULL)
         return cx->err.rc;
     LH_TRY(lhi_temp_write(cx, dir, lh_path_base(path), bytes, &temp));
+    lh_assert(temp != NULL);
     lh_rc rc = lhi_place_at(cx, dir, temp, dir, name, how);
     if (rc != LH_OK)
         (void)unlinkat(dir, temp, 0);

@@ -92,6 +92,7 @@ static int open_step(int at, const char *name, int flags)
 /* Component by component. Descriptor or -errno. */
 static int open_walk(int dir, const char *relative, int flags)
 {
+    lh_assert(relative != NULL);
     int at = fcntl(dir, F_DUPFD_CLOEXEC, 0);
     if (at < 0)
         return -errno;
@@ -257,6 +258,7 @@ lh_rc lh_root_put(lh_ctx *cx, lh_root *root, lh_str relative, lh_str bytes, lh_r
     if (name == NULL)
         return cx->err.rc;
     LH_TRY(lhi_temp_write(cx, root->temp, relative, bytes, &temp));
+    lh_assert(temp != NULL);
     /* The temporary folder needs no fsync: what a power cut may leave in it is removed at the next
      * open. */
     lh_rc rc = lhi_place_at(cx, root->temp, temp, folder, name,

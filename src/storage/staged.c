@@ -133,7 +133,7 @@ lh_rc lh_staged_publish(lh_ctx *cx, lh_staged *staged, lh_str key, lh_object_sum
     if (staged->published)
         return lh_fail(cx, LH_E_CONFLICT, "a staged file is published once");
     LH_TRY(lh_store_check_key(cx, key));
-    lh_object_sum sum;
+    lh_object_sum sum = {0};
     LH_TRY(lhi_store_say(cx, publish(cx, staged, key, &sum)));
     staged->file = lh_file_close(staged->file);
     staged->published = 1;
