@@ -90,6 +90,16 @@ lh_rc lh_dir_make(lh_ctx *cx, lh_str path)
     return LH_OK;
 }
 
+lh_rc lh_dir_make_scratch(lh_ctx *cx, lh_str path)
+{
+    const char *name = lh_ctx_cstr(cx, path);
+    if (name == NULL)
+        return cx->err.rc;
+    if (mkdir(name, 0700) != 0 && errno != EEXIST)
+        return lh_fail_errno(cx, "make a scratch folder", errno);
+    return LH_OK;
+}
+
 int64_t lhi_mtime_us(const struct stat *st)
 {
     return (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;

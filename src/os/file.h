@@ -65,6 +65,8 @@ int lh_file_exists(lh_str path);
 /* Folders. */
 /* with parents, each synced; existing is fine */
 LH_WARN_UNUSED lh_rc lh_dir_make(lh_ctx *cx, lh_str path);
+/* for scratch files: owner only, nothing synced, the parent must be there; existing is fine */
+LH_WARN_UNUSED lh_rc lh_dir_make_scratch(lh_ctx *cx, lh_str path);
 LH_WARN_UNUSED lh_rc lh_dir_sync(lh_ctx *cx, lh_str path);
 /* recursive, does not follow links; absent is fine */
 LH_WARN_UNUSED lh_rc lh_dir_remove_all(lh_ctx *cx, lh_str path);

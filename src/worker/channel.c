@@ -1,9 +1,10 @@
 /* channel.c - frames over one stream socket: read whole, write whole, or say why not.
  *
- * Reading keeps one buffer that grows to the longest frame seen, so a frame costs one copy out of the kernel. A write
- * that stops in the middle (deadline, cancel) leaves the stream without frame boundaries: the channel is then broken for
- * good, and whoever owns it kills the other side. Descriptors travel with the first byte of their frame; the kernel never
- * merges later bytes into the same read, so those at hand when a SETUP or TASK frame is complete belong to it. */
+ * Reading keeps one buffer that grows to the longest frame seen, so a frame costs one copy out of
+ * the kernel. A write that stops in the middle (deadline, cancel) leaves the stream without frame
+ * boundaries: the channel is then broken for good, and whoever owns it kills the other side.
+ * Descriptors travel with the first byte of their frame; the kernel never merges later bytes into
+ * the same read, so those at hand when a SETUP or TASK frame is complete belong to it. */
 #include "worker/protocol.h"
 
 #include "os/process.h"
@@ -117,7 +118,8 @@ typedef union fds_control {
     struct cmsghdr align;
 } fds_control;
 
-/* Takes over descriptors that came with a message. More than fit is a broken promise of the other side. */
+/* Takes over descriptors that came with a message. More than fit is a broken promise of the other
+ * side. */
 static lh_rc keep_fds(lh_ctx *cx, lh_channel *channel, struct msghdr *message)
 {
     int too_many = (message->msg_flags & MSG_CTRUNC) != 0;
@@ -257,7 +259,8 @@ static void put_fds(struct msghdr *message, fds_control *control, const int *fds
     memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
 }
 
-/* Sends parts[0..1] whole. *ret_sent tells whether the stream is still at a frame boundary after a failure. */
+/* Sends parts[0..1] whole. *ret_sent tells whether the stream is still at a frame boundary after a
+ * failure. */
 static lh_rc send_parts(lh_ctx *cx, int socket, struct iovec parts[2], const int *fds,
                         size_t fds_count, size_t *ret_sent)
 {
@@ -294,26 +297,26 @@ static lh_rc send_parts(lh_ctx *cx, int socket, struct iovec parts[2], const int
     return LH_OK;
 }
 
-lh_rc lh_channel_write_fds(lh_ctx *cx, lh_channel *channel, lh_frame_kind kind, uint64_t sequence,
-                           lh_str payload, const int *fds, size_t fds_count)
+lh_rc lh_channel_write_fds(lh_ctx *cx, lh_channel *channel, const lh_frame *frame, const int *fds,
+                           size_t fds_count)
 {
-    lh_assert(fds_count == 0 || kind == LH_FRAME_SETUP || kind == LH_FRAME_TASK);
-    if (payload.len > LH_FRAME_BYTES_MAX)
+    lh_assert(fds_count == 0 || frame->kind == LH_FRAME_SETUP || frame->kind == LH_FRAME_TASK);
+    if (frame->payload.len > LH_FRAME_BYTES_MAX)
         return lh_fail(cx, LH_E_TOO_LARGE, "a message of %zu bytes for a worker, limit %u",
-                       payload.len, LH_FRAME_BYTES_MAX);
+                       frame->payload.len, LH_FRAME_BYTES_MAX);
     if (fds_count > FDS_MAX)
         return lh_fail(cx, LH_E_TOO_LARGE, "%zu descriptors for a worker, limit %d", fds_count,
                        FDS_MAX);
     if (channel->broken)
         return lh_fail(cx, LH_E_WORKER_CRASHED, "a worker channel that broke before was written");
     uint8_t header[LH_FRAME_HEADER_BYTES];
-    lh_frame_write_header(header, (uint32_t)payload.len, kind, sequence);
+    lh_frame_write_header(header, (uint32_t)frame->payload.len, frame->kind, frame->sequence);
     union {
         const char *in;
         void *out;
-    } bytes = {.in = payload.ptr}; /* iovec has no const; sendmsg does not write */
+    } bytes = {.in = frame->payload.ptr}; /* iovec has no const; sendmsg does not write */
     struct iovec parts[2] = {{.iov_base = header, .iov_len = sizeof(header)},
-                             {.iov_base = bytes.out, .iov_len = payload.len}};
+                             {.iov_base = bytes.out, .iov_len = frame->payload.len}};
     size_t sent;
     lh_rc rc = send_parts(cx, channel->socket, parts, fds, fds_count, &sent);
     if (rc != LH_OK && sent > 0)
@@ -324,5 +327,6 @@ lh_rc lh_channel_write_fds(lh_ctx *cx, lh_channel *channel, lh_frame_kind kind, 
 lh_rc lh_channel_write(lh_ctx *cx, lh_channel *channel, lh_frame_kind kind, uint64_t sequence,
                        lh_str payload)
 {
-    return lh_channel_write_fds(cx, channel, kind, sequence, payload, NULL, 0);
+    lh_frame frame = {.kind = kind, .sequence = sequence, .payload = payload};
+    return lh_channel_write_fds(cx, channel, &frame, NULL, 0);
 }

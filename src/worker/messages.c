@@ -1,6 +1,7 @@
-/* messages.c - the record tables behind worker/messages.h: what each side may say, with its limits. One table per struct
- * serves both sides, so a limit cannot differ between the writer and the checker. Limits are generous where the server
- * writes (views over thousands of files) and tight where a worker does: its frames are hostile input. */
+/* messages.c - the record tables behind worker/messages.h: what each side may say, with its limits.
+ * One table per struct serves both sides, so a limit cannot differ between the writer and the
+ * checker. Limits are generous where the server writes (views over thousands of files) and tight
+ * where a worker does: its frames are hostile input. */
 #include "worker/messages.h"
 
 #include "worker/pool.h"

@@ -4,7 +4,8 @@
  * Threads: constants.
  * Limits:  see the rows in messages.c.
  * Formats: JSON payloads of the frames in worker/protocol.h.
- * Why:     the same records are written by the server and checked by the worker, and the other way round. */
+ * Why:     the same records are written by the server and checked by the worker, and the other way
+ *          round. */
 #ifndef LH_WORKER_MESSAGES_H
 #define LH_WORKER_MESSAGES_H
 
@@ -64,12 +65,15 @@ typedef struct lh_need_views {
     lh_list names; /* lh_str */
 } lh_need_views;
 
-/* GIVE: the views of this principal over one snapshot. The worker keeps them by name and version. */
+/* GIVE: the views of this principal over one snapshot. The worker keeps them by name and
+ * version. */
 typedef struct lh_view_message {
     lh_str name;    /* as asked */
     lh_str version; /* the same text = the same view */
     lh_str
-        sql; /* SELECT over read_parquet of local files, written by the server; empty = no such dataset */
+        /* SELECT over read_parquet of local files, written by the server; empty = no such
+         * dataset */
+        sql;
     lh_list near; /* lh_str: names the principal may see that look like it, when there is none */
 } lh_view_message;
 typedef struct lh_give_views {
@@ -84,8 +88,8 @@ typedef struct lh_column_message {
 typedef struct lh_sql_head {
     lh_list columns; /* lh_column_message */
 } lh_sql_head;
-/* Then DATA: formats json and json_arrays give rows joined by commas, without the brackets; the others the whole body.
- * DONE of sql. */
+/* Then DATA: formats json and json_arrays give rows joined by commas, without the brackets; the
+ * others the whole body. DONE of sql. */
 typedef struct lh_sql_done {
     uint64_t rows;
     bool truncated; /* there were more rows than limit */
@@ -96,7 +100,8 @@ typedef struct lh_sql_done {
 /* ======== ingest ======== TASK, by op. */
 typedef enum lh_ingest_op {
     LH_INGEST_FILE, /* descriptor 0: the source file -> Parquet files in staging */
-    LH_INGEST_WRITE_CHUNKS, /* DATA frames of chunk rows (below) -> one Parquet part; ends with an empty DATA */
+    /* DATA frames of chunk rows (below) -> one Parquet part; ends with an empty DATA */
+    LH_INGEST_WRITE_CHUNKS,
     LH_INGEST_READ_CHUNKS, /* a Parquet part -> DATA frames of chunk rows */
     LH_INGEST_INSPECT      /* footers of Parquet files -> rows and columns */
 } lh_ingest_op;
@@ -162,10 +167,13 @@ typedef struct lh_ingest_done {
     lh_list oddities; /* lh_pair_i64: code -> count (long_row, short_row, bad_utf8, ...) */
 } lh_ingest_done;
 
-/* Chunk rows in DATA frames, one after another, little-endian; a frame to the worker ends with a whole row:
- *   u32 doc_id bytes, doc_id, u32 chunk_no, u32 text bytes, text, u64 content_hash, u32 dimensions, f32[dimensions] */
+/* Chunk rows in DATA frames, one after another, little-endian; a frame to the worker ends with a
+ * whole row:
+ *   u32 doc_id bytes, doc_id, u32 chunk_no, u32 text bytes, text, u64 content_hash, u32 dimensions,
+ *   f32[dimensions] */
 
-/* ======== embed ======== TASK: texts follow as DATA frames (u32 bytes, text; repeated), closed by an empty DATA. */
+/* ======== embed ======== TASK: texts follow as DATA frames (u32 bytes, text; repeated), closed by
+ * an empty DATA. */
 typedef struct lh_embed_task {
     uint32_t count; /* texts that follow */
     bool query;     /* a question: models with a prefix for queries use it */

@@ -1,7 +1,8 @@
 /* pool.c - birth, end and figures of the pool.
  *
- * Opening costs no process: the control socket's pair is made here, the watcher thread starts the zygote, and requests
- * that come before it is warm are written into the socket and answered later. */
+ * Opening costs no process: the control socket's pair is made here, the watcher thread starts the
+ * zygote, and requests that come before it is warm are written into the socket and answered
+ * later. */
 #include "worker/pool_private.h"
 
 #include "base/clock.h"

@@ -1,13 +1,18 @@
-/* worker/pool.h - sandboxed worker processes, forked from a warmed zygote, lent to one request at a time.
+/* worker/pool.h - sandboxed worker processes, forked from a warmed zygote, lent to one request at a
+ * time.
  *
- * Owns:    the zygote (one `lakehouse-worker` process with one thread that has loaded DuckDB), all workers, their queues.
+ * Owns:    the zygote (one `lakehouse-worker` process with one thread that has loaded DuckDB), all
+ *          workers, their queues.
  * Threads: all functions from any thread; a lease belongs to one thread.
- * Limits:  per kind: workers, waiting requests (full = LH_E_POOL_FULL with Retry-After), memory, idle time, tasks per life.
+ * Limits:  per kind: workers, waiting requests (full = LH_E_POOL_FULL with Retry-After), memory,
+ *          idle time, tasks per life.
  * Formats: worker/protocol.h.
- * Why:     11 ms from fork to first answer and 3 MB private memory, against 23-28 ms and 20 MB for exec (duckdb.md 0).
+ * Why:     11 ms from fork to first answer and 3 MB private memory, against 23-28 ms and 20 MB for
+ *          exec (duckdb.md 0).
  *
- * Life of a request: lease -> write TASK -> read frames -> release. A deadline or cancel of the lease's context sends
- * CANCEL, waits grace, then SIGKILL. A worker that died, was killed or broke the protocol is replaced by a fresh one. */
+ * Life of a request: lease -> write TASK -> read frames -> release. A deadline or cancel of the
+ * lease's context sends CANCEL, waits grace, then SIGKILL. A worker that died, was killed or broke
+ * the protocol is replaced by a fresh one. */
 #ifndef LH_WORKER_POOL_H
 #define LH_WORKER_POOL_H
 
@@ -45,8 +50,9 @@ LH_WARN_UNUSED lh_rc lh_pool_open(lh_ctx *cx, const lh_pool_options *opts, lh_po
 lh_pool *lh_pool_close(lh_pool *pool); /* kills what is left */
 
 typedef struct lh_lease lh_lease;
-/* A worker of that kind bound to that security domain (an opaque name: role + policy version; a worker never changes its
- * domain). Waits in the queue until cx's deadline. Errors: LH_E_POOL_FULL, LH_E_DEADLINE, LH_E_CANCELLED, LH_E_UNAVAILABLE. */
+/* A worker of that kind bound to that security domain (an opaque name: role + policy version; a
+ * worker never changes its domain). Waits in the queue until cx's deadline. Errors: LH_E_POOL_FULL,
+ * LH_E_DEADLINE, LH_E_CANCELLED, LH_E_UNAVAILABLE. */
 LH_WARN_UNUSED lh_rc lh_pool_lease(lh_ctx *cx, lh_pool *pool, lh_worker_kind kind, lh_str domain,
                                    lh_lease **ret_lease);
 /* Payload of the worker's READY (embed: lh_model_message). Borrowed until release. */
@@ -56,10 +62,12 @@ LH_WARN_UNUSED lh_rc lh_lease_task(lh_ctx *cx, lh_lease *lease, lh_str task_json
                                    size_t fds_count);
 LH_WARN_UNUSED lh_rc lh_lease_write(lh_ctx *cx, lh_lease *lease, lh_frame_kind kind,
                                     lh_str payload); /* GIVE, DATA */
-/* The next frame of this task. ERROR frames become cx->err and their rc (a worker's code is checked against the table).
- * Deadline, cancel, crash, memory: LH_E_DEADLINE, LH_E_CANCELLED, LH_E_WORKER_CRASHED, LH_E_MEMORY_LIMIT; the worker is then gone. */
+/* The next frame of this task. ERROR frames become cx->err and their rc (a worker's code is checked
+ * against the table). Deadline, cancel, crash, memory: LH_E_DEADLINE, LH_E_CANCELLED,
+ * LH_E_WORKER_CRASHED, LH_E_MEMORY_LIMIT; the worker is then gone. */
 LH_WARN_UNUSED lh_rc lh_lease_read(lh_ctx *cx, lh_lease *lease, lh_frame *ret_frame);
-/* Gives the worker back; one in the middle of a task is cancelled or killed first. NULL ok; returns NULL. */
+/* Gives the worker back; one in the middle of a task is cancelled or killed first. NULL ok; returns
+ * NULL. */
 lh_lease *lh_lease_release(lh_lease *lease);
 LH_DEFINE_CLEANUP(lh_lease, lh_lease_release)
 

@@ -1,8 +1,9 @@
 /* pool_lease.c - who gets which worker, and in which order.
  *
- * First come, first served per kind: while somebody waits, nobody else may claim, and only the first in line claims.
- * Claiming prefers an idle worker of the same domain, then an unused spare, then a new process, then the place of the
- * domain that has been idle longest. Waiting is in slices, because a cancel flag has nobody to signal a condition. */
+ * First come, first served per kind: while somebody waits, nobody else may claim, and only the
+ * first in line claims. Claiming prefers an idle worker of the same domain, then an unused spare,
+ * then a new process, then the place of the domain that has been idle longest. Waiting is in
+ * slices, because a cancel flag has nobody to signal a condition. */
 #include "worker/pool_private.h"
 
 #include "base/clock.h"

@@ -1,11 +1,14 @@
 /* worker/pool_private.h - what the files of the pool share.
  *
- * Owns:    the pool owns its workers; a worker owns its channel and pidfd. A worker that is gone stays in the list until
- *          nobody holds it and its exit status is known (or its zygote is dead), then it is freed.
- * Threads: everything below pool->lock, except a held worker's channel, which belongs to the lease's thread.
+ * Owns:    the pool owns its workers; a worker owns its channel and pidfd. A worker that is gone
+ *          stays in the list until nobody holds it and its exit status is known (or its zygote is
+ *          dead), then it is freed.
+ * Threads: everything below pool->lock, except a held worker's channel, which belongs to the
+ *          lease's thread.
  * Limits:  as lh_pool_options.
  * Formats: none.
- * Why:     pool.c (life), pool_worker.c (one worker), pool_lease.c (queue), pool_task.c (frames), pool_watch.c (thread). */
+ * Why:     pool.c (life), pool_worker.c (one worker), pool_lease.c (queue), pool_task.c (frames),
+ *          pool_watch.c (thread). */
 #ifndef LH_WORKER_POOL_PRIVATE_H
 #define LH_WORKER_POOL_PRIVATE_H
 
@@ -131,7 +134,8 @@ void lhi_queue_wake(lh_pool *pool, lh_worker_kind kind);
 
 /* pool_task.c, without the lock: why the lease's worker is gone, as an error in cx. */
 LH_COLD lh_rc lhi_lease_explain_death(lh_ctx *cx, lh_lease *lease);
-/* Stops the running task: 1 = the worker is free again, 0 = it had to be killed. Takes at most the grace. */
+/* Stops the running task: 1 = the worker is free again, 0 = it had to be killed. Takes at most the
+ * grace. */
 int lhi_lease_stop_task(lh_lease *lease, lh_arena *arena);
 /* An ERROR frame's payload into cx; its code. */
 LH_COLD lh_rc lhi_error_from_frame(lh_ctx *cx, lh_str payload);

@@ -1,8 +1,9 @@
 /* pool_task.c - the frames of one task, and every way it can end badly.
  *
- * A deadline or a cancel is first a request (CANCEL, then up to the grace for the worker's own end of the task), then
- * SIGKILL. A closed socket becomes a sentence about what happened to the process: the exit status comes from the zygote
- * through the watcher, so it is waited for a moment. What a worker says is checked: kinds, sequences, error codes. */
+ * A deadline or a cancel is first a request (CANCEL, then up to the grace for the worker's own end
+ * of the task), then SIGKILL. A closed socket becomes a sentence about what happened to the
+ * process: the exit status comes from the zygote through the watcher, so it is waited for a moment.
+ * What a worker says is checked: kinds, sequences, error codes. */
 #include "worker/pool_private.h"
 
 #include "base/clock.h"
@@ -163,8 +164,8 @@ lh_rc lh_lease_task(lh_ctx *cx, lh_lease *lease, lh_str task_json, const int *fd
                                      : cx->deadline_us + margin_us;
     }
     lease->in_task = 1;
-    lh_rc rc = lh_channel_write_fds(cx, worker->channel, LH_FRAME_TASK, lease->sequence, task_json,
-                                    fds, fds_count);
+    lh_frame frame = {.kind = LH_FRAME_TASK, .sequence = lease->sequence, .payload = task_json};
+    lh_rc rc = lh_channel_write_fds(cx, worker->channel, &frame, fds, fds_count);
     if (rc == LH_E_TOO_LARGE)
         lease->in_task = 0;
     return rc == LH_OK ? LH_OK : fail_channel(cx, lease, rc);
@@ -222,7 +223,8 @@ static lh_rc check_frame(lh_ctx *cx, const lh_lease *lease, const lh_frame *fram
     return lh_fail(cx, LH_E_CORRUPT, "a frame of kind %d from a worker", (int)frame->kind);
 }
 
-/* An error of the worker itself: when it is out of a deadline or cancel of ours, ours is the better word. */
+/* An error of the worker itself: when it is out of a deadline or cancel of ours, ours is the better
+ * word. */
 static lh_rc fail_task(lh_ctx *cx, lh_lease *lease, lh_str payload)
 {
     lease->in_task = 0;

@@ -13,13 +13,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#define SLEEP_MS_MAX   1000
-#define CHECK_MS       (LHI_CHECK_US / 1000)
-#define SPARE_KIND     LH_WORKER_SQL /* the kind whose first answer people wait for */
-#define ENV_TEXT_BYTES 1024
+#define SLEEP_MS_MAX 1000
+#define CHECK_MS     (LHI_CHECK_US / 1000)
+#define SPARE_KIND   LH_WORKER_SQL /* the kind whose first answer people wait for */
 
 void lhi_watch_wake(lh_pool *pool)
 {
@@ -35,25 +33,14 @@ void lhi_watch_wake(lh_pool *pool)
 static const char *const *zygote_env(void)
 {
 #if defined(LH_FAULTS) && LH_FAULTS
-    static const char *const names[] = {"ASAN_OPTIONS", "LAKEHOUSE_FAULTS", "TSAN_OPTIONS",
-                                        "UBSAN_OPTIONS"};
-    static char texts[LH_ARRAY_LEN(names)][ENV_TEXT_BYTES];
+    static const char *const names[] = {
+        "ASAN_OPTIONS=", "LAKEHOUSE_FAULTS=", "TSAN_OPTIONS=", "UBSAN_OPTIONS="};
     static const char *env[LH_ARRAY_LEN(names) + 1];
     size_t count = 0;
-    for (size_t i = 0; i < LH_ARRAY_LEN(names); i++) {
-        const char *value = getenv(names[i]);
-        if (value == NULL)
-            continue;
-        lh_str name = lh_str_from(names[i]);
-        lh_str text = lh_str_from(value);
-        if (name.len + 1 + text.len >= ENV_TEXT_BYTES)
-            continue;
-        memcpy(texts[count], name.ptr, name.len);
-        texts[count][name.len] = '=';
-        memcpy(texts[count] + name.len + 1, text.ptr, text.len + 1);
-        env[count] = texts[count];
-        count++;
-    }
+    for (char **entry = environ; *entry != NULL && count < LH_ARRAY_LEN(names); entry++)
+        for (size_t i = 0; i < LH_ARRAY_LEN(names); i++)
+            if (lh_str_starts(lh_str_from(*entry), lh_str_from(names[i])))
+                env[count++] = *entry;
     env[count] = NULL;
     return env;
 #else

@@ -1,8 +1,9 @@
 /* pool_worker.c - one worker: started, killed, buried.
  *
- * Starting never waits: the socket pair is made first, SETUP is written into it and the other end is given to the zygote,
- * which may not even be warm yet. Whoever needs the worker waits for READY later, with its own deadline. Killing is
- * always SIGKILL by pidfd: a worker keeps nothing worth saving, and what it spilled is removed after it is gone. */
+ * Starting never waits: the socket pair is made first, SETUP is written into it and the other end
+ * is given to the zygote, which may not even be warm yet. Whoever needs the worker waits for READY
+ * later, with its own deadline. Killing is always SIGKILL by pidfd: a worker keeps nothing worth
+ * saving, and what it spilled is removed after it is gone. */
 #include "worker/pool_private.h"
 
 #include "base/clock.h"

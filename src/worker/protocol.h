@@ -6,14 +6,16 @@
  *   | u32 | u16  | u16  | u64        |                     |
  *   +-----+------+------+------------+---------------------+        all little-endian
  *
- * Control payloads are JSON by records (worker/messages.h); DATA payloads are bytes as the client will get them, or
- * binary rows where a program's header says so. A worker's frames are hostile input: every field is checked.
+ * Control payloads are JSON by records (worker/messages.h); DATA payloads are bytes as the client
+ * will get them, or binary rows where a program's header says so. A worker's frames are hostile
+ * input: every field is checked.
  *
  * Owns:    a channel owns its socket and its read buffer.
  * Threads: one reader and one writer may run at once.
  * Limits:  LH_FRAME_BYTES_MAX payload; anything longer ends the channel.
  * Formats: version LH_FRAME_VERSION; another version is refused.
- * Why:     length-prefixed frames over a socketpair, descriptors passed beside them (SCM_RIGHTS) with HELLO/TASK. */
+ * Why:     length-prefixed frames over a socketpair, descriptors passed beside them (SCM_RIGHTS)
+ *          with HELLO/TASK. */
 #ifndef LH_WORKER_PROTOCOL_H
 #define LH_WORKER_PROTOCOL_H
 
@@ -52,14 +54,14 @@ LH_WARN_UNUSED lh_rc lh_channel_open(lh_ctx *cx, int socket,
 lh_channel *lh_channel_close(lh_channel *channel);
 LH_DEFINE_CLEANUP(lh_channel, lh_channel_close)
 int lh_channel_fd(const lh_channel *channel);
-/* Blocks until cx's deadline/cancel. LH_E_WORKER_CRASHED when the other side closed, LH_E_CORRUPT on a bad frame. */
+/* Blocks until cx's deadline/cancel. LH_E_WORKER_CRASHED when the other side closed, LH_E_CORRUPT
+ * on a bad frame. */
 LH_WARN_UNUSED lh_rc lh_channel_read(lh_ctx *cx, lh_channel *channel, lh_frame *ret_frame);
 LH_WARN_UNUSED lh_rc lh_channel_write(lh_ctx *cx, lh_channel *channel, lh_frame_kind kind,
                                       uint64_t sequence, lh_str payload);
 /* The same with descriptors, which arrive through lh_channel_take_fds. Only on SETUP and TASK. */
-LH_WARN_UNUSED lh_rc lh_channel_write_fds(lh_ctx *cx, lh_channel *channel, lh_frame_kind kind,
-                                          uint64_t sequence, lh_str payload, const int *fds,
-                                          size_t fds_count);
+LH_WARN_UNUSED lh_rc lh_channel_write_fds(lh_ctx *cx, lh_channel *channel, const lh_frame *frame,
+                                          const int *fds, size_t fds_count);
 size_t lh_channel_take_fds(lh_channel *channel, int *ret_fds,
                            size_t fds_max); /* of the last frame read; caller closes */
 /* Pure: header bytes to a frame header; for the fuzzer and the reader. LH_E_CORRUPT. */

@@ -1,4 +1,5 @@
-/* fuzz_frame.c - any bytes from a worker: header, framing, and the records of control frames. links: worker os base */
+/* fuzz_frame.c - any bytes from a worker: header, framing, and the records of control frames.
+ * links: worker os base */
 #include "base/clock.h"
 #include "os/process.h"
 #include "worker/messages.h"

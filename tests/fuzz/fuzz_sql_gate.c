@@ -1,4 +1,5 @@
-/* fuzz_sql_gate.c - any text as a statement for the lexer, any JSON as a syntax tree for the walker. links: programs base
+/* fuzz_sql_gate.c - any text as a statement for the lexer, any JSON as a syntax tree for the
+ * walker. links: programs base
  *
  * The first byte chooses: even = tree, odd = statement text. */
 #include "worker/programs/sql_gate.h"

@@ -3,8 +3,8 @@
  * Owns:    texts live in the arena of the context.
  * Threads: one.
  * Limits:  SQL_CASES_MAX cases a file.
- * Formats: "[why] code" on a line, the statement on the lines after it, up to an empty line. # begins a comment line.
- *          @@N{text} in a statement stands for N times text.
+ * Formats: "[why] code" on a line, the statement on the lines after it, up to an empty line. #
+ *          begins a comment line. @@N{text} in a statement stands for N times text.
  * Why:     anybody can add a case without C. */
 #ifndef LH_TESTS_SUPPORT_SQL_CASES_H
 #define LH_TESTS_SUPPORT_SQL_CASES_H

@@ -1,4 +1,5 @@
-/* test_pool.h - a worker pool over the real lakehouse-worker in a fresh temporary folder, and SQL through it in one call.
+/* test_pool.h - a worker pool over the real lakehouse-worker in a fresh temporary folder, and SQL
+ * through it in one call.
  *
  * Owns:    folders, pool, arena; lh_test_pool_close removes all.
  * Threads: as the pool; one lh_test_sql at a time per lh_ctx.
@@ -48,7 +49,8 @@ typedef struct lh_test_answer {
     size_t frames_count;
 } lh_test_answer;
 
-/* Lease, task, views as asked, frames, release. answer may be NULL; free it with lh_test_answer_done. */
+/* Lease, task, views as asked, frames, release. answer may be NULL; free it with
+ * lh_test_answer_done. */
 lh_rc lh_test_sql(lh_ctx *cx, lh_pool *pool, const lh_test_query *query, lh_test_answer *answer);
 void lh_test_answer_done(lh_test_answer *answer);
 LH_DEFINE_CLEANUP_VALUE(lh_test_answer, lh_test_answer_done)

@@ -1,8 +1,10 @@
 /* arrow_message.c - Arrow IPC messages: schema, record batch, end of stream.
  *
- *   u32 0xFFFFFFFF, i32 metadata bytes (padded to 8), metadata (FlatBuffers "Message"), body (buffers padded to 8)
+ *   u32 0xFFFFFFFF, i32 metadata bytes (padded to 8), metadata (FlatBuffers "Message"), body
+ *   (buffers padded to 8)
  *
- * Slot numbers below are those of Arrow's Schema.fbs and Message.fbs, in the order of their fields. */
+ * Slot numbers below are those of Arrow's Schema.fbs and Message.fbs, in the order of their
+ * fields. */
 #include "worker/programs/encode_arrow.h"
 
 #include "worker/programs/flatbuf.h"

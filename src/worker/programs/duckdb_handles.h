@@ -1,4 +1,5 @@
-/* worker/programs/duckdb_handles.h - cleanup types of DuckDB's handles: nobody calls a destroy by hand.
+/* worker/programs/duckdb_handles.h - cleanup types of DuckDB's handles: nobody calls a destroy by
+ * hand.
  *
  *     LH_DUCKDB(duckdb_connection, duckdb_disconnect) connection = NULL;
  *     LH_DUCK_RESULT result = {0};
@@ -7,8 +8,9 @@
  * Threads: as the handles.
  * Limits:  none.
  * Formats: none.
- * Why:     on some failures DuckDB leaves out structs unwritten, and destroying garbage ends the process: every handle
- *          here starts zeroed and is destroyed exactly once (research: a failed execute then result_error crashes). */
+ * Why:     on some failures DuckDB leaves out structs unwritten, and destroying garbage ends the
+ *          process: every handle here starts zeroed and is destroyed exactly once (research: a
+ *          failed execute then result_error crashes). */
 #ifndef LH_WORKER_PROGRAMS_DUCKDB_HANDLES_H
 #define LH_WORKER_PROGRAMS_DUCKDB_HANDLES_H
 
@@ -57,8 +59,9 @@ static inline void lh_duckdb_free_scope(char **text)
 
 /* Runs one statement of ours and drops its result. Errors: lh_duck_fail on what the engine says. */
 LH_WARN_UNUSED lh_rc lh_duck_run(lh_ctx *cx, duckdb_connection connection, const char *sql);
-/* Turns an engine message into cx: out of memory -> LH_E_MEMORY_LIMIT, interrupt -> LH_E_CANCELLED, full disk ->
- * LH_E_NO_SPACE, otherwise `otherwise`; host paths are cut out of the text. Returns the code. */
+/* Turns an engine message into cx: out of memory -> LH_E_MEMORY_LIMIT, interrupt -> LH_E_CANCELLED,
+ * full disk -> LH_E_NO_SPACE, otherwise `otherwise`; host paths are cut out of the text. Returns
+ * the code. */
 LH_COLD lh_rc lh_duck_fail(lh_ctx *cx, lh_rc otherwise, const char *engine_message);
 
 /* How a program wants its database; all bytes. */
@@ -68,11 +71,13 @@ typedef struct lh_duck_options {
     lh_str staging_dir;    /* a second allowed folder (ingest); empty = none */
     uint64_t memory_bytes; /* of the process: memory_limit becomes 60 % of it */
 } lh_duck_options;
-/* An in-memory database: no extensions, no external access beyond the folders, UTC, one thread. Opened before the
- * sandbox is entered. The caller owns *ret_database (LH_DUCKDB(duckdb_database, duckdb_close)). */
+/* An in-memory database: no extensions, no external access beyond the folders, UTC, one thread.
+ * Opened before the sandbox is entered. The caller owns *ret_database (LH_DUCKDB(duckdb_database,
+ * duckdb_close)). */
 LH_WARN_UNUSED lh_rc lh_duck_open(lh_ctx *cx, const lh_duck_options *opts,
                                   duckdb_database *ret_database);
-/* Inside the sandbox: starts the threads, which inherit it, and locks the configuration for good. */
+/* Inside the sandbox: starts the threads, which inherit it, and locks the configuration for
+ * good. */
 LH_WARN_UNUSED lh_rc lh_duck_lock(lh_ctx *cx, duckdb_database database, uint32_t threads);
 
 #endif

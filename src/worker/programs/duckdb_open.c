@@ -1,10 +1,11 @@
 /* duckdb_open.c - an engine opened the one way we open it, and its messages made fit to be shown.
  *
- * Options that only a configuration may hold come first, then those that are SET, then external access is closed but for
- * the given folders, and at last, inside the sandbox, threads are started and the configuration is locked: in this order,
- * because each step forbids the earlier ones.
- * The folders are frozen from then on, so the root of the bucket is given, not single datasets; which files a statement
- * may read is the gate's and the views' business, and the kernel's (Landlock) in the end. */
+ * Options that only a configuration may hold come first, then those that are SET, then external
+ * access is closed but for the given folders, and at last, inside the sandbox, threads are started
+ * and the configuration is locked: in this order, because each step forbids the earlier ones.
+ * The folders are frozen from then on, so the root of the bucket is given, not single datasets;
+ * which files a statement may read is the gate's and the views' business, and the kernel's
+ * (Landlock) in the end. */
 #include "worker/programs/duckdb_handles.h"
 
 #include "base/buf.h"
@@ -22,7 +23,8 @@ static int is_path_char(char c)
            strchr("_-.=+@%~/", c) != NULL || (unsigned char)c >= 0x80;
 }
 
-/* Cuts the folders off absolute paths: "/var/lib/x/datasets/a/1.parquet" -> "1.parquet". In place; returns the length. */
+/* Cuts the folders off absolute paths: "/var/lib/x/datasets/a/1.parquet" -> "1.parquet". In place;
+ * returns the length. */
 static size_t cut_paths(char *text, size_t len)
 {
     size_t out = 0;

@@ -1,14 +1,16 @@
-/* worker/programs/encode.h - rows of a result as the client asked for them: JSON, NDJSON, CSV, Arrow IPC stream.
+/* worker/programs/encode.h - rows of a result as the client asked for them: JSON, NDJSON, CSV,
+ * Arrow IPC stream.
  *
  * Owns:    an encoder owns its scratch buffers; columns are borrowed for its life.
  * Threads: one.
  * Limits:  one value's text LH_ENCODE_VALUE_BYTES_MAX.
- * Formats: json, json_arrays: rows joined by commas, no brackets around them. ndjson: one object per line. csv: RFC 4180
- *          with a header line, CRLF; null is empty, an empty text is "". arrow: IPC stream, metadata version 5.
- *          Numbers: shortest text that reads back; NaN and infinities are null in JSON and NaN, inf, -inf in CSV. BLOB is
- *          base64 in text formats; nested values are JSON; a UNION is its member's value; dates and times as in
- *          sql_text.c. Arrow: HUGEINT is decimal128(38,0); UHUGEINT, UUID, BIT, TIME WITH TIME ZONE, ENUM and UNION
- *          are text; INTERVAL is month_day_nano.
+ * Formats: json, json_arrays: rows joined by commas, no brackets around them. ndjson: one object
+ *          per line. csv: RFC 4180 with a header line, CRLF; null is empty, an empty text is "".
+ *          arrow: IPC stream, metadata version 5. Numbers: shortest text that reads back; NaN and
+ *          infinities are null in JSON and NaN, inf, -inf in CSV. BLOB is base64 in text formats;
+ *          nested values are JSON; a UNION is its member's value; dates and times as in sql_text.c.
+ *          Arrow: HUGEINT is decimal128(38,0); UHUGEINT, UUID, BIT, TIME WITH TIME ZONE, ENUM and
+ *          UNION are text; INTERVAL is month_day_nano.
  * Why:     the worker encodes, the server passes bytes on: it never parses a row. */
 #ifndef LH_WORKER_PROGRAMS_ENCODE_H
 #define LH_WORKER_PROGRAMS_ENCODE_H
@@ -47,13 +49,14 @@ struct lh_encoder {
     struct lh_arrow *arrow; /* encode_arrow.c */
 };
 
-/* columns must be bound to a chunk before rows() and stay as they are. In the arena of cx but for buffers: call
- * lh_encoder_done. */
+/* columns must be bound to a chunk before rows() and stay as they are. In the arena of cx but for
+ * buffers: call lh_encoder_done. */
 LH_WARN_UNUSED lh_rc lh_encoder_init(lh_ctx *cx, lh_encoder *encoder, lh_sql_format format,
                                      const lh_column *columns, size_t count, uint32_t flags);
 void lh_encoder_done(lh_encoder *encoder); /* safe on a zeroed encoder */
 LH_DEFINE_CLEANUP_VALUE(lh_encoder, lh_encoder_done)
-/* The beginning (CSV header, Arrow schema), rows [from, from + count) of the bound chunk, and the end. */
+/* The beginning (CSV header, Arrow schema), rows [from, from + count) of the bound chunk, and the
+ * end. */
 LH_WARN_UNUSED lh_rc lh_encoder_begin(lh_ctx *cx, lh_encoder *encoder, lh_buf *out);
 LH_WARN_UNUSED lh_rc lh_encoder_rows(lh_ctx *cx, lh_encoder *encoder, idx_t from, idx_t count,
                                      lh_buf *out);

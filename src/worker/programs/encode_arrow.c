@@ -1,8 +1,9 @@
 /* encode_arrow.c - the engine's vectors become Arrow columns, several chunks to a batch.
  *
- * Values are appended column by column, whole vectors at a time where the layouts agree (all numbers, dates, times).
- * What stands behind a null is zeroed: the engine leaves there what it had, which may be the very value that a view hides.
- * Bodies are padded to 8 bytes; batches grow to BATCH_ROWS, but the first goes out with the first chunk. */
+ * Values are appended column by column, whole vectors at a time where the layouts agree (all
+ * numbers, dates, times). What stands behind a null is zeroed: the engine leaves there what it had,
+ * which may be the very value that a view hides. Bodies are padded to 8 bytes; batches grow to
+ * BATCH_ROWS, but the first goes out with the first chunk. */
 #include "worker/programs/encode_arrow.h"
 
 #define BATCH_ROWS       16384u

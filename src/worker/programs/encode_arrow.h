@@ -1,10 +1,12 @@
-/* worker/programs/encode_arrow.h - what the Arrow encoder's two files share: a tree of growing buffers, and messages.
+/* worker/programs/encode_arrow.h - what the Arrow encoder's two files share: a tree of growing
+ * buffers, and messages.
  *
  * Owns:    a node owns its buffers; nodes live in the arena of the task.
  * Threads: one.
  * Limits:  2 GiB of text per column and batch (32-bit offsets).
  * Formats: Arrow columnar format 1.5, IPC stream.
- * Why:     encode_arrow.c gathers values, arrow_message.c writes the metadata; neither needs the other's details. */
+ * Why:     encode_arrow.c gathers values, arrow_message.c writes the metadata; neither needs the
+ *          other's details. */
 #ifndef LH_WORKER_PROGRAMS_ENCODE_ARROW_H
 #define LH_WORKER_PROGRAMS_ENCODE_ARROW_H
 

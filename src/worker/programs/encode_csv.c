@@ -1,5 +1,5 @@
-/* encode_csv.c - RFC 4180: CRLF, a header line, quotes only where needed. Null is an empty field and an empty text is "",
- * so that both can be told apart when the file is read again. */
+/* encode_csv.c - RFC 4180: CRLF, a header line, quotes only where needed. Null is an empty field
+ * and an empty text is "", so that both can be told apart when the file is read again. */
 #include "worker/programs/encode.h"
 
 #include <math.h>

@@ -1,6 +1,7 @@
-/* encode_json.c - JSON objects, arrays and lines. The hot path of most queries: one call per value through a pointer that
- * was chosen once per column, room reserved before a value so that bytes are stored without checks, texts without
- * anything to escape (nearly all) found eight bytes at a time and copied. */
+/* encode_json.c - JSON objects, arrays and lines. The hot path of most queries: one call per value
+ * through a pointer that was chosen once per column, room reserved before a value so that bytes are
+ * stored without checks, texts without anything to escape (nearly all) found eight bytes at a time
+ * and copied. */
 #include "worker/programs/encode.h"
 
 #include "base/json_write.h"
@@ -21,7 +22,8 @@ static lh_rc append_null(lh_ctx *cx, lh_buf *out)
 #define ONES  UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
 
-/* High bit of a byte set where it is below 0x20, a quote or a backslash (a byte after such a one may show too). */
+/* High bit of a byte set where it is below 0x20, a quote or a backslash (a byte after such a one
+ * may show too). */
 static uint64_t special(uint64_t word)
 {
     uint64_t quote = word ^ (ONES * '"');

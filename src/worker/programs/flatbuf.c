@@ -1,5 +1,6 @@
-/* flatbuf.c - see the header. Alignment counts from the beginning of the flatbuffer; each scalar stands at a multiple of
- * its size, and 8-byte items of vectors after a 4-byte count are aligned by padding before the count. */
+/* flatbuf.c - see the header. Alignment counts from the beginning of the flatbuffer; each scalar
+ * stands at a multiple of its size, and 8-byte items of vectors after a 4-byte count are aligned by
+ * padding before the count. */
 #include "worker/programs/flatbuf.h"
 
 static const char zeros[16];

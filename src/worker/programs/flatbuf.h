@@ -1,16 +1,19 @@
-/* worker/programs/flatbuf.h - the little of FlatBuffers that Arrow's metadata needs: tables, vectors, strings, written
- * front to back.
+/* worker/programs/flatbuf.h - the little of FlatBuffers that Arrow's metadata needs: tables,
+ * vectors, strings, written front to back.
  *
  * Owns:    the caller's buffer.
  * Threads: one.
  * Limits:  LH_FLAT_SLOTS_MAX fields per table; the buffer's own maximum.
- * Formats: FlatBuffers binary (little-endian): uoffset u32 forward, vtable before its table, vectors with a u32 count.
- * Why:     offsets point forward, so a table is written first, with holes, and each hole is filled when its target is
- *          written; no builder that works backwards and no library is needed (docs/adr/0008).
+ * Formats: FlatBuffers binary (little-endian): uoffset u32 forward, vtable before its table,
+ *          vectors with a u32 count.
+ * Why:     offsets point forward, so a table is written first, with holes, and each hole is filled
+ *          when its target is written; no builder that works backwards and no library is needed
+ *          (docs/adr/0008).
  *
- *     lh_flat_table t;  lh_flat_begin(cx, out, LH_FLAT_SLOTS(..), &t)   // layout is fixed by the sizes of its fields
- *     lh_flat_set_*(t, slot, value)
- *     hole = lh_flat_hole(t, slot); ... later: lh_flat_fill(out, hole)  // points the hole at the end of the buffer */
+ *     lh_flat_table t;  lh_flat_begin(cx, out, LH_FLAT_SLOTS(..), &t)   // layout is fixed by the
+ *     sizes of its fields lh_flat_set_*(t, slot, value)
+ *     hole = lh_flat_hole(t, slot); ... later: lh_flat_fill(out, hole)  // points the hole at the
+ *     end of the buffer */
 #ifndef LH_WORKER_PROGRAMS_FLATBUF_H
 #define LH_WORKER_PROGRAMS_FLATBUF_H
 

@@ -1,8 +1,10 @@
-/* host.c - the life of one child: set up, lock in, then task after task until the server closes the socket.
+/* host.c - the life of one child: set up, lock in, then task after task until the server closes the
+ * socket.
  *
- * The order is the point: setup sees the world with one thread, then the sandbox closes for good, and only then do
- * threads start and hostile input arrive. Writes never stop in the middle of a frame: a cancelled task simply stops
- * producing, and a server that does not read any more kills. */
+ * The order is the point: setup sees the world with one thread, then the sandbox closes for good,
+ * and only then do threads start and hostile input arrive. Writes never stop in the middle of a
+ * frame: a cancelled task simply stops producing, and a server that does not read any more
+ * kills. */
 #include "worker/programs/host_private.h"
 
 #include "base/clock.h"
@@ -10,9 +12,7 @@
 #include "os/process.h"
 #include "os/sandbox.h"
 
-#include <errno.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define EXIT_SETUP         5
@@ -205,18 +205,16 @@ static lh_rc find_program(lh_ctx *cx, lh_host *host, lh_str kind, const lh_progr
     return LH_OK;
 }
 
-/* Two engines may not share a spill folder: their file names are the same. The pool removes it when the worker is gone. */
+/* Two engines may not share a spill folder: their file names are the same. The pool removes it when
+ * the worker is gone. */
 static lh_rc own_spill(lh_ctx *cx, lh_setup_message *setup)
 {
     if (lh_str_empty(setup->spill_dir))
         return LH_OK;
     setup->spill_dir = lh_path_join(cx, setup->spill_dir, lh_ctx_fmt(cx, "w%d", (int)getpid()));
-    const char *path = lh_ctx_cstr(cx, setup->spill_dir);
-    if (path == NULL)
-        return lh_fail(cx, LH_E_BAD_VALUE, "the spill folder's path cannot be used");
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return lh_fail_errno(cx, "make a spill folder", errno);
-    return LH_OK;
+    if (setup->spill_dir.ptr == NULL)
+        return cx->err.rc;
+    return lh_dir_make_scratch(cx, setup->spill_dir);
 }
 
 static lh_rc allow(lh_ctx *cx, lh_sandbox_options *opts, lh_sandbox_path *paths, lh_str path,

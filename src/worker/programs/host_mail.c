@@ -1,4 +1,5 @@
-/* host_mail.c - the reader thread of a child: frames into the mailbox, CANCEL into the running task. */
+/* host_mail.c - the reader thread of a child: frames into the mailbox, CANCEL into the running
+ * task. */
 #include "worker/programs/host_private.h"
 
 #include "os/process.h"

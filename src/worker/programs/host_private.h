@@ -1,8 +1,10 @@
 /* worker/programs/host_private.h - the state of one child: socket, mailbox, running task.
  *
  * Owns:    the channel, the frames in the mailbox, the arenas.
- * Threads: the reader thread fills the mailbox and carries out CANCEL; the main thread runs tasks and writes frames.
- * Limits:  LHI_MAILBOX_BYTES_MAX waits in the mailbox, then the reader stops reading (back-pressure to the server).
+ * Threads: the reader thread fills the mailbox and carries out CANCEL; the main thread runs tasks
+ *          and writes frames.
+ * Limits:  LHI_MAILBOX_BYTES_MAX waits in the mailbox, then the reader stops reading (back-pressure
+ *          to the server).
  * Formats: worker/protocol.h.
  * Why:     CANCEL must be heard while the main thread is deep inside the engine. */
 #ifndef LH_WORKER_PROGRAMS_HOST_PRIVATE_H

@@ -1,6 +1,7 @@
 /* main.c - lakehouse-worker: the zygote and the table of programs it forks.
  *
- * Started by the pool with the control socket as descriptor 3 and an empty environment; it takes no arguments. */
+ * Started by the pool with the control socket as descriptor 3 and an empty environment; it takes no
+ * arguments. */
 #include "worker/programs/program.h"
 #include "worker/zygote.h"
 

@@ -1,7 +1,8 @@
 /* sql_bind.c - parameters of a statement from JSON: an array for $1, $2 or ?, an object for $name.
  *
- * Every parameter of the statement needs a value and every value a parameter: a name that matches nothing is more often
- * a typing mistake than a wish. Integers stay integers up to 64 bits, larger ones and fractions become doubles. */
+ * Every parameter of the statement needs a value and every value a parameter: a name that matches
+ * nothing is more often a typing mistake than a wish. Integers stay integers up to 64 bits, larger
+ * ones and fractions become doubles. */
 #include "worker/programs/sql_private.h"
 
 #include "base/json.h"

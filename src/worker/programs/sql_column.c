@@ -1,7 +1,8 @@
-/* sql_column.c - reads a result's logical types into columns, and follows the vectors of each chunk.
+/* sql_column.c - reads a result's logical types into columns, and follows the vectors of each
+ * chunk.
  *
- * Types that have no stable meaning outside the engine (VARIANT, GEOMETRY, aggregate states) are refused by name with
- * the cast that helps, instead of being written as bytes nobody can read. */
+ * Types that have no stable meaning outside the engine (VARIANT, GEOMETRY, aggregate states) are
+ * refused by name with the cast that helps, instead of being written as bytes nobody can read. */
 #include "worker/programs/sql_column.h"
 
 #include "base/buf.h"

@@ -1,6 +1,8 @@
-/* worker/programs/sql_column.h - one column of a result as encoders see it: its type once, its vectors per chunk.
+/* worker/programs/sql_column.h - one column of a result as encoders see it: its type once, its
+ * vectors per chunk.
  *
- * Owns:    everything lives in the arena of the task; vectors are borrowed from the chunk that is bound.
+ * Owns:    everything lives in the arena of the task; vectors are borrowed from the chunk that is
+ *          bound.
  * Threads: one.
  * Limits:  LH_COLUMN_DEPTH_MAX levels of nesting.
  * Formats: DuckDB's vectors (duckdb.h); flat, as duckdb_fetch_chunk gives them.
@@ -46,7 +48,8 @@ struct lh_column {
     size_t labels_count;
     idx_t array_size; /* ARRAY: items per value */
     lh_column *
-        children; /* LIST, ARRAY: 1; MAP: key and value; STRUCT: fields; UNION: members (without the tag) */
+        /* LIST, ARRAY: 1; MAP: key and value; STRUCT: fields; UNION: members (without the tag) */
+        children;
     size_t children_count;
     /* of the chunk that is bound */
     const void *data;

@@ -1,7 +1,8 @@
 /* sql_error.c - an engine message about a client's statement becomes code, place and hint.
  *
- * The engine draws the place ("LINE 2: ... \n        ^") under a piece of the line that may be cut on the left; the piece
- * is found again in the client's text, so the column is the client's. Candidate names go into the hint. */
+ * The engine draws the place ("LINE 2: ... \n        ^") under a piece of the line that may be cut
+ * on the left; the piece is found again in the client's text, so the column is the client's.
+ * Candidate names go into the hint. */
 #include "worker/programs/sql_private.h"
 
 #include "base/buf.h"
@@ -104,9 +105,13 @@ static void hint_from(lh_ctx *cx, lh_str message)
 /* "Binder Error: text" -> "text"; the class says nothing the code does not say. */
 static lh_str without_class(lh_str message)
 {
-    static const char *const classes[] = {
-        "Binder Error: ",        "Catalog Error: ",    "Parser Error: ",
-        "Invalid Input Error: ", "Conversion Error: ", "Not implemented Error: "};
+    static const char *const classes[] = {"Binder Error: ",
+                                          "Catalog Error: ",
+                                          "Parser Error: ",
+                                          "Invalid Input Error: ",
+                                          "Conversion Error: ",
+                                          "Not "
+                                          "implemented Error: "};
     for (size_t i = 0; i < LH_ARRAY_LEN(classes); i++)
         if (lh_str_starts(message, lh_str_from(classes[i])))
             return lh_str_from_offset(message, strlen(classes[i]));

@@ -1,7 +1,9 @@
-/* sql_functions.c - the tables: refused functions with their reasons, table functions that are allowed, amplifiers.
+/* sql_functions.c - the tables: refused functions with their reasons, table functions that are
+ * allowed, amplifiers.
  *
- * To refuse a function: 1. a row in `denied` (KEEP SORTED); 2. a case in tests/golden/sql_gate/. To cap one: a row in
- * `amplifiers`. Caps hold for constants; what is computed from data is held by the worker's memory limit. */
+ * To refuse a function: 1. a row in `denied` (KEEP SORTED); 2. a case in tests/golden/sql_gate/. To
+ * cap one: a row in `amplifiers`. Caps hold for constants; what is computed from data is held by
+ * the worker's memory limit. */
 #include "worker/programs/sql_functions.h"
 
 #include <stdlib.h>

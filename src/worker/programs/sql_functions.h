@@ -1,11 +1,13 @@
 /* worker/programs/sql_functions.h - which functions a statement may call, as tables.
  *
- * Owns:    a function set owns nothing it was given; lh_sql_functions_build copies names into the arena of its context.
+ * Owns:    a function set owns nothing it was given; lh_sql_functions_build copies names into the
+ *          arena of its context.
  * Threads: constants after build.
  * Limits:  none.
  * Formats: names in lower case.
- * Why:     allowed is what the engine lists at warm-up minus the deny table (one reason per row), so a new engine
- *          version cannot smuggle in a name that only later becomes dangerous without showing in `git diff` of a test. */
+ * Why:     allowed is what the engine lists at warm-up minus the deny table (one reason per row),
+ *          so a new engine version cannot smuggle in a name that only later becomes dangerous
+ *          without showing in `git diff` of a test. */
 #ifndef LH_WORKER_PROGRAMS_SQL_FUNCTIONS_H
 #define LH_WORKER_PROGRAMS_SQL_FUNCTIONS_H
 
@@ -16,7 +18,8 @@ typedef struct lh_sql_functions {
     lh_str *names;
     size_t count;
     lh_str *
-        internal_views; /* of the engine (pg_tables, duckdb_settings ...): no CTE may have such a name */
+        /* of the engine (pg_tables, duckdb_settings ...): no CTE may have such a name */
+        internal_views;
     size_t internal_views_count;
 } lh_sql_functions;
 

@@ -1,10 +1,11 @@
 /* sql_gate.c - the walk.
  *
- * Every JSON object with a "class" is an expression, every one with a "type" text is a node of another sort; both must be
- * in the tables below. Everything is descended into, so a subquery in a window frame or a PIVOT list is seen as any
- * other. Scoping follows the engine: a CTE is visible to its later siblings and to the node that defines it, and the
- * anchor of a recursive one does not see itself (a walker that pushes the name too early lets the anchor read the real
- * table of that name). When in doubt a name counts as a table, which only means that it has to be granted. */
+ * Every JSON object with a "class" is an expression, every one with a "type" text is a node of
+ * another sort; both must be in the tables below. Everything is descended into, so a subquery in a
+ * window frame or a PIVOT list is seen as any other. Scoping follows the engine: a CTE is visible
+ * to its later siblings and to the node that defines it, and the anchor of a recursive one does not
+ * see itself (a walker that pushes the name too early lets the anchor read the real table of that
+ * name). When in doubt a name counts as a table, which only means that it has to be granted. */
 #include "worker/programs/sql_gate.h"
 
 #include "base/json.h"
@@ -185,7 +186,8 @@ static lh_rc check_show(gate *g, const lh_json *node, const scope *visible)
 
 /* ---------------------------------------------------------------- functions */
 
-/* The number a constant stands for; 0 = it is not a constant, 2 = a constant that is no number one can judge. */
+/* The number a constant stands for; 0 = it is not a constant, 2 = a constant that is no number one
+ * can judge. */
 static int constant_number(const lh_json *expression, double *ret)
 {
     lh_str class = lh_json_get_str(expression, LH_S("class"));
@@ -233,8 +235,8 @@ static const lh_json *argument(const lh_json *call, size_t index)
     return child;
 }
 
-/* Widths and precisions of a printf or {fmt} format: every run of digits counts, and those taken from arguments are
- * refused, because their size is not known. */
+/* Widths and precisions of a printf or {fmt} format: every run of digits counts, and those taken
+ * from arguments are refused, because their size is not known. */
 static int format_is_small(lh_str format, double max)
 {
     double run = 0;
@@ -290,7 +292,8 @@ static lh_rc check_format(gate *g, const lh_json *call, const lh_sql_amplifier *
     return LH_OK;
 }
 
-/* range(stop), range(start, stop), range(start, stop, step). Not all constant: the memory limit holds it. */
+/* range(stop), range(start, stop), range(start, stop, step). Not all constant: the memory limit
+ * holds it. */
 static lh_rc check_span(gate *g, const lh_json *call, const lh_sql_amplifier *row, lh_str name)
 {
     const lh_json *second = argument(call, 1);
@@ -339,8 +342,8 @@ static lh_rc check_amplifier(gate *g, const lh_json *call, lh_str name)
     return LH_OK;
 }
 
-/* "schema" may be a column: nm.upper() is a call chained to it. There are no functions but the engine's own, so the name
- * alone decides. */
+/* "schema" may be a column: nm.upper() is a call chained to it. There are no functions but the
+ * engine's own, so the name alone decides. */
 static lh_rc check_function(gate *g, const lh_json *node, const scope *visible)
 {
     (void)visible;
@@ -444,7 +447,8 @@ static const node_row *find_row(const node_row *rows, size_t count, lh_str name)
 static lh_rc walk_cte_map(gate *g, const lh_json *map, const scope *visible,
                           const scope **ret_visible);
 
-/* One CTE: its body before its name is visible; of a recursive one only the second half sees the name. */
+/* One CTE: its body before its name is visible; of a recursive one only the second half sees the
+ * name. */
 static lh_rc walk_cte_body(gate *g, const lh_json *entry, lh_str name, const scope *visible)
 {
     const lh_json *value = lh_json_get(entry, LH_S("value"));
@@ -513,7 +517,8 @@ static lh_rc walk_children(gate *g, const lh_json *value, const scope *visible)
     return LH_OK;
 }
 
-/* The function of a table function is not a scalar call: its name was checked above, its arguments are walked. */
+/* The function of a table function is not a scalar call: its name was checked above, its arguments
+ * are walked. */
 static lh_rc walk_table_function(gate *g, const lh_json *node, const scope *visible)
 {
     for (const lh_json *child = node->first; child != NULL; child = child->next) {

@@ -1,11 +1,14 @@
-/* worker/programs/sql_gate.h - walks the syntax tree of one statement and lets through what is allowed, nothing else.
+/* worker/programs/sql_gate.h - walks the syntax tree of one statement and lets through what is
+ * allowed, nothing else.
  *
  * Owns:    results live in the arena of the context.
  * Threads: pure.
- * Limits:  LH_SQL_BYTES_MAX of text, LH_GATE_TREE_BYTES_MAX of tree, depth LH_JSON_DEPTH_MAX, LH_GATE_NODES_MAX nodes.
+ * Limits:  LH_SQL_BYTES_MAX of text, LH_GATE_TREE_BYTES_MAX of tree, depth LH_JSON_DEPTH_MAX,
+ *          LH_GATE_NODES_MAX nodes.
  * Formats: what DuckDB's json_serialize_sql returns (1.5).
- * Why:     the engine's settings do not keep a statement from reading other files of the same folder, settings,
- *          definitions or writing copies (research: duckdb 1c). Allow-lists only: an unknown node is refused. */
+ * Why:     the engine's settings do not keep a statement from reading other files of the same
+ *          folder, settings, definitions or writing copies (research: duckdb 1c). Allow-lists only:
+ *          an unknown node is refused. */
 #ifndef LH_WORKER_PROGRAMS_SQL_GATE_H
 #define LH_WORKER_PROGRAMS_SQL_GATE_H
 
@@ -31,7 +34,8 @@ typedef struct lh_gate_tables {
     size_t count;
 } lh_gate_tables;
 
-/* Errors: LH_E_SQL_SYNTAX (line, column), LH_E_SQL_DENIED (what and what to do instead), LH_E_TOO_LARGE. */
+/* Errors: LH_E_SQL_SYNTAX (line, column), LH_E_SQL_DENIED (what and what to do instead),
+ *         LH_E_TOO_LARGE. */
 LH_WARN_UNUSED lh_rc lh_sql_gate(lh_ctx *cx, const lh_gate_input *input,
                                  lh_gate_tables *ret_tables);
 

@@ -1,5 +1,6 @@
-/* sql_lex.c - steps over comments and quotes, finds words. It decides nothing about safety: what it lets through still
- * has to parse as one SELECT and pass the gate, so a lexing mistake costs a worse message, never a hole. */
+/* sql_lex.c - steps over comments and quotes, finds words. It decides nothing about safety: what it
+ * lets through still has to parse as one SELECT and pass the gate, so a lexing mistake costs a
+ * worse message, never a hole. */
 #include "worker/programs/sql_lex.h"
 
 static int is_blank(char c)

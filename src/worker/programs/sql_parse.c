@@ -1,7 +1,9 @@
-/* sql_parse.c - the engine's own parser gives the tree that the gate walks, so there is no second parser to disagree with.
+/* sql_parse.c - the engine's own parser gives the tree that the gate walks, so there is no second
+ * parser to disagree with.
  *
- * json_serialize_sql never throws: a syntax error comes back as JSON with a byte position. It refuses everything but
- * SELECT, which makes "it serialises" the read-only check; the refusal gets a better message here. */
+ * json_serialize_sql never throws: a syntax error comes back as JSON with a byte position. It
+ * refuses everything but SELECT, which makes "it serialises" the read-only check; the refusal gets
+ * a better message here. */
 #include "worker/programs/sql_private.h"
 
 #include "base/json.h"

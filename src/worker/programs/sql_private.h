@@ -4,7 +4,8 @@
  * Threads: the main thread; `running` is also read by the reader thread, under its lock.
  * Limits:  LHI_VIEWS_MAX views kept.
  * Formats: worker/messages.h.
- * Why:     one file per step: sql_parse.c (tree), sql_gate.c, sql_views.c, sql_bind.c, sql_error.c, sql_program.c. */
+ * Why:     one file per step: sql_parse.c (tree), sql_gate.c, sql_views.c, sql_bind.c, sql_error.c,
+ *          sql_program.c. */
 #ifndef LH_WORKER_PROGRAMS_SQL_PRIVATE_H
 #define LH_WORKER_PROGRAMS_SQL_PRIVATE_H
 
@@ -32,7 +33,8 @@ typedef struct lhi_sql {
     duckdb_connection running; /* what interrupt stops; NULL = nothing */
 } lhi_sql;
 
-/* sql_parse.c: the tree of one statement as JSON, in the arena. LH_E_SQL_SYNTAX with place, LH_E_SQL_DENIED. */
+/* sql_parse.c: the tree of one statement as JSON, in the arena. LH_E_SQL_SYNTAX with place,
+ * LH_E_SQL_DENIED. */
 LH_WARN_UNUSED lh_rc lhi_sql_tree(lh_ctx *cx, lhi_sql *s, lh_str sql, size_t offset,
                                   lh_str *ret_tree);
 LH_WARN_UNUSED lh_rc lhi_sql_prepare_parser(lh_ctx *cx, lhi_sql *s);
@@ -40,7 +42,8 @@ LH_WARN_UNUSED lh_rc lhi_sql_prepare_parser(lh_ctx *cx, lhi_sql *s);
 LH_WARN_UNUSED lh_rc lhi_sql_list_functions(lh_ctx *cx, duckdb_connection connection,
                                             lh_sql_functions *ret);
 
-/* sql_views.c: asks the server for the views of these tables and makes sure they stand. LH_E_UNKNOWN_DATASET. */
+/* sql_views.c: asks the server for the views of these tables and makes sure they stand.
+ * LH_E_UNKNOWN_DATASET. */
 LH_WARN_UNUSED lh_rc lhi_sql_need_views(lh_ctx *cx, lhi_sql *s, lh_task *task, lh_str sql,
                                         const lh_gate_tables *tables);
 

@@ -1,15 +1,17 @@
-/* sql_program.c - one statement from text to bytes: check, parse, gate, views, prepare, bind, run, encode.
+/* sql_program.c - one statement from text to bytes: check, parse, gate, views, prepare, bind, run,
+ * encode.
  *
- * The ORIGINAL text is prepared, not a rewritten one, on a fresh connection whose search path holds only the views: names
- * of columns and error places stay the client's, and nothing a statement could do to its connection outlives it. Results
- * stream: duckdb_execute_pending returns with the first rows, each chunk is encoded and sent before the next is asked for,
- * so memory does not grow with the result. Streaming has no entry in the engine's stable interface; it is used in one
- * place (start_stream). */
+ * The ORIGINAL text is prepared, not a rewritten one, on a fresh connection whose search path holds
+ * only the views: names of columns and error places stay the client's, and nothing a statement
+ * could do to its connection outlives it. Results stream: duckdb_execute_pending returns with the
+ * first rows, each chunk is encoded and sent before the next is asked for, so memory does not grow
+ * with the result. Streaming has no entry in the engine's stable interface; it is used in one place
+ * (start_stream). */
 #include "worker/programs/encode.h"
 #include "worker/programs/sql_lex.h"
 #include "worker/programs/sql_private.h"
 
-#include <time.h>
+#include <sys/resource.h>
 
 #define FRAME_BYTES   (128u * 1024u) /* a DATA frame is sent when so much waits */
 #define SLICE_ROWS    256u           /* rows encoded between looks at the buffer */
@@ -228,10 +230,11 @@ static lh_rc stream(lh_ctx *cx, run_state *r, duckdb_result *result)
 
 static int64_t cpu_us(void)
 {
-    struct timespec t;
-    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) != 0)
+    struct rusage used;
+    if (getrusage(RUSAGE_SELF, &used) != 0)
         return 0;
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    return ((int64_t)used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
+           used.ru_utime.tv_usec + used.ru_stime.tv_usec;
 }
 
 static lh_rc run_statement(lh_ctx *cx, run_state *r, duckdb_connection connection)

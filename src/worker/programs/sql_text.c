@@ -1,8 +1,9 @@
 /* sql_text.c - values of fixed size as text: numbers, dates, times, intervals, UUIDs.
  *
- * Dates and times are ISO 8601 (RFC 3339 where it has a form): 2024-02-29, 2024-02-29T12:00:00.5, with Z for a TIMESTAMP
- * WITH TIME ZONE, infinity and -infinity as the engine says, years outside 0000..9999 signed. Intervals are ISO 8601
- * durations. Fractions carry as many digits as they need. */
+ * Dates and times are ISO 8601 (RFC 3339 where it has a form): 2024-02-29, 2024-02-29T12:00:00.5,
+ * with Z for a TIMESTAMP WITH TIME ZONE, infinity and -infinity as the engine says, years outside
+ * 0000..9999 signed. Intervals are ISO 8601 durations. Fractions carry as many digits as they
+ * need. */
 #include "worker/programs/sql_column.h"
 
 #include "base/clock.h"

@@ -1,9 +1,10 @@
-/* sql_views.c - the only tables a statement can see: views in one schema, written by the server, kept by name and version.
+/* sql_views.c - the only tables a statement can see: views in one schema, written by the server,
+ * kept by name and version.
  *
- * A statement's names go to the server (NEED), which answers with views of its snapshot (GIVE). A view whose version is
- * the one that stands is left alone, so the engine's metadata cache stays useful; otherwise it is replaced. The least
- * recently used is dropped when there are too many. Nothing ever stands in the engine's main schema, which is always
- * searched. */
+ * A statement's names go to the server (NEED), which answers with views of its snapshot (GIVE). A
+ * view whose version is the one that stands is left alone, so the engine's metadata cache stays
+ * useful; otherwise it is replaced. The least recently used is dropped when there are too many.
+ * Nothing ever stands in the engine's main schema, which is always searched. */
 #include "worker/programs/sql_private.h"
 
 #include "base/buf.h"

@@ -1,7 +1,9 @@
-/* gate_cases_test.c - every case of tests/golden/sql_gate through a real worker. links: worker os base
+/* gate_cases_test.c - every case of tests/golden/sql_gate through a real worker. links: worker os
+ * base
  *
- * A refused statement must be refused with its code, a legal one must run, and one that would eat memory or time must be
- * ended by some limit; after each of the last kind the next statement must work. */
+ * A refused statement must be refused with its code, a legal one must run, and one that would eat
+ * memory or time must be ended by some limit; after each of the last kind the next statement must
+ * work. */
 #include "support/sql_cases.h"
 #include "support/test_pool.h"
 #include "support/unit.h"

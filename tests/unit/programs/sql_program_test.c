@@ -1,4 +1,5 @@
-/* sql_program_test.c - statements through a real worker: formats, parameters, limits, views, errors. links: worker os base */
+/* sql_program_test.c - statements through a real worker: formats, parameters, limits, views,
+ * errors. links: worker os base */
 #include "support/test_pool.h"
 #include "support/unit.h"
 
@@ -364,7 +365,8 @@ LH_TEST(one_value_may_be_larger_than_a_frame)
     lh_test_pool_close(&t);
 }
 
-/* Marker, length, padding of every message; the end marker at the end. What is inside is checked with pyarrow. */
+/* Marker, length, padding of every message; the end marker at the end. What is inside is checked
+ * with pyarrow. */
 LH_TEST(arrow_stream_is_framed)
 {
     open_pool();

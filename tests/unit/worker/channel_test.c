@@ -1,4 +1,5 @@
-/* channel_test.c - frames over a socket pair: whole, split, with descriptors, and hostile. links: os base */
+/* channel_test.c - frames over a socket pair: whole, split, with descriptors, and hostile. links:
+ * os base */
 #include "support/unit.h"
 
 #include "base/clock.h"
@@ -199,6 +200,12 @@ LH_TEST(cancel_ends_a_read)
     pair_close(&p);
 }
 
+static lh_rc write_task(pair *p, uint64_t sequence, int fd)
+{
+    lh_frame frame = {.kind = LH_FRAME_TASK, .sequence = sequence, .payload = LH_S("{}")};
+    return lh_channel_write_fds(&p->cx, p->channel, &frame, &fd, 1);
+}
+
 LH_TEST(descriptors_come_with_their_task)
 {
     pair p;
@@ -209,8 +216,7 @@ LH_TEST(descriptors_come_with_their_task)
     int memory;
     ck_assert_int_eq(lh_memfd_new(&p.cx, "test", LH_S("content"), &memory), LH_OK);
     ck_assert_int_eq(lh_channel_write(&p.cx, p.channel, LH_FRAME_DATA, 1, LH_S("before")), LH_OK);
-    ck_assert_int_eq(
-        lh_channel_write_fds(&p.cx, p.channel, LH_FRAME_TASK, 2, LH_S("{}"), &memory, 1), LH_OK);
+    ck_assert_int_eq(write_task(&p, 2, memory), LH_OK);
     ck_assert_int_eq(lh_channel_write(&p.cx, p.channel, LH_FRAME_DATA, 2, LH_S("after")), LH_OK);
     lh_frame f;
     int fds[8];
@@ -239,8 +245,7 @@ LH_TEST(descriptors_nobody_takes_are_closed)
     p.other = -1;
     int ends[2];
     ck_assert_int_eq(pipe(ends), 0);
-    ck_assert_int_eq(
-        lh_channel_write_fds(&p.cx, p.channel, LH_FRAME_TASK, 1, LH_S("{}"), &ends[1], 1), LH_OK);
+    ck_assert_int_eq(write_task(&p, 1, ends[1]), LH_OK);
     ck_assert_int_eq(lh_channel_write(&p.cx, p.channel, LH_FRAME_DATA, 1, LH_STR_NONE), LH_OK);
     lh_frame f;
     ck_assert_int_eq(lh_channel_read(&p.cx, back, &f), LH_OK);

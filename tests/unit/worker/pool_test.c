@@ -1,4 +1,5 @@
-/* pool_test.c - the promises of the pool, against the real lakehouse-worker. links: os base programs */
+/* pool_test.c - the promises of the pool, against the real lakehouse-worker. links: os base
+ * programs */
 #include "support/test_pool.h"
 #include "support/unit.h"
 
