@@ -427,7 +427,8 @@ size_t lhi_conn_read_max(lhi_conn *conn)
         return LHI_READ_BYTES;
     if (body_broke(rq))
         return 0;
-    return LH_MIN(lhi_ring_room(rq), (size_t)LHI_READ_BYTES);
+    size_t room = lhi_ring_room(rq); /* asked once: the handler changes it meanwhile */
+    return LH_MIN(room, (size_t)LHI_READ_BYTES);
 }
 
 static int64_t next_deadline(lhi_conn *conn)

@@ -96,6 +96,7 @@ static void read_conn(lhi_conn *conn)
             lhi_conn_update(conn);
             return;
         }
+        lh_assert(max <= LHI_READ_BYTES);
         ssize_t n = lhi_socket_read(conn->fd, buffer, max);
         if (n > 0)
             lhi_conn_input(conn, buffer, (size_t)n);

@@ -1,7 +1,9 @@
-/* fuzz_http.c - a whole connection fed bytes in pieces, with memory in place of the socket: scanner, llhttp, router, query,
- * body limits, JSON and multipart bodies, pipelining, replies, partial writes. links: net
+/* fuzz_http.c - a whole connection fed bytes in pieces, with memory in place of the socket:
+ * scanner, llhttp, router, query, body limits, JSON and multipart bodies, pipelining, replies,
+ * partial writes. links: net
  *
- * Input: byte 0 = size of the pieces (0: one piece), byte 1 = flags (see below), then what the client sends. */
+ * Input: byte 0 = size of the pieces (0: one piece), byte 1 = flags (see below), then what the
+ * client sends. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/net_private.h"
@@ -203,7 +205,8 @@ static void drop_log(void *arg, lh_str line)
 static void feed(lhi_conn *conn, const char *data, size_t len, size_t step)
 {
     while (len > 0 && !conn->closed) {
-        size_t n = LH_MIN(LH_MIN(len, step > 0 ? step : len), lhi_conn_read_max(conn));
+        size_t room = lhi_conn_read_max(conn);
+        size_t n = LH_MIN(LH_MIN(len, step > 0 ? step : len), room);
         peer.unread = len - n;
         if (n == 0)
             return;

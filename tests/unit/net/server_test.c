@@ -529,6 +529,26 @@ LH_TEST(uploads_are_held_back_by_a_slow_handler)
     live_close();
 }
 
+/* The room of the ring changes while the loop looks at it: a limit that was computed twice once
+ * read more than the loop's buffer holds. */
+LH_TEST(a_full_ring_and_a_fast_handler_race_safely)
+{
+    enum { BLOCK = 1024 * 1024, BLOCKS = 90 };
+    static char block[BLOCK];
+    char head[128], wanted[64];
+    open_default();
+    int fd = live_connect();
+    snprintf(head, sizeof(head), "POST /upload HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n",
+             BLOCK * BLOCKS);
+    live_send(fd, head);
+    for (int i = 0; i < BLOCKS; i++)
+        live_send_bytes(fd, block, BLOCK);
+    snprintf(wanted, sizeof(wanted), "{\"bytes\":%d}", BLOCK * BLOCKS);
+    ck_has(live_replies(fd, 1), wanted);
+    live_disconnect(fd);
+    live_close();
+}
+
 LH_TEST(chunked_uploads_arrive_whole)
 {
     enum { BYTES = 100000, ROUNDS = 30 };
