@@ -191,7 +191,7 @@ static lh_rc parse_core(scanner *s, lh_coltype *type)
         {LH_S_INIT("UNION"), LH_COLTYPE_UNION},   {LH_S_INIT("MAP"), LH_COLTYPE_MAP},
         {LH_S_INIT("ENUM"), LH_COLTYPE_ENUM},
     };
-    lh_str word;
+    lh_str word = LH_STR_NONE;
     if (peek(s) == '"') {
         LH_TRY(take_quoted(s, '"', &word));
         if (!lh_str_eq_nocase(word, LH_S("NULL")))

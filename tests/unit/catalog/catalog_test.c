@@ -416,7 +416,7 @@ LH_TEST(a_put_whose_answer_was_lost_is_seen_by_readers)
 }
 #endif
 
-/* Restart, commit, time travel and SQL with the n-th allocation failing, n rising until all goes well. */
+/* Restart, commit, time travel and SQL with the n-th allocation failing, until all goes well. */
 LH_TEST(a_failed_allocation_is_an_error_and_nothing_worse)
 {
     fixture f;
