@@ -62,7 +62,7 @@ if(LH_TESTS)
             add_dependencies(unit_${module} lakehouse-worker) # they talk to the real one
         endif()
         add_test(NAME unit_${module} COMMAND unit_${module} WORKING_DIRECTORY "${CMAKE_BINARY_DIR}")
-        set_tests_properties(unit_${module} PROPERTIES LABELS unit TIMEOUT 300 ENVIRONMENT "${LH_TEST_ENV}")
+        set_tests_properties(unit_${module} PROPERTIES LABELS unit TIMEOUT 600 ENVIRONMENT "${LH_TEST_ENV}")
     endforeach()
 endif()
 
