@@ -288,7 +288,7 @@ static void plan_nodes(lh_flat *f, const lh_arrow_node *nodes, size_t count, bod
         size_t at = lh_flat_item(plan->nodes_vector, plan->node++, 16);
         lh_flat_store(f, at, nodes[i].length, 8);
         lh_flat_store(f, at + 8, nodes[i].nulls, 8);
-        lh_str buffers[3];
+        lh_str buffers[3] = {{0}};
         size_t buffers_count = list_buffers(&nodes[i], buffers);
         for (size_t b = 0; b < buffers_count; b++) {
             at = lh_flat_item(plan->buffers_vector, plan->buffer++, 16);
@@ -304,7 +304,7 @@ static lh_rc append_body(lh_ctx *cx, const lh_arrow_node *nodes, size_t count, l
 {
     static const char zeros[BODY_ALIGN];
     for (size_t i = 0; i < count; i++) {
-        lh_str buffers[3];
+        lh_str buffers[3] = {{0}};
         size_t buffers_count = list_buffers(&nodes[i], buffers);
         for (size_t b = 0; b < buffers_count; b++) {
             if (buffers[b].len > 0)

@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "base/num.h"
 
+#define CLASS_BYTES_MAX 24 /* "Invalid Input" and the like */
+
 static const char *const hints[] = {
     "Did you mean", "Candidate bindings:", "Candidate functions:", "Candidate tables:"};
 
@@ -105,17 +107,11 @@ static void hint_from(lh_ctx *cx, lh_str message)
 /* "Binder Error: text" -> "text"; the class says nothing the code does not say. */
 static lh_str without_class(lh_str message)
 {
-    static const char *const classes[] = {"Binder Error: ",
-                                          "Catalog Error: ",
-                                          "Parser Error: ",
-                                          "Invalid Input Error: ",
-                                          "Conversion Error: ",
-                                          "Not "
-                                          "implemented Error: "};
-    for (size_t i = 0; i < LH_ARRAY_LEN(classes); i++)
-        if (lh_str_starts(message, lh_str_from(classes[i])))
-            return lh_str_from_offset(message, strlen(classes[i]));
-    return message;
+    size_t at = lh_str_find(message, LH_S(" Error: "));
+    lh_str head = lh_str_sub(message, 0, at == LH_STR_NPOS ? 0 : at);
+    if (head.len == 0 || head.len > CLASS_BYTES_MAX || lh_str_find_char(head, ':') != LH_STR_NPOS)
+        return message;
+    return lh_str_from_offset(message, at + strlen(" Error: "));
 }
 
 /* Errors that are the world's, not the statement's. */

@@ -41,8 +41,10 @@ static lh_rc read_texts(lh_ctx *cx, duckdb_connection connection, const char *sq
 
 lh_rc lhi_sql_list_functions(lh_ctx *cx, duckdb_connection connection, lh_sql_functions *ret)
 {
-    lh_str *names, *views;
-    size_t names_count, views_count;
+    lh_str *names = NULL;
+    lh_str *views = NULL;
+    size_t names_count = 0;
+    size_t views_count = 0;
     LH_TRY(read_texts(cx, connection,
                       "SELECT DISTINCT function_name FROM duckdb_functions() "
                       "WHERE function_type IN ('scalar', 'aggregate', 'macro')",
@@ -117,7 +119,7 @@ static lh_rc serialize(lh_ctx *cx, lhi_sql *s, lh_str sql, lh_str *ret_tree)
 
 lh_rc lhi_sql_tree(lh_ctx *cx, lhi_sql *s, lh_str sql, size_t offset, lh_str *ret_tree)
 {
-    lh_str tree;
+    lh_str tree = LH_STR_NONE;
     LH_TRY(serialize(cx, s, lh_str_from_offset(sql, offset), &tree));
     if (!lh_str_starts(tree, LH_S("{\"error\":false"))) {
         const lh_json *root;
