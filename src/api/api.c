@@ -1,6 +1,7 @@
 /* api/api.c - the list of route tables, who calls, and paging.
  *
- * To add a resource: 1. a file with its rows; 2. its table in api_private.h and in the list below. */
+ * To add a resource: 1. a file with its rows; 2. its table in api_private.h and in the list
+ * below. */
 #include "api/api_private.h"
 
 const lh_route *const lh_api_routes[] = {

@@ -1,6 +1,7 @@
 /* api/api_private.h - small pieces every resource uses.
  *
- * Owns: nothing. Threads: handlers. Limits: page sizes below. Formats: lists are {"items","next_cursor"}.
+ * Owns: nothing. Threads: handlers. Limits: page sizes below. Formats: lists are
+ *       {"items","next_cursor"}.
  * Why: one page shape, one way to reply with a job. */
 #ifndef LH_API_API_PRIVATE_H
 #define LH_API_API_PRIVATE_H
@@ -40,7 +41,8 @@ typedef struct lhi_list_reply {
 LH_WARN_UNUSED lh_rc lhi_page(lh_ctx *cx, const lh_request *rq, int64_t *ret_limit,
                               lh_str *ret_after);
 
-/* A type as a client writes it, in the spelling that is stored. LH_E_BAD_VALUE at columns[column].type. */
+/* A type as a client writes it, in the spelling that is stored. LH_E_BAD_VALUE at
+ * columns[column].type. */
 LH_WARN_UNUSED lh_rc lhi_column_type(lh_ctx *cx, lh_str text, size_t column, lh_str *ret_type);
 
 /* Tables of the resources, in the order of the docs. */

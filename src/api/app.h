@@ -36,7 +36,8 @@ typedef struct lh_app {
     atomic_int draining; /* no new work */
 } lh_app;
 
-/* Every route table, NULL-terminated: what the server, OpenAPI and `lakehouse tables routes` are made from. */
+/* Every route table, NULL-terminated: what the server, OpenAPI and `lakehouse tables routes` are
+ * made from. */
 extern const lh_route *const lh_api_routes[];
 
 /* For lh_server_options.authenticate; arg is the lh_app. */

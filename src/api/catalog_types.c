@@ -1,8 +1,10 @@
-/* api/catalog_types.c - the type of a column that a client writes: known, and in the engine's own spelling.
+/* api/catalog_types.c - the type of a column that a client writes: known, and in the engine's own
+ * spelling.
  *
- * Types out of files come from the engine and are known by birth; those of a client may be anything. A word nobody
- * knows would be stored well and fail every later query, so it is refused here; an alias becomes the name that files
- * carry, because types of one name are compared as texts when rows are appended. */
+ * Types out of files come from the engine and are known by birth; those of a client may be
+ * anything. A word nobody knows would be stored well and fail every later query, so it is refused
+ * here; an alias becomes the name that files carry, because types of one name are compared as texts
+ * when rows are appended. */
 #include "api/api_private.h"
 #include "catalog/coltype.h"
 

@@ -1,4 +1,5 @@
-/* api/health_routes.c - liveness, readiness, metrics, the API's own description, and the start page. */
+/* api/health_routes.c - liveness, readiness, metrics, the API's own description, and the start
+ * page. */
 #include "api/api_private.h"
 #include "base/clock.h"
 #include "base/metric.h"

@@ -1,7 +1,8 @@
-/* api/ingest_routes.c - POST /ingest/file: multipart or raw body, hashed while it streams to a staged file, then a job.
+/* api/ingest_routes.c - POST /ingest/file: multipart or raw body, hashed while it streams to a
+ * staged file, then a job.
  *
- * In a multipart body the fields dataset, mode, key and options may stand before or after the file; they win over query
- * parameters of the same name. */
+ * In a multipart body the fields dataset, mode, key and options may stand before or after the file;
+ * they win over query parameters of the same name. */
 #include "api/api_private.h"
 #include "base/num.h"
 

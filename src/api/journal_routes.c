@@ -1,4 +1,5 @@
-/* api/journal_routes.c - the journal: history of an entity, recent events, statistics, events of clients. */
+/* api/journal_routes.c - the journal: history of an entity, recent events, statistics, events of
+ * clients. */
 #include "api/api_private.h"
 
 LHI_LIST_RECORD(event_list, "JournalEventList", lh_journal_event_record, "Events of the journal.");

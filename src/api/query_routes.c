@@ -1,7 +1,8 @@
 /* api/query_routes.c - SQL: run, list, cancel.
  *
- * The head of a JSON reply waits for the first rows, so that a statement that fails early gets its 4xx. After that a
- * failure cuts the connection: a client can tell, because the JSON, the chunked body or the Arrow stream is not closed. */
+ * The head of a JSON reply waits for the first rows, so that a statement that fails early gets its
+ * 4xx. After that a failure cuts the connection: a client can tell, because the JSON, the chunked
+ * body or the Arrow stream is not closed. */
 #include "api/api_private.h"
 #include "base/clock.h"
 

@@ -1,7 +1,7 @@
 /* cli/cli.h - subcommands: one row each.
  *
- * To add a command: 1. a file cmd_<name>.c with its run function; 2. a row in cli.c. Help, the man page's list and the
- * "did you mean" follow from the row.
+ * To add a command: 1. a file cmd_<name>.c with its run function; 2. a row in cli.c. Help, the man
+ * page's list and the "did you mean" follow from the row.
  *
  * Owns:    nothing.
  * Threads: main thread.

@@ -38,7 +38,8 @@ LH_WARN_UNUSED lh_rc lh_client_send(lh_ctx *cx, lh_client *client, const lh_clie
 LH_WARN_UNUSED lh_rc lh_client_json(lh_ctx *cx, lh_client *client, const lh_client_call *call,
                                     const lh_json **ret_root);
 
-/* Shows a job's progress as a bar on a terminal until it ends; its error becomes cx->err. *ret_job: the job's tree. */
+/* Shows a job's progress as a bar on a terminal until it ends; its error becomes cx->err. *ret_job:
+ * the job's tree. */
 LH_WARN_UNUSED lh_rc lh_client_watch(lh_ctx *cx, lh_client *client, lh_str job_id,
                                      const lh_json **ret_job);
 /* A bar on stderr, when that is a terminal; redrawn in place. total 0: a count only. */

@@ -1,4 +1,5 @@
-/* cli/cmd_doctor.c - what this machine and installation can do: each line ok or a warning with what to do.
+/* cli/cmd_doctor.c - what this machine and installation can do: each line ok or a warning with what
+ * to do.
  *
  * To add a check: a function and a row in `checks`. */
 #include "build_info.h"

@@ -1,4 +1,5 @@
-/* cli/cmd_embed.c - `lakehouse embed`: lines of stdin to vectors without a server, and the packing of a model. */
+/* cli/cmd_embed.c - `lakehouse embed`: lines of stdin to vectors without a server, and the packing
+ * of a model. */
 #include "base/num.h"
 #include "cli/cli.h"
 #include "cli/model_path.h"

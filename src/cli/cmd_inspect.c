@@ -1,4 +1,5 @@
-/* cli/cmd_inspect.c - what a stored file is and whether it is whole: containers, Parquet, manifests, JSON lines. */
+/* cli/cmd_inspect.c - what a stored file is and whether it is whole: containers, Parquet,
+ * manifests, JSON lines. */
 #include "catalog/manifest.h"
 #include "cli/cli.h"
 #include "os/file.h"

@@ -1,4 +1,5 @@
-/* cli/cmd_search.c - `lakehouse index` and `lakehouse search`: a job as a bar, hits with score, id and snippet. */
+/* cli/cmd_search.c - `lakehouse index` and `lakehouse search`: a job as a bar, hits with score, id
+ * and snippet. */
 #include "base/json_write.h"
 #include "base/num.h"
 #include "cli/client.h"

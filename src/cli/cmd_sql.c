@@ -1,4 +1,5 @@
-/* cli/cmd_sql.c - `lakehouse sql`: the result as a table that fits the terminal, or as the server sends it. */
+/* cli/cmd_sql.c - `lakehouse sql`: the result as a table that fits the terminal, or as the server
+ * sends it. */
 #include "base/json_write.h"
 #include "base/num.h"
 #include "cli/client.h"

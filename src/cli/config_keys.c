@@ -1,4 +1,5 @@
-/* cli/config_keys.c - the rows. Defaults work on a laptop; those that depend on the machine are derived at start. */
+/* cli/config_keys.c - the rows. Defaults work on a laptop; those that depend on the machine are
+ * derived at start. */
 #include "cli/config_keys.h"
 
 #include "os/process.h"

@@ -1,6 +1,7 @@
 /* cli/config_keys.h - everything that can be configured, as one struct and one table.
  *
- * To add a key: 1. a member; 2. a row in config_keys.c; 3. use it where the part is opened (serve.c).
+ * To add a key: 1. a member; 2. a row in config_keys.c; 3. use it where the part is opened
+ * (serve.c).
  *
  * Owns:    texts live in the arena of the load.
  * Threads: constant after the load.

@@ -1,5 +1,6 @@
-/* cli/demo.c - the seven tables of the demo data. Rows are drawn from a stream of their own number, so keys of other
- * tables need no memory: row k of `candidates` exists whenever k is at most its count. */
+/* cli/demo.c - the seven tables of the demo data. Rows are drawn from a stream of their own number,
+ * so keys of other tables need no memory: row k of `candidates` exists whenever k is at most its
+ * count. */
 #include "cli/demo.h"
 
 #include "base/clock.h"

@@ -3,10 +3,10 @@
  * Owns:    nothing.
  * Threads: one per call.
  * Limits:  scale 0.0001..10.
- * Formats: CSV (RFC 4180); demo-truth.csv holds candidate_id and the role each resume was written from. The same seed and
- *          scale give the same bytes.
- * Why:     search by meaning can only be judged when the truth is known. Names, companies, phones (555), domains
- *          (example.*) and SSNs (9xx) cannot be real. */
+ * Formats: CSV (RFC 4180); demo-truth.csv holds candidate_id and the role each resume was written
+ *          from. The same seed and scale give the same bytes.
+ * Why:     search by meaning can only be judged when the truth is known. Names, companies, phones
+ *          (555), domains (example.*) and SSNs (9xx) cannot be real. */
 #ifndef LH_CLI_DEMO_H
 #define LH_CLI_DEMO_H
 
@@ -32,7 +32,8 @@ typedef struct lh_demo_options {
 } lh_demo_options;
 
 uint64_t lh_demo_rows(lh_demo_table table, double scale);
-/* Writes <dir>/<table>.csv for all tables and <dir>/demo-truth.csv. dir is made. LH_E_NO_SPACE, LH_E_CANCELLED. */
+/* Writes <dir>/<table>.csv for all tables and <dir>/demo-truth.csv. dir is made. LH_E_NO_SPACE,
+ * LH_E_CANCELLED. */
 LH_WARN_UNUSED lh_rc lh_demo_write(lh_ctx *cx, lh_str dir, const lh_demo_options *opts);
 
 #endif

@@ -1,6 +1,7 @@
 /* cli/demo_private.h - random numbers and the CSV writer of the demo data.
  *
- * Owns: a writer owns its file and buffer. Threads: one. Limits: fields below 64 KiB. Formats: RFC 4180, LF.
+ * Owns: a writer owns its file and buffer. Threads: one. Limits: fields below 64 KiB. Formats: RFC
+ *       4180, LF.
  * Why: a million rows a second wants no printf. */
 #ifndef LH_CLI_DEMO_PRIVATE_H
 #define LH_CLI_DEMO_PRIVATE_H
@@ -9,8 +10,8 @@
 #include "cli/demo.h"
 #include "os/file.h"
 
-/* xorshift-multiply over a counter (Steele et al., SplitMix64, 2014): a stream per table and row, so rows do not depend
- * on each other. */
+/* xorshift-multiply over a counter (Steele et al., SplitMix64, 2014): a stream per table and row,
+ * so rows do not depend on each other. */
 typedef struct lhi_random {
     uint64_t state;
 } lhi_random;

@@ -1,4 +1,5 @@
-/* cli/demo_resume.c - a resume in the words of its role: openings, duties, skills and wishes drawn from lists. */
+/* cli/demo_resume.c - a resume in the words of its role: openings, duties, skills and wishes drawn
+ * from lists. */
 #include "cli/demo_private.h"
 #include "cli/demo_words.h"
 

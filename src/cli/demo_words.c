@@ -1,4 +1,5 @@
-/* cli/demo_words.c - roles, cities and names. To add a role: its lists and a row in lh_demo_roles. */
+/* cli/demo_words.c - roles, cities and names. To add a role: its lists and a row in
+ * lh_demo_roles. */
 #include "cli/demo_words.h"
 
 #include "base/attr.h"

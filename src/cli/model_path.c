@@ -1,4 +1,5 @@
-/* cli/model_path.c - looks beside the program: installed under a prefix, or in a build folder of the source tree. */
+/* cli/model_path.c - looks beside the program: installed under a prefix, or in a build folder of
+ * the source tree. */
 #include "cli/model_path.h"
 
 #include "os/file.h"

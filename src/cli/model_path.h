@@ -1,6 +1,7 @@
 /* cli/model_path.h - where the installed embedding model is.
  *
- * Owns: the path is in the arena. Threads: any. Limits: none. Formats: a packed model (embed/pack.h).
+ * Owns: the path is in the arena. Threads: any. Limits: none. Formats: a packed model
+ *       (embed/pack.h).
  * Why: server, embed and doctor look in the same places. */
 #ifndef LH_CLI_MODEL_PATH_H
 #define LH_CLI_MODEL_PATH_H

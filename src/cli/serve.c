@@ -1,6 +1,7 @@
 /* cli/serve.c - wires the parts and runs them: a table of parts, started forward, stopped backward.
  *
- * To add a part: 1. a member of lh_app; 2. a start and a stop function; 3. a row where its needs are met. */
+ * To add a part: 1. a member of lh_app; 2. a start and a stop function; 3. a row where its needs
+ * are met. */
 #include "api/app.h"
 #include "base/clock.h"
 #include "base/fault.h"

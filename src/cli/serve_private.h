@@ -1,6 +1,7 @@
 /* cli/serve_private.h - the running server, shared by serve.c and the demo load.
  *
- * Owns: every part. Threads: main thread; the demo load has one of its own. Limits: configuration. Formats: none.
+ * Owns: every part. Threads: main thread; the demo load has one of its own. Limits: configuration.
+ *       Formats: none.
  * Why: `serve --demo` loads through the same road as an upload. */
 #ifndef LH_CLI_SERVE_PRIVATE_H
 #define LH_CLI_SERVE_PRIVATE_H

@@ -1,4 +1,5 @@
-/* search/chunk_store.c - writes and reads the rows behind a vector segment; every offset is checked when it is used. */
+/* search/chunk_store.c - writes and reads the rows behind a vector segment; every offset is checked
+ * when it is used. */
 #include "search/chunk_store.h"
 
 #include "base/buf.h"

@@ -1,11 +1,12 @@
-/* search/chunk_store.h - what the rows of a vector segment are: id, chunk number and text, by ordinal and by id.
+/* search/chunk_store.h - what the rows of a vector segment are: id, chunk number and text, by
+ * ordinal and by id.
  *
  * Owns:    a reader borrows mapped bytes; a writer holds 24 bytes a row until it is finished.
  * Threads: a reader is immutable.
  * Limits:  2^32 - 2 rows.
  * Formats: container kind "chunk-store", version 1:
- *            rows         bytes: u32 id bytes, id, u32 chunk_no, u64 content hash, u32 text bytes, text; repeated
- *            row_offsets  u64 [rows + 1] into rows
+ *            rows         bytes: u32 id bytes, id, u32 chunk_no, u64 content hash, u32 text bytes,
+ *            text; repeated row_offsets  u64 [rows + 1] into rows
  *            id_hashes    u64 [rows] XXH3 of the id, rising
  *            id_rows      u32 [rows] the row of each hash; equal hashes in order of row
  * Why:     texts and ids are read for a handful of hits only: mapped, never loaded. */

@@ -1,4 +1,5 @@
-/* search/chunker.c - cuts at the last sentence end in the second half of the window, else at the last space, else hard. */
+/* search/chunker.c - cuts at the last sentence end in the second half of the window, else at the
+ * last space, else hard. */
 #include "search/chunker.h"
 
 void lh_chunker_init(lh_chunker *chunker, lh_str text, uint32_t size, uint32_t overlap)

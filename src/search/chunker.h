@@ -4,7 +4,8 @@
  * Threads: pure.
  * Limits:  size 50..8,000 code points, overlap below half of it.
  * Formats: UTF-8; offsets are bytes of the source.
- * Why:     a chunk should be what a reader would quote; overlap keeps what stands across a cut findable. */
+ * Why:     a chunk should be what a reader would quote; overlap keeps what stands across a cut
+ *          findable. */
 #ifndef LH_SEARCH_CHUNKER_H
 #define LH_SEARCH_CHUNKER_H
 

@@ -1,4 +1,5 @@
-/* search/embedder.c - one TASK per batch of texts that the cache does not know; a clock-hand cache of fixed size. */
+/* search/embedder.c - one TASK per batch of texts that the cache does not know; a clock-hand cache
+ * of fixed size. */
 #include "search/embedder.h"
 
 #include "base/hash.h"
@@ -144,10 +145,17 @@ static int recall(lh_embedder *e, const uint64_t hash[2], float *out)
     return 1;
 }
 
-static lh_rc send_texts(lh_ctx *cx, lh_lease *lease, const lh_str *texts, const size_t *wanted,
-                        size_t count, lh_embed_purpose purpose)
+/* What is asked of the model: the texts of wanted, out of texts. */
+typedef struct asked {
+    const lh_str *texts;
+    size_t wanted[LH_EMBED_BATCH_MAX];
+    size_t count;
+    lh_embed_purpose purpose;
+} asked;
+
+static lh_rc send_texts(lh_ctx *cx, lh_lease *lease, const asked *a)
 {
-    lh_embed_task task = {.count = (uint32_t)count, .query = purpose == LH_EMBED_AS_QUERY};
+    lh_embed_task task = {.count = (uint32_t)a->count, .query = a->purpose == LH_EMBED_AS_QUERY};
     LH_CLEANUP(lh_buf_done) lh_buf buf;
     lh_buf_init(&buf, LH_FRAME_BYTES_MAX);
     lh_json_writer w;
@@ -156,10 +164,11 @@ static lh_rc send_texts(lh_ctx *cx, lh_lease *lease, const lh_str *texts, const 
     LH_TRY(lh_jw_end(&w));
     LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&buf), NULL, 0));
     lh_buf_truncate(&buf, 0);
-    for (size_t i = 0; i < count; i++) {
-        /* A text longer than a frame is far beyond any model's tokens: its head is all that counts. */
-        lh_str text =
-            lh_str_sub(texts[wanted[i]], 0, lh_utf8_cut(texts[wanted[i]], LH_FRAME_BYTES_MAX / 4));
+    for (size_t i = 0; i < a->count; i++) {
+        /* A text longer than a frame is far beyond any model's tokens: its head is all that
+         * counts. */
+        lh_str whole = a->texts[a->wanted[i]];
+        lh_str text = lh_str_sub(whole, 0, lh_utf8_cut(whole, LH_FRAME_BYTES_MAX / 4));
         uint32_t len = (uint32_t)text.len;
         if (buf.len + 4 + text.len > LH_FRAME_BYTES_MAX / 2) {
             LH_TRY(lh_lease_write(cx, lease, LH_FRAME_DATA, lh_buf_str(&buf)));
@@ -195,24 +204,24 @@ static lh_rc read_vectors(lh_ctx *cx, lh_lease *lease, float *out, size_t floats
     }
 }
 
-static lh_rc embed_unknown(lh_ctx *cx, lh_embedder *e, const lh_str *texts, const size_t *wanted,
-                           size_t count, lh_embed_purpose purpose, float *out)
+static lh_rc embed_unknown(lh_ctx *cx, lh_embedder *e, const asked *a, float *out)
 {
     uint32_t dimensions = e->model.dimensions;
-    float *vectors = LH_NEW_ARRAY(cx, float, count *dimensions);
+    float *vectors = LH_NEW_ARRAY(cx, float, a->count *dimensions);
     if (!vectors)
         return cx->err.rc;
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
     LH_TRY(lease_worker(cx, e, &lease));
-    LH_TRY(send_texts(cx, lease, texts, wanted, count, purpose));
-    LH_TRY(read_vectors(cx, lease, vectors, count * dimensions));
-    for (size_t i = 0; i < count; i++) {
+    LH_TRY(send_texts(cx, lease, a));
+    LH_TRY(read_vectors(cx, lease, vectors, a->count * dimensions));
+    for (size_t i = 0; i < a->count; i++) {
         uint64_t hash[2];
-        hash_text(texts[wanted[i]], purpose, hash);
-        remember(e, hash, vectors + i * dimensions);
-        memcpy(out + wanted[i] * dimensions, vectors + i * dimensions, dimensions * sizeof(float));
+        const float *vector = vectors + i * dimensions;
+        hash_text(a->texts[a->wanted[i]], a->purpose, hash);
+        remember(e, hash, vector);
+        memcpy(out + a->wanted[i] * dimensions, vector, dimensions * sizeof(float));
     }
-    lh_metric_add(LH_M_EMBED_TEXTS, (int64_t)count);
+    lh_metric_add(LH_M_EMBED_TEXTS, (int64_t)a->count);
     return LH_OK;
 }
 
@@ -221,17 +230,14 @@ lh_rc lh_embedder_embed(lh_ctx *cx, lh_embedder *e, const lh_str *texts, size_t 
 {
     lh_assert(count <= LH_EMBED_BATCH_MAX);
     lh_embedder_model model;
+    asked a = {.texts = texts, .purpose = purpose};
     LH_TRY(lh_embedder_describe(cx, e, &model));
-    size_t wanted[LH_EMBED_BATCH_MAX];
-    size_t wanted_count = 0;
     for (size_t i = 0; i < count; i++) {
         uint64_t hash[2];
         hash_text(texts[i], purpose, hash);
         if (!recall(e, hash, out + i * model.dimensions))
-            wanted[wanted_count++] = i;
+            a.wanted[a.count++] = i;
     }
-    lh_metric_add(LH_M_EMBED_CACHE_HITS, (int64_t)(count - wanted_count));
-    if (wanted_count == 0)
-        return LH_OK;
-    return embed_unknown(cx, e, texts, wanted, wanted_count, purpose, out);
+    lh_metric_add(LH_M_EMBED_CACHE_HITS, (int64_t)(count - a.count));
+    return a.count == 0 ? LH_OK : embed_unknown(cx, e, &a, out);
 }

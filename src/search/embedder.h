@@ -4,7 +4,8 @@
  * Threads: all functions from any thread.
  * Limits:  cache of bytes_max; one call holds one worker.
  * Formats: f32 vectors of length one.
- * Why:     the same text is not embedded twice for the same model; searches and builds share one road to the model. */
+ * Why:     the same text is not embedded twice for the same model; searches and builds share one
+ *          road to the model. */
 #ifndef LH_SEARCH_EMBEDDER_H
 #define LH_SEARCH_EMBEDDER_H
 
@@ -17,7 +18,8 @@ LH_WARN_UNUSED lh_rc lh_embedder_open(lh_ctx *cx, lh_pool *pool, uint64_t cache_
                                       lh_embedder **ret_embedder);
 lh_embedder *lh_embedder_close(lh_embedder *embedder);
 
-/* What the model is. Starts a worker the first time. LH_E_UNAVAILABLE with a hint when there is no model. */
+/* What the model is. Starts a worker the first time. LH_E_UNAVAILABLE with a hint when there is no
+ * model. */
 typedef struct lh_embedder_model {
     char name[128];
     char precision[16];

@@ -161,13 +161,15 @@ lh_search *lh_search_close(lh_search *search)
     return lh_free(search);
 }
 
-/* Under the lock. May principal see the dataset behind it? Whoever may not, does not learn that the index exists. */
+/* Under the lock. May principal see the dataset behind it? Whoever may not, does not learn that the
+ * index exists. */
 static int may_see(lh_ctx *cx, lh_search *search, const lhi_generation *g)
 {
     lh_snapshot *snapshot = NULL;
     if (lh_catalog_get(cx, search->parts.catalog, g->meta.source, 0, 0, &snapshot) != LH_OK) {
         lh_err_clear(cx);
-        return 1; /* the dataset is gone: nothing of it can be returned, but the index can be looked at */
+        /* the dataset is gone: nothing of it can be returned, but the index can be looked at */
+        return 1;
     }
     int sees = lh_policy_may_see(search->parts.policy, cx->principal, snapshot);
     lh_snapshot_unref(snapshot);

@@ -1,13 +1,15 @@
-/* search/search.h - search by meaning over a column of a dataset: build jobs, generations, filtered queries.
+/* search/search.h - search by meaning over a column of a dataset: build jobs, generations, filtered
+ * queries.
  *
  * Owns:    the open generation of every index (shared, immutable, counted).
  * Threads: all functions from any thread; a build runs on a job thread.
  * Limits:  k <= 10,000; one build per index at a time.
- * Formats: `vectors/meta/<index>.json` (IndexMeta), `vectors/building/<index>.json` (plan of a build that goes on),
- *          `vectors/<index>/<generation>/`: part-<n>.parquet (contract A13), chunks.lhc (chunk store), segment.lhv
- *          (vector segment).
- * Why:     parts are checkpoints: a build goes on after a crash where its last part ended. The meta object is the pointer;
- *          putting it swaps generations, readers of the old one finish on it. */
+ * Formats: `vectors/meta/<index>.json` (IndexMeta), `vectors/building/<index>.json` (plan of a
+ *          build that goes on), `vectors/<index>/<generation>/`: part-<n>.parquet (contract A13),
+ *          chunks.lhc (chunk store), segment.lhv (vector segment).
+ * Why:     parts are checkpoints: a build goes on after a crash where its last part ended. The meta
+ *          object is the pointer; putting it swaps generations, readers of the old one finish on
+ *          it. */
 #ifndef LH_SEARCH_SEARCH_H
 #define LH_SEARCH_SEARCH_H
 
@@ -32,7 +34,8 @@ LH_WARN_UNUSED lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts,
 /* Starts the jobs of builds that a crash or stop cut off; once the server is ready. */
 LH_WARN_UNUSED lh_rc lh_search_resume(lh_ctx *cx, lh_search *search,
                                       const struct lh_principal *principal);
-/* Before the jobs are cancelled by a stop: builds that go on then keep their plans, to be resumed. */
+/* Before the jobs are cancelled by a stop: builds that go on then keep their plans, to be
+ * resumed. */
 void lh_search_stop(lh_search *search);
 lh_search *lh_search_close(lh_search *search);
 
@@ -47,8 +50,9 @@ typedef struct lh_index_request {
 } lh_index_request;
 extern const lh_record lh_index_request_record;
 
-/* Checks the request against the dataset, then starts the job. LH_E_UNKNOWN_DATASET, LH_E_UNPROCESSABLE (column, with
- * near names), LH_E_CONFLICT (a build of it runs), LH_E_BAD_NAME. */
+/* Checks the request against the dataset, then starts the job. LH_E_UNKNOWN_DATASET,
+ * LH_E_UNPROCESSABLE (column, with near names), LH_E_CONFLICT (a build of it runs),
+ * LH_E_BAD_NAME. */
 LH_WARN_UNUSED lh_rc lh_search_build(lh_ctx *cx, lh_search *search, const lh_index_request *request,
                                      lh_str *ret_job_id, lh_str *ret_index_name);
 
@@ -127,7 +131,8 @@ typedef struct lh_search_result {
 } lh_search_result;
 extern const lh_record lh_search_result_record;
 
-/* For cx->principal: filtered before the search by the condition and by what the principal may see. */
+/* For cx->principal: filtered before the search by the condition and by what the principal may
+ * see. */
 LH_WARN_UNUSED lh_rc lh_search_run(lh_ctx *cx, lh_search *search, const lh_search_request *request,
                                    lh_search_result *ret_result);
 

@@ -1,8 +1,9 @@
-/* search/search_build.c - the job of one build: plan, embed the source into parts, write the segment, swap.
+/* search/search_build.c - the job of one build: plan, embed the source into parts, write the
+ * segment, swap.
  *
- * The plan object is put before the first part and after each one; a build that was cut off goes on from it. The meta
- * object is put last: that is the moment the new generation exists. Then the plan goes, and the dataset's commit says that
- * it is embedded. */
+ * The plan object is put before the first part and after each one; a build that was cut off goes on
+ * from it. The meta object is put last: that is the moment the new generation exists. Then the plan
+ * goes, and the dataset's commit says that it is embedded. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -123,7 +124,8 @@ static lh_rc build_run(lh_ctx *cx, lh_job *job, void *arg)
     return LH_OK;
 }
 
-/* A build that can never succeed must not come back at every start: only what may pass later keeps its plan. */
+/* A build that can never succeed must not come back at every start: only what may pass later keeps
+ * its plan. */
 static lh_rc build_run_keeping_plan(lh_ctx *cx, lh_job *job, void *arg)
 {
     build_job *b = arg;

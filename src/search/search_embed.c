@@ -1,7 +1,9 @@
-/* search/search_embed.c - rows of the source to chunks to vectors to Parquet parts; each part is a checkpoint.
+/* search/search_embed.c - rows of the source to chunks to vectors to Parquet parts; each part is a
+ * checkpoint.
  *
- * The source is spooled to a staged file first, so that no SQL worker waits for the model and the rows that are read are
- * those of one commit. A part ends between two rows, so that a resumed build can skip whole rows. */
+ * The source is spooled to a staged file first, so that no SQL worker waits for the model and the
+ * rows that are read are those of one commit. A part ends between two rows, so that a resumed build
+ * can skip whole rows. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/hash.h"
@@ -69,7 +71,8 @@ static lh_rc spool(lh_ctx *cx, embed_run *r, lh_staged *staged)
 
 /* ---- parts ---- */
 
-/* Frames end with whole rows (worker/messages.h): at the cuts that were noted while the part grew. */
+/* Frames end with whole rows (worker/messages.h): at the cuts that were noted while the part
+ * grew. */
 static lh_rc send_rows(lh_ctx *cx, embed_run *r, lh_lease *lease)
 {
     lh_str rows = lh_buf_str(&r->rows);
@@ -133,7 +136,8 @@ static lh_rc end_part(lh_ctx *cx, embed_run *r)
     LH_CLEANUP(lh_staged_free) lh_staged *staged = NULL;
     LH_TRY(lh_store_adopt(cx, store, lh_path_base(made[0].path), &staged));
     lh_object_sum sum;
-    /* A crash between publish and plan leaves the part's key taken: the time makes the next try another key. */
+    /* A crash between publish and plan leaves the part's key taken: the time makes the next try
+     * another key. */
     lh_str key = lh_ctx_fmt(
         cx, "vectors/%.*s/%.*s/part-%06zu-%llx.parquet", LH_STR_ARG(r->plan->request.index_name),
         LH_STR_ARG(r->plan->generation), r->parts_count, (unsigned long long)lh_clock_real_us());

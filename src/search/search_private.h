@@ -1,7 +1,9 @@
 /* search/search_private.h - generations and the build plan, shared by the files of this folder.
  *
- * Owns: see search.h. Threads: the list of indexes is guarded by the lock; a generation is immutable and counted.
- * Limits: search.h. Formats: search.h. Why: build, swap and search are separate verbs over one generation. */
+ * Owns: see search.h. Threads: the list of indexes is guarded by the lock; a generation is
+ *       immutable and counted.
+ * Limits: search.h. Formats: search.h. Why: build, swap and search are separate verbs over one
+ *         generation. */
 #ifndef LH_SEARCH_SEARCH_PRIVATE_H
 #define LH_SEARCH_SEARCH_PRIVATE_H
 
@@ -42,7 +44,8 @@ struct lh_search {
     lhi_slot *slots;     /* in order of name */
     atomic_int stopping; /* a cancel comes from the stop of the server: builds keep their plans */
 };
-/* A reference to the current generation. LH_E_NOT_FOUND (with the names there are), LH_E_CORRUPT (damaged). */
+/* A reference to the current generation. LH_E_NOT_FOUND (with the names there are), LH_E_CORRUPT
+ * (damaged). */
 LH_WARN_UNUSED lh_rc lhi_search_ref(lh_ctx *cx, lh_search *search, lh_str index_name,
                                     lhi_generation **ret_generation);
 LH_WARN_UNUSED lh_rc lhi_search_swap(lh_ctx *cx, lh_search *search,
@@ -69,7 +72,8 @@ lh_str lhi_plan_key(lh_ctx *cx, lh_str index_name);
 lh_str lhi_meta_key(lh_ctx *cx, lh_str index_name);
 LH_WARN_UNUSED lh_rc lhi_put_record(lh_ctx *cx, lh_store *store, lh_str key,
                                     const lh_record *record, const void *value);
-/* search_segment.c: parts -> chunk store and segment, published; fills the keys, hashes and bytes of meta. */
+/* search_segment.c: parts -> chunk store and segment, published; fills the keys, hashes and bytes
+ * of meta. */
 LH_WARN_UNUSED lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job,
                                        const lhi_plan *plan, lh_index_meta *meta);
 /* search_embed.c: rows of the source -> chunks -> vectors -> parts. */

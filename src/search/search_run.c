@@ -1,8 +1,10 @@
-/* search/search_run.c - one search: vector of the question, bitmap of the rows that may answer, hits, asked columns.
+/* search/search_run.c - one search: vector of the question, bitmap of the rows that may answer,
+ * hits, asked columns.
  *
- * The bitmap is made before the search: by the filter and, where the principal may not see every row, by the policy's view
- * (the SELECT for ids runs under it). When the dataset changed since the index was built, ids that are gone from it are
- * dropped the same way, so an old index never shows a row that is no longer there. */
+ * The bitmap is made before the search: by the filter and, where the principal may not see every
+ * row, by the policy's view (the SELECT for ids runs under it). When the dataset changed since the
+ * index was built, ids that are gone from it are dropped the same way, so an old index never shows
+ * a row that is no longer there. */
 #include "base/clock.h"
 #include "base/metric.h"
 #include "search/search_private.h"
@@ -235,7 +237,8 @@ static lh_rc collect(lh_ctx *cx, void *arg, lh_str bytes)
     return lh_buf_append(cx, arg, bytes);
 }
 
-/* [id, value, ...] -> {"name": value, ...} for every hit of that id; the first row of an id counts. */
+/* [id, value, ...] -> {"name": value, ...} for every hit of that id; the first row of an id
+ * counts. */
 static lh_rc give_columns(lh_ctx *cx, search_run *r, const lh_json *row, lh_search_hit *hits,
                           size_t count)
 {

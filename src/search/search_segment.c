@@ -1,6 +1,8 @@
-/* search/search_segment.c - reads the parts back, in order, into a chunk store and a vector segment, and publishes both.
+/* search/search_segment.c - reads the parts back, in order, into a chunk store and a vector
+ * segment, and publishes both.
  *
- * Reading back is one road for fresh and resumed builds, and it proves that the parts can be read. */
+ * Reading back is one road for fresh and resumed builds, and it proves that the parts can be
+ * read. */
 #include "base/clock.h"
 #include "search/search_private.h"
 
@@ -122,17 +124,21 @@ static lh_rc fill(lh_ctx *cx, segment_run *s, const lhi_plan *plan, lh_file *chu
     return lh_vector_builder_finish(cx, s->vectors, &bytes);
 }
 
+typedef struct published {
+    lh_str key;
+    lh_str sha256;
+    uint64_t bytes;
+} published;
+
 static lh_rc publish_one(lh_ctx *cx, lh_staged *staged, const lhi_plan *plan, const char *name,
-                         lh_str *ret_key, lh_str *ret_sha256, uint64_t *bytes)
+                         published *ret)
 {
     uint64_t unique = (uint64_t)plan->started_at ^ (uint64_t)lh_clock_real_us();
     lh_str key = lh_ctx_fmt(cx, "vectors/%.*s/%.*s/%llx-%s", LH_STR_ARG(plan->request.index_name),
                             LH_STR_ARG(plan->generation), (unsigned long long)unique, name);
     lh_object_sum sum;
     LH_TRY(lh_staged_publish(cx, staged, key, &sum));
-    *ret_key = key;
-    *ret_sha256 = lh_ctx_dup(cx, lh_str_from(sum.sha256));
-    *bytes += sum.bytes;
+    *ret = (published){key, lh_ctx_dup(cx, lh_str_from(sum.sha256)), sum.bytes};
     return LH_OK;
 }
 
@@ -156,8 +162,14 @@ lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_pl
     lh_vector_builder_free(s.vectors);
     lh_buf_done(&s.bytes);
     LH_TRY(rc);
-    LH_TRY(publish_one(cx, chunks, plan, "chunks.lhc", &meta->chunks_key, &meta->chunks_sha256,
-                       &meta->bytes));
-    return publish_one(cx, vectors, plan, "segment.lhv", &meta->segment_key, &meta->segment_sha256,
-                       &meta->bytes);
+    published of_chunks;
+    published of_vectors;
+    LH_TRY(publish_one(cx, chunks, plan, "chunks.lhc", &of_chunks));
+    LH_TRY(publish_one(cx, vectors, plan, "segment.lhv", &of_vectors));
+    meta->chunks_key = of_chunks.key;
+    meta->chunks_sha256 = of_chunks.sha256;
+    meta->segment_key = of_vectors.key;
+    meta->segment_sha256 = of_vectors.sha256;
+    meta->bytes = of_chunks.bytes + of_vectors.bytes;
+    return LH_OK;
 }

@@ -1,4 +1,5 @@
-/* vector/vector_build.c - writes a flat segment: rows are normalised and streamed, so memory does not grow with them. */
+/* vector/vector_build.c - writes a flat segment: rows are normalised and streamed, so memory does
+ * not grow with them. */
 #include "vector/vector_private.h"
 
 #include <math.h>

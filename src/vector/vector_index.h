@@ -1,12 +1,13 @@
-/* vector/vector_index.h - nearest stored vectors behind one interface; one kind so far: flat (exact).
+/* vector/vector_index.h - nearest stored vectors behind one interface; one kind so far: flat
+ * (exact).
  *
  * Owns:    an open index borrows the mapped bytes of its segment file; a builder borrows its sink.
  * Threads: search from any number of threads at once; a builder is one thread.
  * Limits:  1..4,096 dimensions, 2^32 - 2 rows, k <= 10,000.
- * Formats: container kind "vector-segment", version 1: sections "meta" (lhv_meta below) and "f32" (rows x dimensions,
- *          little-endian, rows of length one for cosine).
- * Why:     the seam the vector engine fills with more kinds: build, open, search with a filter, stats. Rows are ordinals
- *          0..rows-1; what they mean is the caller's business. */
+ * Formats: container kind "vector-segment", version 1: sections "meta" (lhv_meta below) and "f32"
+ *          (rows x dimensions, little-endian, rows of length one for cosine).
+ * Why:     the seam the vector engine fills with more kinds: build, open, search with a filter,
+ *          stats. Rows are ordinals 0..rows-1; what they mean is the caller's business. */
 #ifndef LH_VECTOR_VECTOR_INDEX_H
 #define LH_VECTOR_VECTOR_INDEX_H
 
@@ -21,7 +22,8 @@ typedef struct lh_vector_builder lh_vector_builder;
 LH_WARN_UNUSED lh_rc lh_vector_builder_new(lh_ctx *cx, lh_container_sink sink, uint32_t dimensions,
                                            lh_vector_metric metric,
                                            lh_vector_builder **ret_builder);
-/* rows x dimensions values; NaN and infinities are LH_E_BAD_VALUE; a zero vector stays zero (its score is 0). */
+/* rows x dimensions values; NaN and infinities are LH_E_BAD_VALUE; a zero vector stays zero (its
+ * score is 0). */
 LH_WARN_UNUSED lh_rc lh_vector_builder_add(lh_ctx *cx, lh_vector_builder *builder,
                                            const float *vectors, size_t rows);
 LH_WARN_UNUSED lh_rc lh_vector_builder_finish(lh_ctx *cx, lh_vector_builder *builder,
@@ -72,7 +74,8 @@ typedef struct lh_vector_search_stats {
     uint64_t evaluations; /* distances computed */
     const char *plan;     /* "flat" */
 } lh_vector_search_stats;
-/* Best first; equal scores in order of row. ret_hits has room for k. Checks cx's deadline and cancel. */
+/* Best first; equal scores in order of row. ret_hits has room for k. Checks cx's deadline and
+ * cancel. */
 LH_WARN_UNUSED lh_rc lh_vector_index_search(lh_ctx *cx, const lh_vector_index *index,
                                             const lh_vector_query *query, lh_vector_hit *ret_hits,
                                             uint32_t *ret_count, lh_vector_search_stats *ret_stats);

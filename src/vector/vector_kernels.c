@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Eight running sums: the order of additions is fixed, so a result does not depend on the compiler's choice. */
+/* Eight running sums: the order of additions is fixed, so a result does not depend on the
+ * compiler's choice. */
 static float dot_scalar(const float *a, const float *b, size_t dimensions)
 {
     float sums[8] = {0};
@@ -27,7 +28,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void choose(void)
 {
-    const char *forced = getenv("LH_SIMD");
+    const char *forced = getenv("LH_SIMD"); /* check: allow getenv, before any configuration */
     int scalar = forced && strcmp(forced, "scalar") == 0;
     if (!scalar && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         chosen = &lh_vector_kernels_avx2;

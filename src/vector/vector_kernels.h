@@ -4,7 +4,8 @@
  * Threads: pure.
  * Limits:  any number of dimensions.
  * Formats: f32.
- * Why:     one table per instruction set, chosen once from the CPU; scalar is the reference. LH_SIMD=scalar|avx2 forces. */
+ * Why:     one table per instruction set, chosen once from the CPU; scalar is the reference.
+ *          LH_SIMD=scalar|avx2 forces. */
 #ifndef LH_VECTOR_VECTOR_KERNELS_H
 #define LH_VECTOR_VECTOR_KERNELS_H
 

@@ -1,4 +1,5 @@
-/* vector/vector_kernels_avx2.c - AVX2 + FMA: four accumulators of eight lanes hide the latency of the multiply-add. */
+/* vector/vector_kernels_avx2.c - AVX2 + FMA: four accumulators of eight lanes hide the latency of
+ * the multiply-add. */
 #include "vector/vector_kernels.h"
 
 #include <immintrin.h>

@@ -1,6 +1,7 @@
 /* vector/vector_private.h - the segment's meta section, shared by build and open.
  *
- * Owns: nothing. Threads: plain data. Limits: vector_index.h. Formats: stored as it is. Why: one layout, checked twice. */
+ * Owns: nothing. Threads: plain data. Limits: vector_index.h. Formats: stored as it is. Why: one
+ *       layout, checked twice. */
 #ifndef LH_VECTOR_VECTOR_PRIVATE_H
 #define LH_VECTOR_VECTOR_PRIVATE_H
 

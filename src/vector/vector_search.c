@@ -1,7 +1,8 @@
-/* vector/vector_search.c - opens a flat segment and finds the k best rows exactly: one pass, a heap of k.
+/* vector/vector_search.c - opens a flat segment and finds the k best rows exactly: one pass, a heap
+ * of k.
  *
- * Exact search is the truth other kinds are measured against, and enough for some hundred thousand rows (9 ms for
- * 100,000 x 768, research/duckdb.md section 2). */
+ * Exact search is the truth other kinds are measured against, and enough for some hundred thousand
+ * rows (9 ms for 100,000 x 768, research/duckdb.md section 2). */
 #include "vector/vector_kernels.h"
 #include "vector/vector_private.h"
 
