@@ -1,8 +1,10 @@
-/* ingest/inbox.c - files dropped into a folder become datasets; then they move to processed/ or failed/.
+/* ingest/inbox.c - files dropped into a folder become datasets; then they move to processed/ or
+ * failed/.
  *
- * A file is taken when its size and time did not change between two looks, so half-copied files wait. It is copied to
- * staging while it is hashed, and moved only after its job ended: a crash before that takes it again, and then the hash
- * says that nothing is to do. A failed file gets NAME.error.json beside it. */
+ * A file is taken when its size and time did not change between two looks, so half-copied files
+ * wait. It is copied to staging while it is hashed, and moved only after its job ended: a crash
+ * before that takes it again, and then the hash says that nothing is to do. A failed file gets
+ * NAME.error.json beside it. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "ingest/ingest_private.h"
@@ -166,6 +168,21 @@ static lh_rc note(lh_ctx *cx, lh_inbox *inbox, const lh_dir_entry *entry)
     return LH_OK;
 }
 
+/* The same fields as the error of a job. */
+static lh_rc write_reason(lh_ctx *cx, lh_buf *json)
+{
+    const lh_err err = cx->err; /* the writer may say its own */
+    lh_json_writer w;
+    lh_jw_init(&w, cx, json);
+    lh_jw_object_begin(&w);
+    lh_jw_kv_str(&w, LH_S("code"), lh_str_from(lh_rc_code(err.rc)));
+    lh_jw_kv_str(&w, LH_S("message"), lh_str_from(err.message));
+    lh_jw_kv_str(&w, LH_S("hint"), lh_str_from(err.hint));
+    lh_jw_kv_str(&w, LH_S("field"), lh_str_from(err.field));
+    lh_jw_object_end(&w);
+    return lh_jw_end(&w);
+}
+
 static lh_rc look_at(lh_ctx *cx, lh_inbox *inbox, const lh_dir_entry *entry)
 {
     if (entry->is_dir || entry->name.len == 0 || entry->name.ptr[0] == '.')
@@ -186,7 +203,7 @@ static lh_rc look_at(lh_ctx *cx, lh_inbox *inbox, const lh_dir_entry *entry)
         return rc;
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, 64u * 1024u);
-    LH_TRY(lh_buf_printf(cx, &json, "{\"error\":{\"code\":\"%s\"}}\n", lh_rc_code(rc)));
+    LH_TRY(write_reason(cx, &json));
     file->present = 0;
     return finish_failed(cx, inbox, file, lh_buf_str(&json));
 }

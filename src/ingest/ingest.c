@@ -1,7 +1,8 @@
 /* ingest/ingest.c - starts the job of one file and runs it: dedup, convert, commit, result.
  *
- * An upsert is computed from the rows of one commit; when somebody else commits meanwhile it is computed again, a few
- * times. Replace and append need no such care: they are rebased inside the commit. */
+ * An upsert is computed from the rows of one commit; when somebody else commits meanwhile it is
+ * computed again, a few times. Replace and append need no such care: they are rebased inside the
+ * commit. */
 #include "ingest/ingest.h"
 
 #include "base/log.h"
@@ -70,7 +71,8 @@ static void job_done(void *arg)
     lh_free(ij);
 }
 
-/* The same bytes are in already: as one of an appended dataset's sources, or as the only source of a replaced one. */
+/* The same bytes are in already: as one of an appended dataset's sources, or as the only source of
+ * a replaced one. */
 static int is_duplicate(const lhi_ingest_job *ij, const lh_manifest *manifest)
 {
     const lh_lineage *lineage = manifest->lineage.items;
@@ -118,7 +120,8 @@ static lh_rc write_result(lh_ctx *cx, lh_job *job, const lhi_ingest_job *ij,
     return LH_OK;
 }
 
-/* One try: reads the current commit, converts over it, commits. LH_E_CONFLICT: somebody was faster (upsert only). */
+/* One try: reads the current commit, converts over it, commits. LH_E_CONFLICT: somebody was faster
+ * (upsert only). */
 static lh_rc run_once(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij)
 {
     LH_CLEANUP(lh_snapshot_unref) lh_snapshot *base = NULL;
@@ -178,7 +181,8 @@ static lh_rc copy_list(lh_ctx *cx, const lh_list *from, lh_list *ret)
     return LH_OK;
 }
 
-/* Copies every text of the request into the job's own arena; the request of the client ends before the job does. */
+/* Copies every text of the request into the job's own arena; the request of the client ends before
+ * the job does. */
 static lh_rc copy_request(lh_ctx *cx, lh_arena *arena, const lh_ingest_request *from,
                           lh_ingest_request *ret)
 {
@@ -225,6 +229,10 @@ lh_rc lh_ingest_start(lh_ctx *cx, lh_ingest *ingest, lh_staged *source,
                       const lh_ingest_request *request, lh_str *ret_job_id)
 {
     LH_TRY(check_request(cx, request));
+    if (lh_staged_bytes(source) == 0) {
+        LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the file is empty"));
+        return lh_err_hint(cx, "an empty dataset is made by POST /catalog/datasets");
+    }
     lh_ingest_request r = *request;
     r.file_name = lh_path_base(r.file_name);
     if (r.dataset.len == 0) {

@@ -3,8 +3,10 @@
  * Owns:    the inbox watcher; staged files that were handed over.
  * Threads: all functions from any thread; each ingest runs on a job thread.
  * Limits:  options; a compressed source may not unpack past unpacked_bytes_max.
- * Formats: CSV/TSV, JSON array, NDJSON, Parquet, text, each plain, .gz or .zst (docs/internals/ingest.md).
- * Why:     one road for uploads and the inbox (databases come later on it): hash, dedup, worker, publish, commit. */
+ * Formats: CSV/TSV, JSON array, NDJSON, Parquet, text, each plain, .gz or .zst
+ *          (docs/internals/ingest.md).
+ * Why:     one road for uploads and the inbox (databases come later on it): hash, dedup, worker,
+ *          publish, commit. */
 #ifndef LH_INGEST_INGEST_H
 #define LH_INGEST_INGEST_H
 
@@ -64,8 +66,9 @@ typedef struct lh_ingest_result_column {
 } lh_ingest_result_column;
 extern const lh_record lh_ingest_result_record;
 
-/* Starts the job and takes the staged source (on success). Texts are copied. Errors: LH_E_BAD_NAME, LH_E_BAD_VALUE,
- * LH_E_POOL_FULL. The job's errors: LH_E_UNPROCESSABLE, LH_E_TOO_LARGE, LH_E_MEMORY_LIMIT, LH_E_NO_SPACE, ... */
+/* Starts the job and takes the staged source (on success). Texts are copied. Errors: LH_E_BAD_NAME,
+ * LH_E_BAD_VALUE, LH_E_POOL_FULL. The job's errors: LH_E_UNPROCESSABLE, LH_E_TOO_LARGE,
+ * LH_E_MEMORY_LIMIT, LH_E_NO_SPACE, ... */
 LH_WARN_UNUSED lh_rc lh_ingest_start(lh_ctx *cx, lh_ingest *ingest, lh_staged *source,
                                      const lh_ingest_request *request, lh_str *ret_job_id);
 
@@ -77,11 +80,13 @@ typedef struct lh_footers {
     lh_column *columns; /* of the files, when all have one schema; else count 0 */
     size_t columns_count;
 } lh_footers;
-/* Reads every footer in a worker. LH_E_UNPROCESSABLE (a file that is not Parquet), LH_E_NOT_FOUND (a file is gone). */
+/* Reads every footer in a worker. LH_E_UNPROCESSABLE (a file that is not Parquet), LH_E_NOT_FOUND
+ * (a file is gone). */
 LH_WARN_UNUSED lh_rc lh_ingest_read_footers(lh_ctx *cx, lh_ingest *ingest,
                                             const lh_snapshot *snapshot, lh_footers *ret_footers);
 int lh_footers_differ(const lh_footers *footers, const lh_manifest *manifest);
-/* For a commit's build function: sets rows, and the columns where the files have one schema. LH_E_CONFLICT when next has other files. */
+/* For a commit's build function: sets rows, and the columns where the files have one schema.
+ * LH_E_CONFLICT when next has other files. */
 LH_WARN_UNUSED lh_rc lh_footers_apply(lh_ctx *cx, const lh_footers *footers, lh_manifest *next);
 
 /* ---- inbox ---- */

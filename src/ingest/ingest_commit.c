@@ -1,7 +1,8 @@
-/* ingest/ingest_commit.c - the commit's part: publishes what the worker wrote and makes it visible at once.
+/* ingest/ingest_commit.c - the commit's part: publishes what the worker wrote and makes it visible
+ * at once.
  *
- * Objects are published first (hashed again, synced, moved to their key), the manifest last. A crash between leaves
- * objects that nothing references; fsck removes them. */
+ * Objects are published first (hashed again, synced, moved to their key), the manifest last. A
+ * crash between leaves objects that nothing references; fsck removes them. */
 #include "base/clock.h"
 #include "ingest/ingest_private.h"
 #include "os/file.h"

@@ -1,4 +1,5 @@
-/* ingest/ingest_convert.c - the worker's part: one descriptor in, Parquet files in staging and their description out. */
+/* ingest/ingest_convert.c - the worker's part: one descriptor in, Parquet files in staging and
+ * their description out. */
 #include "base/clock.h"
 #include "ingest/ingest_private.h"
 #include "os/file.h"

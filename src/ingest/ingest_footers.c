@@ -1,7 +1,8 @@
-/* ingest/ingest_footers.c - row counts and columns out of the footers of a snapshot's files, and back into a manifest.
+/* ingest/ingest_footers.c - row counts and columns out of the footers of a snapshot's files, and
+ * back into a manifest.
  *
- * Columns are taken only when all files have one schema: with several, the manifest knows more than any footer does
- * (permanent field ids across renames). */
+ * Columns are taken only when all files have one schema: with several, the manifest knows more than
+ * any footer does (permanent field ids across renames). */
 #include "ingest/ingest_private.h"
 
 static int one_schema(const lh_manifest *m)

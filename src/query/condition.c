@@ -1,7 +1,8 @@
 /* query/condition.c - checks that a filter is one expression before it is put between brackets.
  *
- * Not the gate: the whole statement still passes it. This keeps "x) UNION SELECT ... --" from changing what the statement
- * around the filter means, and gives an error that speaks about the filter. */
+ * Not the gate: the whole statement still passes it. This keeps "x) UNION SELECT ... --" from
+ * changing what the statement around the filter means, and gives an error that speaks about the
+ * filter. */
 #include "query/query.h"
 
 typedef struct scan {

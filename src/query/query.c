@@ -1,7 +1,9 @@
-/* query/query.c - opens the engine and runs one statement: lease, task, views on demand, result through the sink.
+/* query/query.c - opens the engine and runs one statement: lease, task, views on demand, result
+ * through the sink.
  *
- * The frames of a run: TASK ->, <- NEED(names), GIVE(views) ->, <- HEAD, <- DATA ..., <- DONE | ERROR. A snapshot of every
- * dataset that was asked for is held until the end, so that its files stay. */
+ * The frames of a run: TASK ->, <- NEED(names), GIVE(views) ->, <- HEAD, <- DATA ..., <- DONE |
+ * ERROR. A snapshot of every dataset that was asked for is held until the end, so that its files
+ * stay. */
 #include "query/query.h"
 
 #include "base/clock.h"

@@ -1,11 +1,14 @@
-/* query/query.h - one SELECT of one principal over one snapshot, run in a sandboxed worker and streamed through.
+/* query/query.h - one SELECT of one principal over one snapshot, run in a sandboxed worker and
+ * streamed through.
  *
  * Owns:    the lists of running and recent queries.
  * Threads: all functions from any thread; a run stays on the caller's thread.
- * Limits:  SQL of LH_SQL_BYTES_MAX; options give default and maximum time; LH_QUERY_RECENT recent ones are remembered.
+ * Limits:  SQL of LH_SQL_BYTES_MAX; options give default and maximum time; LH_QUERY_RECENT recent
+ *          ones are remembered.
  * Formats: worker/messages.h; result bodies are made by the worker, the server passes bytes on.
- * Why:     the worker names the datasets a statement uses, the policy answers with views of exactly those, and only then
- *          the statement is bound: no road to a raw table (docs/adr/0010-policy-gate.md). */
+ * Why:     the worker names the datasets a statement uses, the policy answers with views of exactly
+ *          those, and only then the statement is bound: no road to a raw table
+ *          (docs/adr/0010-policy-gate.md). */
 #ifndef LH_QUERY_QUERY_H
 #define LH_QUERY_QUERY_H
 
@@ -40,7 +43,8 @@ typedef struct lh_query_request {
     bool big_ints_as_text;
 } lh_query_request;
 
-/* Where a result goes, in this order: head once, data any number of times. Called on the thread of the run. */
+/* Where a result goes, in this order: head once, data any number of times. Called on the thread of
+ * the run. */
 typedef struct lh_query_sink {
     lh_rc (*head)(lh_ctx *cx, void *arg, lh_str query_id,
                   lh_str columns_json); /* [{"name","type"},...] */
@@ -57,8 +61,9 @@ typedef struct lh_query_outcome {
     lh_list snapshots; /* lh_pair_i64: dataset -> commit that was read */
 } lh_query_outcome;
 
-/* cx->principal asks. cx's deadline and cancel hold, the request's timeout besides. Errors: LH_E_SQL_SYNTAX, LH_E_SQL_INVALID, LH_E_SQL_DENIED,
- * LH_E_UNKNOWN_DATASET, LH_E_DEADLINE, LH_E_MEMORY_LIMIT, LH_E_POOL_FULL, ... with line, column and hint. */
+/* cx->principal asks. cx's deadline and cancel hold, the request's timeout besides. Errors:
+ * LH_E_SQL_SYNTAX, LH_E_SQL_INVALID, LH_E_SQL_DENIED, LH_E_UNKNOWN_DATASET, LH_E_DEADLINE,
+ * LH_E_MEMORY_LIMIT, LH_E_POOL_FULL, ... with line, column and hint. */
 LH_WARN_UNUSED lh_rc lh_query_run(lh_ctx *cx, lh_query_engine *engine,
                                   const lh_query_request *request, const lh_query_sink *sink,
                                   lh_query_outcome *ret_outcome);
@@ -85,14 +90,16 @@ LH_WARN_UNUSED lh_rc lh_query_list(lh_ctx *cx, lh_query_engine *engine, int runn
 LH_WARN_UNUSED lh_rc lh_query_cancel(lh_ctx *cx, lh_query_engine *engine,
                                      lh_str query_id); /* LH_E_NOT_FOUND */
 
-/* Paging: an opaque text that continues a statement at a row, over the commits the first page read. */
+/* Paging: an opaque text that continues a statement at a row, over the commits the first page
+ * read. */
 LH_WARN_UNUSED lh_rc lh_query_cursor_write(lh_ctx *cx, const lh_query_request *request,
                                            const lh_query_outcome *outcome, lh_str *ret_cursor);
-/* Sets offset and snapshots of request. LH_E_BAD_VALUE when it is damaged or of another statement. */
+/* Sets offset and snapshots of request. LH_E_BAD_VALUE when it is damaged or of another
+ * statement. */
 LH_WARN_UNUSED lh_rc lh_query_cursor_apply(lh_ctx *cx, lh_str cursor, lh_query_request *request);
 
-/* A condition that may stand inside WHERE (...): one expression, nothing that could leave the brackets.
- * LH_E_SQL_SYNTAX. */
+/* A condition that may stand inside WHERE (...): one expression, nothing that could leave the
+ * brackets. LH_E_SQL_SYNTAX. */
 LH_WARN_UNUSED lh_rc lh_sql_check_condition(lh_ctx *cx, lh_str condition);
 
 #endif

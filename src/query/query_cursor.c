@@ -1,7 +1,9 @@
-/* query/query_cursor.c - the opaque text that continues a statement: hex of {"offset","statement","snapshots"}.
+/* query/query_cursor.c - the opaque text that continues a statement: hex of
+ * {"offset","statement","snapshots"}.
  *
- * It names the commits of the first page, so that later pages see the same rows although somebody commits between. It
- * needs no secrecy: whoever sends it is checked by the policy like anybody else. */
+ * It names the commits of the first page, so that later pages see the same rows although somebody
+ * commits between. It needs no secrecy: whoever sends it is checked by the policy like anybody
+ * else. */
 #include "base/hash.h"
 #include "query/query.h"
 

@@ -1,6 +1,7 @@
 /* query/query_private.h - the entry of one query, shared by the files of this folder.
  *
- * Owns: see query.h. Threads: entries are guarded by the engine's lock. Limits: query.h. Formats: none.
+ * Owns: see query.h. Threads: entries are guarded by the engine's lock. Limits: query.h. Formats:
+ *       none.
  * Why: running and recent queries are one list, so that nothing is lost between the two. */
 #ifndef LH_QUERY_QUERY_PRIVATE_H
 #define LH_QUERY_QUERY_PRIVATE_H

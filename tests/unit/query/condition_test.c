@@ -1,4 +1,5 @@
-/* Conditions: one expression passes, whatever could leave the brackets does not. Cursors: only their own statement. */
+/* Conditions: one expression passes, whatever could leave the brackets does not. Cursors: only
+ * their own statement. */
 #include "query/query.h"
 #include "support/scratch.h"
 

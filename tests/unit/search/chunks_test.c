@@ -1,4 +1,5 @@
-/* Chunks: nothing of a text is lost, sizes hold, cuts fall between characters. The store gives back what was put. */
+/* Chunks: nothing of a text is lost, sizes hold, cuts fall between characters. The store gives back
+ * what was put. */
 #include "search/chunk_store.h"
 #include "search/chunker.h"
 #include "support/scratch.h"

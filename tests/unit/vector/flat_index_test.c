@@ -1,4 +1,5 @@
-/* Flat index: exact answers in a fixed order, every kernel equal to the reference, hostile segments refused. */
+/* Flat index: exact answers in a fixed order, every kernel equal to the reference, hostile segments
+ * refused. */
 #include "support/scratch.h"
 #include "vector/vector_index.h"
 #include "vector/vector_kernels.h"
