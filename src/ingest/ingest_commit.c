@@ -8,6 +8,8 @@
 #include "os/file.h"
 #include "os/process.h"
 
+#include <math.h>
+
 typedef struct commit_plan {
     lhi_ingest_job *ij;
     lh_job *job;
@@ -26,7 +28,8 @@ static lh_rc plan_columns(lh_ctx *cx, commit_plan *plan)
     if (!plan->columns)
         return cx->err.rc;
     for (size_t i = 0; i < count; i++) {
-        double sampled = from[i].sampled > 0 ? (double)from[i].sampled : 1.0;
+        /* Shares of a few values say nothing. */
+        double sampled = from[i].sampled >= LH_PII_SAMPLES_MIN ? (double)from[i].sampled : INFINITY;
         lh_pii_hints hints = {(double)from[i].like_email / sampled,
                               (double)from[i].like_phone / sampled,
                               (double)from[i].like_ssn / sampled};
