@@ -1,11 +1,11 @@
-/* _embed.c - the embedder for scripts: packs, tokenises, embeds, and times passes over one file on demand.
- * links: embed
+/* _embed.c - the embedder for scripts: packs, tokenises, embeds, and times passes over one file
+ * on demand. links: embed
  *
  *   _embed pack DIR OUT
  *   _embed tokens MODEL FLAGS < lines > one line of "id:start:end" a token, for each line
  *   _embed vectors MODEL THREADS < lines > raw f32
- *   _embed serve MODEL THREADS FILE ... then for each line on stdin one pass over FILE: prints seconds, tokens
- *   _embed single MODEL FILE ... likewise, but one text at a time: prints p50 and p99 in seconds
+ *   _embed serve MODEL THREADS FILE ... for each line on stdin one pass: seconds, tokens
+ *   _embed single MODEL FILE ... likewise, one text at a time: p50, p99 in seconds
  *   _embed tokbench MODEL FILE ... likewise, tokenising only */
 #include "base/clock.h"
 #include "base/num.h"

@@ -62,7 +62,8 @@ class Served:
 
     def __init__(self, *args, simd=None):
         env = dict(os.environ, **({"LH_SIMD": simd} if simd else {}))
-        self.process = subprocess.Popen([DRIVER, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+        self.process = subprocess.Popen([DRIVER, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env=env)
         self.kernel = self.process.stdout.readline().split()[0]
 
     def run(self):
@@ -82,13 +83,12 @@ class Peer:
         import onnxruntime
 
         import onnx_graph
-        tensors = {k: v for k, v in reference.tensors.items()}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        self.session = onnxruntime.InferenceSession(onnx_graph.build(reference.config, tensors, fused), options,
-                                                    providers=["CPUExecutionProvider"])
+        graph = onnx_graph.build(reference.config, reference.tensors, fused)
+        self.session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self.tokenizer = reference.tokenizer
         self.name = "onnxruntime %s f32 %s" % (onnxruntime.__version__, "fused" if fused else "plain")
 
@@ -154,17 +154,16 @@ def check_tokens(packed, real, all_code_points):
 
 
 def check_vectors(packed, texts, reference, peer):
-    for kernel in ("avx512", "avx2", "scalar"):
-        part = texts if kernel != "scalar" else texts[:100]
-        raw = subprocess.run([DRIVER, "vectors", packed, "2"], input=b"".join(t + b"\n" for t in part), capture_output=True,
-                             check=True, env=dict(os.environ, LH_SIMD=kernel)).stdout
-        ours = np.frombuffer(raw, "<f4").reshape(len(part), -1)
-        words = [t.decode("utf-8", "replace") for t in part]
-        truth = np.stack([reference.embed(w) for w in words])
-        for name, other in (("numpy f32", truth), (peer.name, peer.embed(words))):
-            cosine = (ours.astype(np.float64) * other).sum(1)
-            emit("embed_cosine_min_" + kernel, float(cosine.min()), "cosine", len(part), peer=name,
-                 mean=float(cosine.mean()), largest_difference=float(np.abs(ours - other).max()))
+    words = [t.decode("utf-8", "replace") for t in texts]
+    others = [("numpy f32", np.stack([reference.embed(w) for w in words])), (peer.name, peer.embed(words))]
+    for kernel, count in (("avx512", len(texts)), ("avx2", len(texts)), ("scalar", 100)):
+        raw = subprocess.run([DRIVER, "vectors", packed, "2"], input=b"".join(t + b"\n" for t in texts[:count]),
+                             capture_output=True, check=True, env=dict(os.environ, LH_SIMD=kernel)).stdout
+        ours = np.frombuffer(raw, "<f4").reshape(count, -1)
+        for name, other in others:
+            cosine = (ours.astype(np.float64) * other[:count]).sum(1)
+            emit("embed_cosine_min_" + kernel, float(cosine.min()), "cosine", count, peer=name,
+                 mean=float(cosine.mean()), largest_difference=float(np.abs(ours - other[:count]).max()))
 
 
 def speed_of_tokenizer(packed, path, real, rounds):

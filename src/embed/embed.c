@@ -1,8 +1,8 @@
 /* embed.c - opening a model, and sharing a batch among threads.
  *
- * A thread takes the next text until its chunk is full, tokenises it into place and runs the chunk alone through all
- * layers. There is no sorting, no padding and no barrier. A small batch gets chunks so small that every thread has
- * one. */
+ * A thread takes the next text until its chunk is full, tokenises it into place and runs the
+ * chunk alone through all layers. There is no sorting, no padding and no barrier. A small batch
+ * gets chunks so small that every thread has one. */
 #include "embed/embed.h"
 
 #include "embed/forward.h"
@@ -182,7 +182,8 @@ static uint32_t guess_tokens_per_thread(const lh_embed_model *model, const lh_em
     return (uint32_t)LH_MAX(1, LH_MIN(tokens, enough) / model->threads);
 }
 
-/* Helpers that cannot be started are done without: the caller's thread works through everything that is left. */
+/* Helpers that cannot be started are done without: the caller's thread works through everything
+ * that is left. */
 static uint32_t start_helpers(lh_ctx *cx, run *r, helper *helpers)
 {
     uint32_t wanted = (uint32_t)LH_MIN((size_t)r->model->threads, r->batch->count);

@@ -1,13 +1,16 @@
 /* embed/embed.h - texts to vectors with a packed model.
  *
  * Owns:    a model owns its mapping, arena and buffers; batches are the caller's.
- * Threads: a model serves one batch at a time (from any thread) and uses opts.threads threads for it, started per
- *          batch and only when there is work for them; each takes whole texts, so nobody waits for anybody.
- * Limits:  memory is fixed at open: the mapped file and, a thread, (127 + tokens_max) tokens of activations (6 MiB for
- *          MiniLM). Texts longer than tokens_max are cut and counted; any bytes are accepted.
+ * Threads: a model serves one batch at a time (from any thread) and uses opts.threads threads
+ *          for it, started per batch and only when there is work for them; each takes whole
+ *          texts, so nobody waits for anybody.
+ * Limits:  memory is fixed at open: the mapped file and, a thread, (127 + tokens_max) tokens of
+ *          activations (6 MiB for MiniLM). Texts longer than tokens_max are cut and counted; any
+ *          bytes are accepted.
  * Formats: vectors: f32, dimensions of the model, length 1.
- * Why:     the product searches by meaning without a model server (contract A10). A vector depends on the text, the
- *          model and the kernel's name and revision only: not on the batch, its order or the number of threads. */
+ * Why:     the product searches by meaning without a model server (contract A10). A vector
+ *          depends on the text, the model and the kernel's name and revision only: not on the
+ *          batch, its order or the number of threads. */
 #ifndef LH_EMBED_EMBED_H
 #define LH_EMBED_EMBED_H
 
@@ -23,7 +26,8 @@ typedef struct lh_embed_options {
 } lh_embed_options;
 
 /* Maps a packed file (embed/pack.h) and checks all of it. opts may be NULL.
- * Errors: LH_E_NOT_FOUND, LH_E_CORRUPT, LH_E_UNPROCESSABLE (a kind or version not known), LH_E_NO_MEMORY. */
+ * Errors: LH_E_NOT_FOUND, LH_E_CORRUPT, LH_E_UNPROCESSABLE (a kind or version not known),
+ *          LH_E_NO_MEMORY. */
 LH_WARN_UNUSED lh_rc lh_embed_open(lh_ctx *cx, lh_str path, const lh_embed_options *opts,
                                    lh_embed_model **ret_model);
 /* The same over bytes that are in memory: borrowed until close, 64-byte aligned. */
@@ -46,15 +50,17 @@ typedef struct lh_embed_batch {
     size_t count;
     uint32_t flags;
     float *out; /* [count][dimensions] */
-    /* Called between chunks in the calling thread with the texts finished so far; an error ends the batch. NULL ok. */
+    /* Called between chunks in the calling thread with the texts finished so far; an error ends
+     * the batch. NULL ok. */
     lh_rc (*on_progress)(lh_ctx *cx, void *arg, size_t done);
     void *arg;
     uint64_t tokens;    /* out: tokens computed, special ones included */
     uint32_t truncated; /* out: texts that had more than tokens_max */
 } lh_embed_batch;
 
-/* Deadline and cancel of cx are looked at between chunks (128 tokens: 20 to 30 ms a thread). On error the content of
- * batch->out is unspecified. Errors: LH_E_CANCELLED, LH_E_DEADLINE, LH_E_CORRUPT, what on_progress gave. */
+/* Deadline and cancel of cx are looked at between chunks (128 tokens: 20 to 30 ms a thread). On
+ * error the content of batch->out is unspecified. Errors: LH_E_CANCELLED, LH_E_DEADLINE,
+ * LH_E_CORRUPT, what on_progress gave. */
 LH_WARN_UNUSED lh_rc lh_embed_texts(lh_ctx *cx, lh_embed_model *model, lh_embed_batch *batch);
 
 #endif

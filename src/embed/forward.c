@@ -1,5 +1,5 @@
-/* forward.c - embeddings, then per layer: attention with residual and norm, feed-forward with residual and norm
- * (post-norm, as BERT has it: Devlin et al. 2019), then one vector per text. */
+/* forward.c - embeddings, then per layer: attention with residual and norm, feed-forward with
+ * residual and norm (post-norm, as BERT has it: Devlin et al. 2019), then one vector per text. */
 #include "embed/forward.h"
 
 #include "base/num.h"

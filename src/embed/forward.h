@@ -1,10 +1,13 @@
-/* embed/forward.h - the forward pass of one chunk: texts laid one after another, no padding between them.
+/* embed/forward.h - the forward pass of one chunk: texts laid one after another, no padding
+ * between them.
  *
  * Owns:    a pass owns its buffers, all taken when it is made; it borrows image and kernels.
  * Threads: one pass per thread.
- * Limits:  chunks of at most rows_max tokens and LH_EMBED_CHUNK_TEXTS_MAX texts; a text at most the model's tokens_max.
+ * Limits:  chunks of at most rows_max tokens and LH_EMBED_CHUNK_TEXTS_MAX texts; a text at most
+ *          the model's tokens_max.
  * Formats: none.
- * Why:     the linear layers see one tall matrix whatever the texts' lengths; attention runs within each text. */
+ * Why:     the linear layers see one tall matrix whatever the texts' lengths; attention runs
+ *          within each text. */
 #ifndef LH_EMBED_FORWARD_H
 #define LH_EMBED_FORWARD_H
 

@@ -1,4 +1,5 @@
-/* image.c - opening a packed model: container, checksums, record, then every section against the record's sizes. */
+/* image.c - opening a packed model: container, checksums, record, then every section against the
+ * record's sizes. */
 #include "embed/image.h"
 
 #include "base/container.h"

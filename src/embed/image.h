@@ -4,8 +4,9 @@
  * Threads: immutable after open.
  * Limits:  lh_embed_model_info_record, lh_embed_model_info_check.
  * Formats: embed/pack.h.
- * Why:     everything that could lie (sizes, offsets, trie units, checksums) is looked at here once, so that the loops
- *          behind it need no checks. Weights may still be any number: vectors are checked to be finite. */
+ * Why:     everything that could lie (sizes, offsets, trie units, checksums) is looked at here
+ *          once, so that the loops behind it need no checks. Weights may still be any number:
+ *          vectors are checked to be finite. */
 #ifndef LH_EMBED_IMAGE_H
 #define LH_EMBED_IMAGE_H
 
@@ -32,8 +33,10 @@ typedef struct lh_embed_image {
     const lh_embed_layer *layers;
 } lh_embed_image;
 
-/* bytes: the whole packed file, 64-byte aligned (a mapping is), borrowed for the life of the image; so is the arena.
- * Errors: LH_E_CORRUPT that names the section; LH_E_UNPROCESSABLE for a file of a later version or another kind. */
+/* bytes: the whole packed file, 64-byte aligned (a mapping is), borrowed for the life of the
+ * image; so is the arena.
+ * Errors: LH_E_CORRUPT that names the section; LH_E_UNPROCESSABLE for a file of a later version
+ *          or another kind. */
 LH_WARN_UNUSED lh_rc lh_embed_image_open(lh_ctx *cx, lh_str bytes, lh_embed_image *ret_image);
 
 #endif

@@ -1,4 +1,5 @@
-/* kernels.c - which instruction set runs: looked up once, overridable for tests and for comparing machines. */
+/* kernels.c - which instruction set runs: looked up once, overridable for tests and for
+ * comparing machines. */
 #include "embed/kernels.h"
 
 #include <stdatomic.h>
@@ -51,7 +52,8 @@ const lh_embed_kernels *lh_embed_kernels_find(lh_str name)
 
 static const lh_embed_kernels *choose(void)
 {
-    const lh_embed_kernels *asked = lh_embed_kernels_find(lh_str_from(getenv("LH_SIMD")));
+    const char *name = getenv("LH_SIMD"); /* check: allow getenv, chosen before any configuration */
+    const lh_embed_kernels *asked = lh_embed_kernels_find(lh_str_from(name));
     for (size_t i = 0; asked == NULL && i < LH_ARRAY_LEN(sets); i++)
         if (sets[i].runs_here())
             asked = sets[i].kernels;

@@ -2,9 +2,11 @@
  *
  * Owns:    nothing; every pointer is the caller's.
  * Threads: pure functions; the choice is made once.
- * Limits:  all widths are multiples of LH_EMBED_PANEL columns (a packed model guarantees it); at least one row.
- * Formats: activations: row-major f32. Weights: panels of LH_EMBED_PANEL output columns, line k of a panel = the weights of
- *          input k for its 16 columns (64 bytes in f32; bf16 and int8 will hold 2 and 4 inputs in such a line).
+ * Limits:  all widths are multiples of LH_EMBED_PANEL columns (a packed model guarantees it); at
+ *          least one row.
+ * Formats: activations: row-major f32. Weights: panels of LH_EMBED_PANEL output columns, line k
+ *          of a panel = the weights of input k for its 16 columns (64 bytes in f32; bf16 and
+ *          int8 will hold 2 and 4 inputs in such a line).
  *
  *            panel 0           panel 1
  *            +-- 16 columns -+ +---------------+
@@ -12,10 +14,10 @@
  *   input 1  | line 1        | | line 1        |   one image serves every instruction set
  *     ...
  *
- * Why:     our own kernels are as fast as a library's here and cost 40 MB less (docs/adr/0009-embedder.md).
- *          Each output value is computed from its own row alone, in one fixed order: results do not depend on how
- *          texts are batched, and avx2 and avx512 agree bit for bit. scalar is the plain reading, compared with a
- *          tolerance. */
+ * Why:     our own kernels are as fast as a library's here and cost 40 MB less
+ *          (docs/adr/0009-embedder.md). Each output value is computed from its own row alone, in
+ *          one fixed order: results do not depend on how texts are batched, and avx2 and avx512
+ *          agree bit for bit. scalar is the plain reading, compared with a tolerance. */
 #ifndef LH_EMBED_KERNELS_H
 #define LH_EMBED_KERNELS_H
 
@@ -46,7 +48,8 @@ typedef struct lh_embed_norm {
     float epsilon;
 } lh_embed_norm;
 
-/* Heads lie side by side: hidden = heads * head_width; a row of qkv is query, key, value, each hidden wide. */
+/* Heads lie side by side: hidden = heads * head_width; a row of qkv is query, key, value, each
+ * hidden wide. */
 typedef struct lh_embed_heads {
     uint32_t heads;
     uint32_t head_width;
@@ -54,17 +57,19 @@ typedef struct lh_embed_heads {
 
 typedef struct lh_embed_kernels {
     const char *name; /* "scalar", "avx2", "avx512" */
-    /* in [rows][inputs], residual and out [rows][outputs]; residual may be NULL unless asked for. */
+    /* in [rows][inputs], residual and out [rows][outputs]; residual may be NULL unless asked
+     * for. */
     void (*linear)(const lh_embed_linear *layer, lh_embed_epilogue epilogue, size_t rows,
                    const float *in, const float *residual, float *out);
     /* in, out [rows][width]; may be the same. */
     void (*layer_norm)(const lh_embed_norm *norm, size_t width, size_t rows, const float *in,
                        float *out);
-    /* One text: every token attends to every token. qkv [tokens][3 * hidden], out [tokens][hidden]. The factor
-     * 1/sqrt(head_width) is in the weights of the query already. */
+    /* One text: every token attends to every token. qkv [tokens][3 * hidden], out
+     * [tokens][hidden]. The factor 1/sqrt(head_width) is in the weights of the query already. */
     void (*attention)(const lh_embed_heads *heads, size_t tokens, const float *qkv, float *out,
                       float *scratch);
-    /* Sum of the rows, scaled to length 1, into out[width]. Returns the squared length before scaling. */
+    /* Sum of the rows, scaled to length 1, into out[width]. Returns the squared length before
+     * scaling. */
     float (*pool)(size_t width, size_t rows, const float *in, float *out);
 } lh_embed_kernels;
 

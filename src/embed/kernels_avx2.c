@@ -1,4 +1,5 @@
-/* kernels_avx2.c - 16 lanes are two 256-bit registers: six rows by one panel fill 12 of the 16 registers. */
+/* kernels_avx2.c - 16 lanes are two 256-bit registers: six rows by one panel fill 12 of the 16
+ * registers. */
 #if defined(__x86_64__)
 #include <immintrin.h>
 

@@ -1,4 +1,5 @@
-/* kernels_avx512.c - 16 lanes are one 512-bit register: six rows by four panels fill 24 of the 32 registers. */
+/* kernels_avx512.c - 16 lanes are one 512-bit register: six rows by four panels fill 24 of the
+ * 32 registers. */
 #if defined(__x86_64__)
 #include <immintrin.h>
 

@@ -1,5 +1,5 @@
-/* kernels_scalar.c - the definition of the results, as plainly as it can be written; libm's erf and exp.
- * Runs where no vector set does, and is what the tests compare the others with. */
+/* kernels_scalar.c - the definition of the results, as plainly as it can be written; libm's erf
+ * and exp. Runs where no vector set does, and is what the tests compare the others with. */
 #include "embed/kernels.h"
 
 #include <math.h>
@@ -51,8 +51,8 @@ static void layer_norm(const lh_embed_norm *norm, size_t width, size_t rows, con
     }
 }
 
-/* softmax(query . keys) . values of one token and head. keys and values are rows of stride floats; weights has room
- * for one float a token. */
+/* softmax(query . keys) . values of one token and head. keys and values are rows of stride
+ * floats; weights has room for one float a token. */
 typedef struct head_rows {
     const float *keys;
     const float *values;

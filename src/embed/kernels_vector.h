@@ -1,17 +1,18 @@
-/* embed/kernels_vector.h - the vector kernels, written once over 16 lanes; included by kernels_avx2.c and
- * kernels_avx512.c, which say what 16 lanes are.
+/* embed/kernels_vector.h - the vector kernels, written once over 16 lanes; included by
+ * kernels_avx2.c and kernels_avx512.c, which say what 16 lanes are.
  *
  * Owns:    nothing; static functions of the file that includes it.
  * Threads: pure.
- * Limits:  see kernels.h. The includer defines the type v16 (16 floats), TILE_PANELS (1 or 4: panels that fit the
- *          registers beside six rows) and the v_* functions used here.
+ * Limits:  see kernels.h. The includer defines the type v16 (16 floats), TILE_PANELS (1 or 4:
+ *          panels that fit the registers beside six rows) and the v_* functions used here.
  * Formats: see kernels.h.
- * Why:     both sets do the same operations on the same lanes in the same order, sums included, so they give the same
- *          bits: an index does not change its meaning with the machine. Multiplications are fused by name (v_fma),
- *          never left to the compiler.
+ * Why:     both sets do the same operations on the same lanes in the same order, sums included,
+ *          so they give the same bits: an index does not change its meaning with the machine.
+ *          Multiplications are fused by name (v_fma), never left to the compiler.
  *
- * The one product (tile): R <= 6 rows times P <= 4 panels, accumulated in named registers along k. Weights, keys
- * (transposed into panels) and values (read in place, a row of the text = a line) all go through it. */
+ * The one product (tile): R <= 6 rows times P <= 4 panels, accumulated in named registers along
+ * k. Weights, keys (transposed into panels) and values (read in place, a row of the text = a
+ * line) all go through it. */
 #ifndef LH_EMBED_KERNELS_VECTOR_H
 #define LH_EMBED_KERNELS_VECTOR_H
 
@@ -44,7 +45,8 @@ LHI_INLINE v16 exp_of(v16 x)
     return exp2_of(v_max(v_mul(x, v_set(1.44269504f)), v_set(-126.0f)));
 }
 
-/* gelu(x) = max(x, 0) - |x| * tail(|x|), tail = upper tail of the normal distribution = 2^p; same source. */
+/* gelu(x) = max(x, 0) - |x| * tail(|x|), tail = upper tail of the normal distribution = 2^p;
+ * same source. */
 LHI_INLINE v16 gelu_of(v16 x)
 {
     v16 size = v_abs(x);
@@ -62,7 +64,8 @@ LHI_INLINE v16 gelu_of(v16 x)
     return v_sub(v_max(x, v_set(0.0f)), v_mul(size, exp2_of(p)));
 }
 
-/* rows x depth times depth x panels. Line k of panel p of the right side: b + k * line_stride + p * panel_stride. */
+/* rows x depth times depth x panels. Line k of panel p of the right side: b + k * line_stride +
+ * p * panel_stride. */
 typedef struct product {
     const float *a;
     size_t a_stride;
@@ -228,7 +231,8 @@ static void layer_norm(const lh_embed_norm *norm, size_t width, size_t rows, con
     }
 }
 
-/* scores[0..keys) become weights that sum to 1; scores up to the next multiple of 16 are written too. */
+/* scores[0..keys) become weights that sum to 1; scores up to the next multiple of 16 are written
+ * too. */
 static void softmax(float *scores, size_t keys)
 {
     size_t padded = (keys + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL * LH_EMBED_PANEL;

@@ -3,8 +3,9 @@
  * Owns:    nothing; files and model are the caller's.
  * Threads: the caller's, and the model's for each slice.
  * Limits:  LH_EMBED_LINE_BYTES_MAX a line; memory does not grow with the input.
- * Formats: in: lines ended by LF or CRLF (the last may lack it), any bytes. out: f32 = vectors one after another,
- *          little-endian; ndjson = {"line":1,"vector":[...]} a line, numbers that read back to the same float.
+ * Formats: in: lines ended by LF or CRLF (the last may lack it), any bytes. out: f32 = vectors
+ *          one after another, little-endian; ndjson = {"line":1,"vector":[...]} a line, numbers
+ *          that read back to the same float.
  * Why:     vectors come out in the order of the lines, one for each, empty lines included. */
 #ifndef LH_EMBED_LINES_H
 #define LH_EMBED_LINES_H
@@ -30,7 +31,8 @@ typedef struct lh_embed_lines_job {
     uint64_t truncated; /* out: lines longer than the model takes */
 } lh_embed_lines_job;
 
-/* Errors: LH_E_TOO_LARGE naming the line, LH_E_IO, what lh_embed_texts gives. What was written until then stays. */
+/* Errors: LH_E_TOO_LARGE naming the line, LH_E_IO, what lh_embed_texts gives. What was written
+ *          until then stays. */
 LH_WARN_UNUSED lh_rc lh_embed_lines(lh_ctx *cx, lh_embed_model *model, lh_embed_lines_job *job);
 
 #endif

@@ -1,6 +1,6 @@
-/* model_info.c - the record of a model, and reading it from the configuration files of a Hugging Face folder.
- * Everything a BERT configuration may say that would change the arithmetic is looked at; what we do not compute is
- * refused by its name rather than computed wrongly. */
+/* model_info.c - the record of a model, and reading it from the configuration files of a Hugging
+ * Face folder. Everything a BERT configuration may say that would change the arithmetic is
+ * looked at; what we do not compute is refused by its name rather than computed wrongly. */
 #include "embed/model_info.h"
 
 #include "base/num.h"
@@ -11,26 +11,42 @@ enum { CONFIG_BYTES_MAX = 1024 * 1024 };
 const char *const lh_embed_pooling_names[] = {"mean", "cls", NULL};
 const char *const lh_embed_precision_names[] = {"f32", NULL};
 
-/* clang-format off */
 static const lh_field fields[] = {
-    LH_FIELD("name", STR, lh_embed_model_info, name, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 200, .doc = "Name of the model."),
-    LH_FIELD("architecture", STR, lh_embed_model_info, architecture, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 32, .doc = "Family of encoders."),
-    LH_FIELD("precision", ENUM, lh_embed_model_info, precision, .flags = LH_FIELD_REQUIRED, .names = lh_embed_precision_names, .doc = "Of the weights."),
-    LH_FIELD("pooling", ENUM, lh_embed_model_info, pooling, .flags = LH_FIELD_REQUIRED, .names = lh_embed_pooling_names, .doc = "How tokens become one vector."),
-    LH_FIELD("layers", U32, lh_embed_model_info, layers, .flags = LH_FIELD_REQUIRED, .min = 1, .max = LH_EMBED_MODEL_LAYERS_MAX, .doc = "Encoder layers."),
-    LH_FIELD("hidden", U32, lh_embed_model_info, hidden, .flags = LH_FIELD_REQUIRED, .min = 16, .max = 4096, .doc = "Width of a token, dimensions of a vector."),
-    LH_FIELD("heads", U32, lh_embed_model_info, heads, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 128, .doc = "Attention heads."),
-    LH_FIELD("intermediate", U32, lh_embed_model_info, intermediate, .flags = LH_FIELD_REQUIRED, .min = 16, .max = 16384, .doc = "Width between the two feed-forward matrices."),
-    LH_FIELD("vocabulary", U32, lh_embed_model_info, vocabulary, .flags = LH_FIELD_REQUIRED, .min = 1, .max = 2000000, .doc = "Tokens known."),
-    LH_FIELD("positions", U32, lh_embed_model_info, positions, .flags = LH_FIELD_REQUIRED, .min = 2, .max = 8192, .doc = "Rows of the position table."),
-    LH_FIELD("tokens_max", U32, lh_embed_model_info, tokens_max, .flags = LH_FIELD_REQUIRED, .min = 2, .max = 8192, .doc = "Tokens of a text at most."),
-    LH_FIELD("norm_epsilon", F64, lh_embed_model_info, norm_epsilon, .flags = LH_FIELD_REQUIRED, .doc = "Added to the variance in a layer norm."),
-    LH_FIELD("query_prefix", STR, lh_embed_model_info, query_prefix, .max = 1000, .doc = "Put before a question."),
-    LH_FIELD("text_prefix", STR, lh_embed_model_info, text_prefix, .max = 1000, .doc = "Put before a text that is stored."),
-    LH_FIELD("source_sha256", STR, lh_embed_model_info, source_sha256, .flags = LH_FIELD_REQUIRED, .min = 64, .max = 64, .doc = "Of the weights this was made from, hex."),
-    LH_FIELD("tokenizer_sha256", STR, lh_embed_model_info, tokenizer_sha256, .flags = LH_FIELD_REQUIRED, .min = 64, .max = 64, .doc = "Of the vocabulary this was made from, hex."),
-    {0}};
-/* clang-format on */
+    LH_FIELD("name", STR, lh_embed_model_info, name, .flags = LH_FIELD_REQUIRED, .min = 1,
+             .max = 200, .doc = "Name of the model."),
+    LH_FIELD("architecture", STR, lh_embed_model_info, architecture, .flags = LH_FIELD_REQUIRED,
+             .min = 1, .max = 32, .doc = "Family of encoders."),
+    LH_FIELD("precision", ENUM, lh_embed_model_info, precision, .flags = LH_FIELD_REQUIRED,
+             .names = lh_embed_precision_names, .doc = "Of the weights."),
+    LH_FIELD("pooling", ENUM, lh_embed_model_info, pooling, .flags = LH_FIELD_REQUIRED,
+             .names = lh_embed_pooling_names, .doc = "How tokens become one vector."),
+    LH_FIELD("layers", U32, lh_embed_model_info, layers, .flags = LH_FIELD_REQUIRED, .min = 1,
+             .max = LH_EMBED_MODEL_LAYERS_MAX, .doc = "Encoder layers."),
+    LH_FIELD("hidden", U32, lh_embed_model_info, hidden, .flags = LH_FIELD_REQUIRED, .min = 16,
+             .max = 4096, .doc = "Width of a token, dimensions of a vector."),
+    LH_FIELD("heads", U32, lh_embed_model_info, heads, .flags = LH_FIELD_REQUIRED, .min = 1,
+             .max = 128, .doc = "Attention heads."),
+    LH_FIELD("intermediate", U32, lh_embed_model_info, intermediate, .flags = LH_FIELD_REQUIRED,
+             .min = 16, .max = 16384, .doc = "Width between the two feed-forward matrices."),
+    LH_FIELD("vocabulary", U32, lh_embed_model_info, vocabulary, .flags = LH_FIELD_REQUIRED,
+             .min = 1, .max = 2000000, .doc = "Tokens known."),
+    LH_FIELD("positions", U32, lh_embed_model_info, positions, .flags = LH_FIELD_REQUIRED, .min = 2,
+             .max = 8192, .doc = "Rows of the position table."),
+    LH_FIELD("tokens_max", U32, lh_embed_model_info, tokens_max, .flags = LH_FIELD_REQUIRED,
+             .min = 2, .max = 8192, .doc = "Tokens of a text at most."),
+    LH_FIELD("norm_epsilon", F64, lh_embed_model_info, norm_epsilon, .flags = LH_FIELD_REQUIRED,
+             .doc = "Added to the variance in a layer norm."),
+    LH_FIELD("query_prefix", STR, lh_embed_model_info, query_prefix, .max = 1000,
+             .doc = "Put before a question."),
+    LH_FIELD("text_prefix", STR, lh_embed_model_info, text_prefix, .max = 1000,
+             .doc = "Put before a text that is stored."),
+    LH_FIELD("source_sha256", STR, lh_embed_model_info, source_sha256, .flags = LH_FIELD_REQUIRED,
+             .min = 64, .max = 64, .doc = "Of the weights this was made from, hex."),
+    LH_FIELD("tokenizer_sha256", STR, lh_embed_model_info, tokenizer_sha256,
+             .flags = LH_FIELD_REQUIRED, .min = 64, .max = 64,
+             .doc = "Of the vocabulary this was made from, hex."),
+    {0},
+};
 
 const lh_record lh_embed_model_info_record = {.name = "EmbedModel",
                                               .size = sizeof(lh_embed_model_info),

@@ -2,9 +2,11 @@
  *
  * Owns:    texts live as long as the arena or the mapped file they were read from.
  * Threads: plain data.
- * Limits:  the rows of lh_embed_model_info_record; lh_embed_model_info_check for what one row cannot say.
+ * Limits:  the rows of lh_embed_model_info_record; lh_embed_model_info_check for what one row
+ *          cannot say.
  * Formats: the JSON of section "model" in a packed file is this record.
- * Why:     the configuration files of a model folder say it in five places; the packed file in one. */
+ * Why:     the configuration files of a model folder say it in five places; the packed file in
+ *          one. */
 #ifndef LH_EMBED_MODEL_INFO_H
 #define LH_EMBED_MODEL_INFO_H
 
@@ -45,9 +47,11 @@ extern const lh_record lh_embed_model_info_record;
 /* What the kernels need of a shape. Errors: LH_E_UNPROCESSABLE that names the size. */
 LH_WARN_UNUSED lh_rc lh_embed_model_info_check(lh_ctx *cx, const lh_embed_model_info *info);
 
-/* Reads a model folder's configuration: config.json, and when there: modules.json, 1_Pooling/config.json,
- * sentence_bert_config.json, tokenizer_config.json, config_sentence_transformers.json. Fills everything but the hashes.
- * Errors: LH_E_NOT_FOUND, LH_E_BAD_JSON, LH_E_UNPROCESSABLE naming the file, the key and what it would have to be. */
+/* Reads a model folder's configuration: config.json, and when there: modules.json,
+ * 1_Pooling/config.json, sentence_bert_config.json, tokenizer_config.json,
+ * config_sentence_transformers.json. Fills everything but the hashes.
+ * Errors: LH_E_NOT_FOUND, LH_E_BAD_JSON, LH_E_UNPROCESSABLE naming the file, the key and what it
+ *          would have to be. */
 LH_WARN_UNUSED lh_rc lh_embed_model_info_read(lh_ctx *cx, lh_str folder,
                                               lh_embed_model_info *ret_info);
 

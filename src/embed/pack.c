@@ -1,7 +1,8 @@
-/* pack.c - writes the packed model: reorders weights into panels, folds what can be folded, builds the trie.
+/* pack.c - writes the packed model: reorders weights into panels, folds what can be folded,
+ * builds the trie.
  *
- * Folded at this point, once, instead of for every token: 1/sqrt(head_width) into the query's weights and bias, the
- * token type's row (always type 0) into every position. */
+ * Folded at this point, once, instead of for every token: 1/sqrt(head_width) into the query's
+ * weights and bias, the token type's row (always type 0) into every position. */
 #include "embed/pack.h"
 
 #include "base/container.h"

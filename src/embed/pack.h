@@ -4,8 +4,9 @@
  * Threads: any; one output path at a time.
  * Limits:  lh_embed_model_info_record.
  * Formats: base/container.h, kind "embed-model"; sections drawn in README.md.
- * Why:     weights in the order the kernels read them, a tokenizer that needs no building, checksums: opening costs
- *          the time to map and check, and every worker shares the same pages. */
+ * Why:     weights in the order the kernels read them, a tokenizer that needs no building,
+ *          checksums: opening costs the time to map and check, and every worker shares the same
+ *          pages. */
 #ifndef LH_EMBED_PACK_H
 #define LH_EMBED_PACK_H
 
@@ -40,16 +41,19 @@ typedef enum lh_embed_layer_part {
     LH_EMBED_PART_COUNT
 } lh_embed_layer_part;
 
-/* at[part] = offset of the part in its layer, at[LH_EMBED_PART_COUNT] = the whole layer; in floats. */
+/* at[part] = offset of the part in its layer, at[LH_EMBED_PART_COUNT] = the whole layer; in
+ * floats. */
 typedef struct lh_embed_layer_layout {
     size_t at[LH_EMBED_PART_COUNT + 1];
 } lh_embed_layer_layout;
 void lh_embed_layer_layout_of(const lh_embed_model_info *info,
                               lh_embed_layer_layout *ret_layout); /* of a checked info */
 
-/* Reads folder (config.json, model.safetensors, vocab.txt ...) and writes the packed file; the same folder gives the
- * same bytes. out_path is replaced, after everything is written and synced. *ret_info (may be NULL) = what was packed.
- * Errors: as lh_embed_model_info_read, lh_embed_safetensors_open, lh_embed_vocab_build; LH_E_NO_SPACE, LH_E_IO. */
+/* Reads folder (config.json, model.safetensors, vocab.txt ...) and writes the packed file; the
+ * same folder gives the same bytes. out_path is replaced, after everything is written and
+ * synced. *ret_info (may be NULL) = what was packed.
+ * Errors: as lh_embed_model_info_read, lh_embed_safetensors_open, lh_embed_vocab_build;
+ *          LH_E_NO_SPACE, LH_E_IO. */
 LH_WARN_UNUSED lh_rc lh_embed_pack(lh_ctx *cx, lh_str folder, lh_str out_path,
                                    lh_embed_model_info *ret_info);
 

@@ -2,9 +2,12 @@
  *
  * Owns:    tensors borrow from the file's bytes; the list is in the arena.
  * Threads: immutable after open.
- * Limits:  header LH_EMBED_SAFETENSORS_HEADER_MAX bytes, two dimensions (tensors of other ranks are listed, not readable).
- * Formats: u64 header bytes, JSON header, data; F32, F16, BF16 are readable, other types are listed only.
- * Why:     models come in this format; what a header says about offsets is checked before it is believed. */
+ * Limits:  header LH_EMBED_SAFETENSORS_HEADER_MAX bytes, two dimensions (tensors of other ranks
+ *          are listed, not readable).
+ * Formats: u64 header bytes, JSON header, data; F32, F16, BF16 are readable, other types are
+ *          listed only.
+ * Why:     models come in this format; what a header says about offsets is checked before it is
+ *          believed. */
 #ifndef LH_EMBED_SAFETENSORS_H
 #define LH_EMBED_SAFETENSORS_H
 
@@ -35,7 +38,8 @@ typedef struct lh_embed_safetensors {
 /* bytes: the whole file, borrowed. Errors: LH_E_UNPROCESSABLE that names what does not fit. */
 LH_WARN_UNUSED lh_rc lh_embed_safetensors_open(lh_ctx *cx, lh_str bytes,
                                                lh_embed_safetensors *ret_file);
-/* The tensor `name` with exactly these sizes, of a readable type. Errors: LH_E_UNPROCESSABLE (absent, other shape). */
+/* The tensor `name` with exactly these sizes, of a readable type. Errors: LH_E_UNPROCESSABLE
+ * (absent, other shape). */
 LH_WARN_UNUSED lh_rc lh_embed_safetensors_get(lh_ctx *cx, const lh_embed_safetensors *file,
                                               lh_str name, uint64_t rows, uint64_t columns,
                                               const lh_embed_tensor **ret_tensor);

@@ -1,4 +1,5 @@
-/* tokenizer.c - words to pieces: greedy longest match, the whole word is [UNK] when a rest matches nothing. */
+/* tokenizer.c - words to pieces: greedy longest match, the whole word is [UNK] when a rest
+ * matches nothing. */
 #include "embed/tokenizer.h"
 
 typedef struct encoder {
@@ -16,7 +17,8 @@ static void add_piece(encoder *e, int32_t id, lh_embed_span source)
     e->count++;
 }
 
-/* Marks may stand in another order than in the source, so the piece's source is the smallest range around all. */
+/* Marks may stand in another order than in the source, so the piece's source is the smallest
+ * range around all. */
 static lh_embed_span source_of(const lh_embed_word *word, uint32_t at, uint32_t bytes)
 {
     lh_embed_span source = word->spans[at];

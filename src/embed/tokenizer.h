@@ -2,10 +2,11 @@
  *
  * Owns:    borrows its vocabulary.
  * Threads: immutable; any number of threads encode at once.
- * Limits:  words above LH_EMBED_WORD_CHARS_MAX characters are one [UNK]; reading stops once tokens_max tokens are full.
+ * Limits:  words above LH_EMBED_WORD_CHARS_MAX characters are one [UNK]; reading stops once
+ *          tokens_max tokens are full.
  * Formats: ids of the vocabulary; [CLS] ... [SEP] around each text; spans in bytes of the text.
- * Why:     an index made here must mean the same as one made by the model's authors; a tokenizer that differs in one
- *          code point in a thousand shifts every later token of that text. */
+ * Why:     an index made here must mean the same as one made by the model's authors; a tokenizer
+ *          that differs in one code point in a thousand shifts every later token of that text. */
 #ifndef LH_EMBED_TOKENIZER_H
 #define LH_EMBED_TOKENIZER_H
 

@@ -1,8 +1,9 @@
 /* vocab.c - building, checking and walking the double array.
  *
- * The builder goes breadth first over the sorted tokens: a node's children are one range of them. A node with
- * children needs a base where every base + byte is free; free units form a list, so a search sees nothing else, and
- * after SEARCH_MAX failures it takes the end of the array: a few per cent of space for a time linear in the input. */
+ * The builder goes breadth first over the sorted tokens: a node's children are one range of
+ * them. A node with children needs a base where every base + byte is free; free units form a
+ * list, so a search sees nothing else, and after SEARCH_MAX failures it takes the end of the
+ * array: a few per cent of space for a time linear in the input. */
 #include "embed/vocab.h"
 
 #include "base/num.h"
@@ -66,7 +67,8 @@ static bool is_free(const builder *b, uint32_t at)
     return at >= ROOTS && b->units[at].parent == NO_UNIT;
 }
 
-/* A base where all labels are free. The capacity is such that the end of the array always has room. */
+/* A base where all labels are free. The capacity is such that the end of the array always has
+ * room. */
 static uint32_t find_base(const builder *b, const uint8_t *labels, uint32_t count)
 {
     uint32_t tries = 0;

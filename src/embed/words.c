@@ -1,9 +1,11 @@
-/* words.c - one pass over the bytes: class of the code point by table, then word, own word, nothing or end of word.
+/* words.c - one pass over the bytes: class of the code point by table, then word, own word,
+ * nothing or end of word.
  *
- * The reference works in whole-text passes (clean, space out ideographs, decompose, drop accents, lower-case,
- * split). The passes commute for single code points, so one table look-up does all of them; the only thing that
- * looks at neighbours is the canonical order of combining marks that survive, which put_mark keeps by insertion.
- * ASCII, nearly everything in practice, takes the same path without decoding. */
+ * The reference works in whole-text passes (clean, space out ideographs, decompose, drop
+ * accents, lower-case, split). The passes commute for single code points, so one table look-up
+ * does all of them; the only thing that looks at neighbours is the canonical order of combining
+ * marks that survive, which put_mark keeps by insertion. ASCII, nearly everything in practice,
+ * takes the same path without decoding. */
 #include "embed/words.h"
 
 #include "embed/unicode_table.h"

@@ -1,11 +1,16 @@
-/* embed/words.h - text to words, exactly as the reference's normaliser and pre-tokenizer make them.
+/* embed/words.h - text to words, exactly as the reference's normaliser and pre-tokenizer make
+ * them.
  *
- * Owns:    nothing: a splitter is the caller's memory; a word borrows from it until the callback returns.
+ * Owns:    nothing: a splitter is the caller's memory; a word borrows from it until the callback
+ *          returns.
  * Threads: one per splitter.
- * Limits:  words longer than LH_EMBED_WORD_CHARS_MAX characters are cut and say so; offsets below 4 GiB.
- * Formats: any bytes; ill-formed UTF-8 counts as U+FFFD, which vanishes. Words are UTF-8, lower-case,
- *          decomposed, without accents and controls; punctuation and ideographs stand alone.
- * Why:     WordPiece is defined on such words; separate from it because each half is tested alone. */
+ * Limits:  words longer than LH_EMBED_WORD_CHARS_MAX characters are cut and say so; offsets
+ *          below 4 GiB.
+ * Formats: any bytes; ill-formed UTF-8 counts as U+FFFD, which vanishes. Words are UTF-8,
+ *          lower-case, decomposed, without accents and controls; punctuation and ideographs
+ *          stand alone.
+ * Why:     WordPiece is defined on such words; separate from it because each half is tested
+ *          alone. */
 #ifndef LH_EMBED_WORDS_H
 #define LH_EMBED_WORDS_H
 
@@ -14,7 +19,8 @@
 #include <stdbool.h>
 
 #define LH_EMBED_WORD_CHARS_MAX 100
-/* Four bytes a character, one character more to see that a word is too long, three parts of a map. */
+/* Four bytes a character, one character more to see that a word is too long, three parts of a
+ * map. */
 #define LH_EMBED_WORD_BYTES_MAX ((LH_EMBED_WORD_CHARS_MAX + 4) * 4)
 
 /* Bytes [start, end) of the source. */
@@ -51,7 +57,8 @@ typedef struct lh_embed_splitter {
 } lh_embed_splitter;
 
 void lh_embed_splitter_init(lh_embed_splitter *splitter, lh_embed_on_word on_word, void *arg);
-/* Reads text; its first byte has offset source_start in the source. A word may go on in the next call. */
+/* Reads text; its first byte has offset source_start in the source. A word may go on in the next
+ * call. */
 void lh_embed_splitter_feed(lh_embed_splitter *splitter, lh_str text, uint32_t source_start);
 /* Ends the word that is open, if any. */
 void lh_embed_splitter_end(lh_embed_splitter *splitter);

@@ -1,7 +1,9 @@
-/* fuzz_embed_model.c - hostile models are refused or run within their buffers. The first byte chooses:
+/* fuzz_embed_model.c - hostile models are refused or run within their buffers. The first byte
+ * chooses:
  *   0: the rest is a packed file                    1: the rest is a safetensors file
- *   2: u16 section, u16 offset, bytes ...: a small model is written with those bytes over its sections and true
- *      checksums, so that what a checksum cannot see is reached, and a text is embedded with it
+ *   2: u16 section, u16 offset, bytes ...: a small model is written with those bytes over its
+ *      sections and true checksums, so that what a checksum cannot see is reached, and a text is
+ *      embedded with it
  *   3: as 2, but the rest replaces the section
  * links: embed */
 #include "base/container.h"

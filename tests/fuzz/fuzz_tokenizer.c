@@ -1,5 +1,6 @@
-/* fuzz_tokenizer.c - any bytes are tokenised within the caller's array, with spans inside the text, the same in any
- * capacity, and independent of how the text is cut into feeds. links: embed */
+/* fuzz_tokenizer.c - any bytes are tokenised within the caller's array, with spans inside the
+ * text, the same in any capacity, and independent of how the text is cut into feeds. links:
+ * embed */
 #include "embed/tokenizer.h"
 
 #include "base/num.h"
@@ -11,7 +12,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static lh_embed_tokenizer tokenizer;
 
-/* Small, but with every kind of token: specials, words, continuations, punctuation, other scripts. */
+/* Small, but with every kind of token: specials, words, continuations, punctuation, other
+ * scripts. */
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;

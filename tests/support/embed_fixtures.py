@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/data/embed: reference tokens, a digest of every code point, golden vectors, a tiny model of another shape.
+"""Writes tests/data/embed: reference tokens, a digest of every code point, golden vectors, a tiny model.
 
 usage: deps/venv/bin/python tests/support/embed_fixtures.py deps/model/all-MiniLM-L6-v2
 The result is committed; run again only when a pinned version changes. Formats are read by tests/unit/embed.
@@ -22,16 +22,20 @@ BLOCK = 4096
 REAL = [
     b"Night shift forklift driver, Chicago area, OSHA certified", b"utilities to manage database dumps and restores",
     b"This package contains the shared library and the development headers.", b"GNU C Library: Shared libraries",
-    b"Installed-Size is an estimate, in KiB, of the space needed on a file system", b"caf\xc3\xa9 na\xc3\xafve r\xc3\xa9sum\xc3\xa9",
-    b"Please send an e-mail to someone@example.org (or call 555-0100) before 17:30.", b"fast, lightweight and extensible",
+    b"Installed-Size is an estimate, in KiB, of the space needed on a file system",
+    b"caf\xc3\xa9 na\xc3\xafve r\xc3\xa9sum\xc3\xa9",
+    b"Please send an e-mail to someone@example.org (or call 555-0100) before 17:30.",
+    b"fast, lightweight and extensible",
 ]
 GOLDEN = [
     "", "hello world", "Night shift forklift driver near Chicago", "The quick brown fox jumps over the lazy dog.",
     "A lakehouse keeps files in open formats and answers SQL.", "Crème brûlée à la carte", "北京大学 and 東京大学",
     "unaffable " * 5, "word " * 400, "x", ". . . !", "Registered nurse with five years in intensive care, Dallas TX",
-    "[SEP] is text here", "e\u0301" * 101, "SELECT count(*) FROM candidates WHERE city = 'Chicago';", "0123456789 " * 30,
+    "[SEP] is text here", "e\u0301" * 101, "SELECT count(*) FROM candidates WHERE city = 'Chicago';",
+    "0123456789 " * 30,
 ]
-TINY_TEXTS = ["", "abc", "the cat sat on the mat", "zebra 42!", "a b c d e f g h i j k l m n o p q r s t u v w x y z", "Ünïcode", "cats"]
+TINY_TEXTS = ["", "abc", "the cat sat on the mat", "zebra 42!",
+              "a b c d e f g h i j k l m n o p q r s t u v w x y z", "Ünïcode", "cats"]
 HIDDEN, HEADS, LAYERS, WIDE, POSITIONS, TOKENS_MAX = 48, 3, 2, 80, 40, 24
 
 
@@ -111,7 +115,8 @@ def write_safetensors(path, tensors):
             raw = (values.view(np.uint32) >> 16).astype("<u2").tobytes()
         else:
             raw = values.astype("<f4" if dtype == "F32" else "<f2").tobytes()
-        header["bert." + name] = {"dtype": dtype, "shape": list(values.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+        header["bert." + name] = {"dtype": dtype, "shape": list(values.shape),
+                                  "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

@@ -49,7 +49,8 @@ def make_tokenizer(folder, specials_as_text=True):
     with open(os.path.join(folder, "vocab.txt"), encoding="utf-8") as source:
         vocab = {line.rstrip("\n"): i for i, line in enumerate(source)}
     tokenizer = Tokenizer(WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=True)
+    tokenizer.normalizer = BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=None,
+                                          lowercase=True)
     tokenizer.pre_tokenizer = BertPreTokenizer()
     tokenizer.post_processor = BertProcessing(("[SEP]", vocab["[SEP]"]), ("[CLS]", vocab["[CLS]"]))
     if not specials_as_text:
@@ -80,7 +81,8 @@ class Encoder:
     def __init__(self, folder, dtype=np.float32):
         self.dtype = dtype
         self.config = read_json(folder, "config.json")
-        self.tensors = {name: t.astype(dtype) for name, t in read_safetensors(os.path.join(folder, "model.safetensors")).items()}
+        tensors = read_safetensors(os.path.join(folder, "model.safetensors"))
+        self.tensors = {name: values.astype(dtype) for name, values in tensors.items()}
         self.cls = bool(read_json(folder, "1_Pooling/config.json").get("pooling_mode_cls_token", False))
         prompts = read_json(folder, "config_sentence_transformers.json").get("prompts", {})
         self.query_prefix = prompts.get("query", "")

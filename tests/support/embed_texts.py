@@ -10,22 +10,28 @@ import subprocess
 FIXED = [
     "", "   ", "Crème brûlée ÀÉÎÕÜ ñ ß ẞ Ǆ", "İstanbul IŞIK ı", "ΑΣ Σίσυφος ΟΔΥΣΣΕΥΣ", "北京大学 is 北京",
     "日本語テキスト カタカナ ﾊﾝｶｸ", "한국어 텍스트 각", "👩‍👩‍👧‍👦 family 🏳️‍🌈 🇩🇪 ☺️", "a\u0301\u0327 b\u0327\u0301",
-    "\u1100\u1161\u11a8", "x\u200by\u200dz\ufeff", "tab\tcr\rvt\x0bff\x0cnel\x85nb\xa0id\u3000.", "nul\x00soh\x01del\x7f.",
-    "\ufffd\ufffdx\ufffd", "﷽ ﷺ ﬁ ﬂ ﬃ", "①②③ Ⅷ ℌ ℃ ≠ ≮", "$100.50 C++ c# .NET don't", "𝔘𝔫𝔦 𝒞 🄰", "\U0001d15e\U0001d165\U0001d16d",
+    "\u1100\u1161\u11a8", "x\u200by\u200dz\ufeff", "tab\tcr\rvt\x0bff\x0cnel\x85nb\xa0id\u3000.",
+    "nul\x00soh\x01del\x7f.",
+    "\ufffd\ufffdx\ufffd", "﷽ ﷺ ﬁ ﬂ ﬃ", "①②③ Ⅷ ℌ ℃ ≠ ≮", "$100.50 C++ c# .NET don't", "𝔘𝔫𝔦 𝒞 🄰",
+    "\U0001d15e\U0001d165\U0001d16d",
     "\u302e\u302f가\u302f\u302e", "क्षि हिन्दी", "ไทย ภาษา", "עברית עִברִית", "العربية مُحَمَّد", "Ελληνικά ΄ ; ·",
     "\u1fef\u037e\u0387", "x\U000e0001y\U000e0020", "\uf900\ufa0e\U0002f800", "ǅ ǈ ŉ ǰ ΐ", "\u2028\u2029 ls ps",
     "a" * 99, "a" * 100, "a" * 101, "é" * 100, "é" * 101, "e\u0301" * 100, "e\u0301" * 101, "가" * 33, "가" * 34,
     "가" * 50, "가" * 51, "[" * 300, "word " * 300, "un" * 49 + "aff", "unaffable " * 100, "À" * 120, "ﬀ" * 101,
     "\u0344" * 5, "a" * 1000 + " tail", "b" * 5000 + " end", "\u0301", "\u0301a", "a" + "\U0001d16d\u302e" * 60,
-    "q\U0001d16d\u0901\u302e", "q\U0001d16d\u0300\u302e", "q\U0001d16d\u200b\u302e", "\U0001d16d \u302e", "q\U0001d16d.\u302e",
-    "[SEP] [CLS]x[MASK]y [PAD]", "[sep]", "[SEP", "a[SEP]b", "[UNK][UNK]", "[CLS][SEP]", "[[SEP]]", "##ing ##", "# #ing",
+    "q\U0001d16d\u0901\u302e", "q\U0001d16d\u0300\u302e", "q\U0001d16d\u200b\u302e", "\U0001d16d \u302e",
+    "q\U0001d16d.\u302e",
+    "[SEP] [CLS]x[MASK]y [PAD]", "[sep]", "[SEP", "a[SEP]b", "[UNK][UNK]", "[CLS][SEP]", "[[SEP]]", "##ing ##",
+    "# #ing",
 ]
 BROKEN = [
-    b"\xff\xfe", b"ab\xc3", b"ab\xe2\x82", b"\xe2\x82x", b"\xf0\x9f\x98", b"\xf0\x9f\x98y", b"\xed\xa0\x80z", b"\xc0\x80q",
+    b"\xff\xfe", b"ab\xc3", b"ab\xe2\x82", b"\xe2\x82x", b"\xf0\x9f\x98", b"\xf0\x9f\x98y", b"\xed\xa0\x80z",
+    b"\xc0\x80q",
     b"\xf4\x90\x80\x80r", b"\xe0\x80\x80s", b"\x80\x80mid\xbfdle", b"\xf8\x88\x80\x80\x80",
 ]
 SPLICES = [
-    b"\xcc\x81", b"[SEP]", b"\xe2\x80\x8b", b"\xff", b"\xe4\xb8\xad", b"\x00", b"A" * 30, b"\xc2\xa0", "\u0901".encode(),
+    b"\xcc\x81", b"[SEP]", b"\xe2\x80\x8b", b"\xff", b"\xe4\xb8\xad", b"\x00", b"A" * 30, b"\xc2\xa0",
+    "\u0901".encode(),
     "\U0001d16d".encode(), "\u302e".encode(), "ﬀ".encode(), "각".encode(), b"[MASK]", b"\xf0\x9f",
 ]
 RANGES = [
@@ -79,7 +85,7 @@ def real_lines(count):
         seen.setdefault(line.strip(), None)
         if len(seen) >= count:
             return list(seen)[:count]
-    for path in sorted(glob.glob("/usr/share/doc/**/*", recursive=True) + glob.glob("/usr/share/perl/**/*.pod", recursive=True)):
+    for path in sorted(glob.glob("/usr/share/doc/**/*", recursive=True)):
         try:
             with (gzip.open if path.endswith(".gz") else open)(path, "rb") as source:
                 for line in source:

@@ -1,8 +1,10 @@
-/* embed_program.c - the embed program inside lakehouse-worker: texts in, vectors out, with the model mapped by setup.
+/* embed_program.c - the embed program inside lakehouse-worker: texts in, vectors out, with the
+ * model mapped by setup.
  *
- * All texts of a task are read before the first vector is sent: neither side ever waits for the other while both
- * write. Vectors then leave slice by slice, so memory stays fixed and the server sees progress. Nothing is warmed in
- * the zygote: mapping and checking a model takes a few milliseconds, and its pages are shared by the page cache. */
+ * All texts of a task are read before the first vector is sent: neither side ever waits for the
+ * other while both write. Vectors then leave slice by slice, so memory stays fixed and the
+ * server sees progress. Nothing is warmed in the zygote: mapping and checking a model takes a
+ * few milliseconds, and its pages are shared by the page cache. */
 #include "embed/embed.h"
 #include "worker/programs/program.h"
 

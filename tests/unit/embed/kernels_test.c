@@ -23,7 +23,8 @@ static void ck_close(const char *name, size_t count, float bound)
     ck_assert_msg(distance <= bound, "%s: off by %g", name, (double)distance);
 }
 
-/* Every number of rows up to two tiles and a bit, and every number of panels the column loop distinguishes. */
+/* Every number of rows up to two tiles and a bit, and every number of panels the column loop
+ * distinguishes. */
 LH_TEST(linear_agrees_with_scalar_for_every_remainder)
 {
     fill(in, 20 * 112, 1);

@@ -1,4 +1,5 @@
-/* embed_program_test.c - the embed program in its sandbox, through the pool. links: worker embed os base programs */
+/* embed_program_test.c - the embed program in its sandbox, through the pool. links: worker embed
+ * os base programs */
 #include "base/clock.h"
 #include "embed/embed.h"
 #include "unit/embed/embed_fixture.h"
