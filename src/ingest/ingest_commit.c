@@ -29,7 +29,8 @@ static lh_rc plan_columns(lh_ctx *cx, commit_plan *plan)
         return cx->err.rc;
     for (size_t i = 0; i < count; i++) {
         /* Shares of a few values say nothing. */
-        double sampled = from[i].sampled >= LH_PII_SAMPLES_MIN ? (double)from[i].sampled : INFINITY;
+        double sampled =
+            from[i].sampled >= LH_PII_SAMPLES_MIN ? (double)from[i].sampled : (double)INFINITY;
         lh_pii_hints hints = {(double)from[i].like_email / sampled,
                               (double)from[i].like_phone / sampled,
                               (double)from[i].like_ssn / sampled};
