@@ -98,7 +98,8 @@ static const char page_head[] =
     "2rem}table{border-collapse:"
     "collapse;width:100%;margin:.5rem 0 2rem}th,td{text-align:left;padding:.45rem "
     ".6rem;border-bottom:1px solid #e3e8ee}"
-    "th{font-weight:600;color:#5a6675}td.n{text-align:right;font-variant-numeric:tabular-nums}a{"
+    "th{font-weight:600;color:#5a6675}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
+    "a{"
     "color:#0b5cad}"
     "nav a{margin-right:1.2rem}pre{background:#f4f6f9;padding:.8rem "
     "1rem;overflow:auto;border-radius:6px}"
@@ -114,7 +115,9 @@ static lh_rc put_datasets(lh_ctx *cx, lh_buf *html, lh_snapshot *const *snapshot
             cx, html,
             "<p>None yet. Drop a CSV, JSON, Parquet or text file into the inbox, or upload one:"
             "</p><pre>lakehouse ingest FILE</pre>");
-    LH_TRY(lh_buf_printf(cx, html, "<table><tr><th>name<th>rows<th>columns<th>commit<th>changed"));
+    LH_TRY(lh_buf_printf(cx, html,
+                         "<table><tr><th>name<th class=n>rows<th class=n>columns<th "
+                         "class=n>commit<th>changed (UTC)"));
     for (size_t i = 0; i < count; i++) {
         const lh_manifest *m = lh_snapshot_manifest(snapshots[i]);
         char time[LH_TIME_TEXT_BYTES];
@@ -133,7 +136,8 @@ static lh_rc put_indexes(lh_ctx *cx, lh_buf *html, const lh_index_meta *items, s
     if (count == 0)
         return LH_OK;
     LH_TRY(lh_buf_printf(
-        cx, html, "<h2>Vector indexes</h2><table><tr><th>name<th>dataset<th>chunks<th>model"));
+        cx, html,
+        "<h2>Vector indexes</h2><table><tr><th>name<th>dataset<th class=n>chunks<th>model"));
     for (size_t i = 0; i < count; i++) {
         LH_TRY(lh_buf_printf(cx, html, "<tr><td>"));
         LH_TRY(put_escaped(cx, html, items[i].index_name));
