@@ -1,5 +1,5 @@
-/* fuzz_multipart.c - one body cut in two ways must give the same parts or the same refusal. links:
- * net
+/* fuzz_multipart.c - one body cut in two ways must give the same parts or the same refusal.
+ * links: net
  *
  * Input: byte 0 = size of the pieces of the second reading, then the content type up to a line
  * feed, then the body. */
