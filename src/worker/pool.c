@@ -47,8 +47,12 @@ static lh_rc copy_options(lh_ctx *cx, lh_pool *pool, const lh_pool_options *opts
     return LH_OK;
 }
 
+/* Once per process: labels may not change under those who count. */
 static void register_metrics(void)
 {
+    static atomic_flag registered = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&registered))
+        return;
     static const lh_metric metrics[] = {LH_M_WORKERS_BUSY, LH_M_WORKERS_CRASHED,
                                         LH_M_WORKERS_KILLED, LH_M_WORKERS_STARTED,
                                         LH_M_WORKER_QUEUE};

@@ -28,24 +28,22 @@ void lhi_watch_wake(lh_pool *pool)
 
 /* ---------------------------------------------------------------- zygote */
 
+#define ENV_COUNT_MAX 4
+
 /* The zygote starts with an empty environment; instrumented builds hand on what steers the
  * instruments. */
-static const char *const *zygote_env(void)
+static void zygote_env(const char *ret_env[ENV_COUNT_MAX + 1])
 {
-#if defined(LH_FAULTS) && LH_FAULTS
-    static const char *const names[] = {
-        "ASAN_OPTIONS=", "LAKEHOUSE_FAULTS=", "TSAN_OPTIONS=", "UBSAN_OPTIONS="};
-    static const char *env[LH_ARRAY_LEN(names) + 1];
     size_t count = 0;
-    for (char **entry = environ; *entry != NULL && count < LH_ARRAY_LEN(names); entry++)
-        for (size_t i = 0; i < LH_ARRAY_LEN(names); i++)
+#if defined(LH_FAULTS) && LH_FAULTS
+    static const char *const names[ENV_COUNT_MAX] = {
+        "ASAN_OPTIONS=", "LAKEHOUSE_FAULTS=", "TSAN_OPTIONS=", "UBSAN_OPTIONS="};
+    for (char **entry = environ; *entry != NULL && count < ENV_COUNT_MAX; entry++)
+        for (size_t i = 0; i < ENV_COUNT_MAX; i++)
             if (lh_str_starts(lh_str_from(*entry), lh_str_from(names[i])))
-                env[count++] = *entry;
-    env[count] = NULL;
-    return env;
-#else
-    return NULL;
+                ret_env[count++] = *entry;
 #endif
+    ret_env[count] = NULL;
 }
 
 /* Under the lock. The pair is there from the pool's birth, so that requests may be written before
@@ -84,9 +82,11 @@ static lh_rc spawn_zygote(lh_ctx *cx, lh_pool *pool)
 {
     LH_TRY(open_control(cx, pool));
     const char *argv[] = {pool->worker_path, NULL};
+    const char *env[ENV_COUNT_MAX + 1];
+    zygote_env(env);
     lh_spawn_options spawn = {.path = pool->worker_path,
                               .argv = argv,
-                              .env = zygote_env(),
+                              .env = env,
                               .fds = &pool->control_child,
                               .fds_count = 1,
                               .stderr_fd = -1};

@@ -3,7 +3,7 @@
 #include "base/json_write.h"
 #include "worker/programs/ingest_csv.h"
 
-enum { EXTRA_BYTES_MAX = 64 * 1024 * 1024, WIDE_WINDOW_BYTES_MAX = 32 * 1024 * 1024 };
+enum { EXTRA_BYTES_MAX = 64 * 1024 * 1024, WIDE_WINDOW_BYTES_MAX = 12 * 1024 * 1024 };
 
 typedef struct reader {
     const lh_csv_layout *layout;

@@ -8,9 +8,12 @@
 #include <malloc.h>
 
 enum {
+    LARGE_BLOCK_BYTES = 1024 * 1024,
+    ENGINE_MEMORY_PERCENT = 60,
     ENGINE_MEMORY_MIN = 96 * 1024 * 1024,
     GROUP_BYTES_MIN = 4 * 1024 * 1024,
-    GROUP_BYTES_MAX = 48 * 1024 * 1024
+    GROUP_BYTES_MAX = 48 * 1024 * 1024,
+    GROUP_SHARE = 16
 };
 
 void lh_ingest_env_close(lh_ingest_env *env)
@@ -43,7 +46,8 @@ static lh_rc put_settings(lh_ctx *cx, const lh_ingest_env *env, duckdb_config co
     };
     for (size_t i = 0; i < LH_ARRAY_LEN(fixed); i++)
         LH_TRY(put_setting(cx, config, fixed[i][0], fixed[i][1]));
-    uint64_t bytes = LH_MAX(env->memory_bytes / 2, (uint64_t)ENGINE_MEMORY_MIN);
+    uint64_t bytes =
+        LH_MAX(env->memory_bytes / 100 * ENGINE_MEMORY_PERCENT, (uint64_t)ENGINE_MEMORY_MIN);
     LH_TRY(put_setting(cx, config, "memory_limit",
                        lh_ctx_cstr(cx, lh_ctx_fmt(cx, "%lluB", (unsigned long long)bytes))));
     if (env->spill_dir.len > 0)
@@ -77,8 +81,10 @@ static lh_rc close_doors(lh_ctx *cx, const lh_ingest_env *env)
 
 lh_rc lh_ingest_env_open(lh_ctx *cx, lh_ingest_env *env)
 {
-    /* Every arena of the C library reserves 64 MiB of the address space, which the sandbox counts. */
-    mallopt(M_ARENA_MAX, 2);
+    /* The sandbox counts address space: an arena of the C library reserves 64 MiB of it, and large blocks that come
+     * from the heap once leave holes there. */
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
     LH_DUCKDB(duckdb_config, duckdb_destroy_config) config = NULL;
     if (duckdb_create_config(&config) != DuckDBSuccess)
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory for the engine's settings");
@@ -125,7 +131,9 @@ lh_rc lh_ingest_stream(lh_ctx *cx, duckdb_connection connection, const char *sql
         return lh_duck_fail(cx, otherwise, duckdb_pending_error(pending));
     duckdb_result result = {0};
     if (duckdb_execute_pending(pending, &result) != DuckDBSuccess) {
-        lh_rc rc = lh_duck_fail(cx, otherwise, duckdb_pending_error(pending));
+        /* The message is in the result when there is one, else in the pending query. */
+        const char *why = result.internal_data != NULL ? duckdb_result_error(&result) : NULL;
+        lh_rc rc = lh_duck_fail(cx, otherwise, why != NULL ? why : duckdb_pending_error(pending));
         if (result.internal_data != NULL)
             duckdb_destroy_result(&result);
         return rc;
@@ -180,8 +188,8 @@ lh_rc lh_sql_put_parquet(lh_ctx *cx, lh_buf *out, const lh_str *paths, size_t co
 lh_rc lh_sql_put_copy_target(lh_ctx *cx, lh_buf *out, const lh_ingest_env *env, lh_str path,
                              lh_str compression)
 {
-    /* Row groups are held in memory until they are written: their size is a share of what the worker may use. */
-    uint64_t group_bytes = env->memory_bytes / (8 * (uint64_t)env->threads);
+    /* A row group is held until it is written, then again as pages, then compressed: hence the small share. */
+    uint64_t group_bytes = env->memory_bytes / (GROUP_SHARE * (uint64_t)env->threads);
     group_bytes = LH_MAX(LH_MIN(group_bytes, (uint64_t)GROUP_BYTES_MAX), (uint64_t)GROUP_BYTES_MIN);
     LH_TRY(lh_buf_append(cx, out, LH_S(" TO ")));
     LH_TRY(lh_sql_put_text(cx, out, path));

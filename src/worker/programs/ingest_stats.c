@@ -271,7 +271,8 @@ static lh_rc run_sample(lh_ctx *cx, duckdb_connection connection, const sample *
 lh_rc lh_stats_sample(lh_ctx *cx, duckdb_connection connection, const lh_str *paths,
                       size_t paths_count, lh_list columns)
 {
-    enum { ROWS_MAX = 4096, ROWS_MIN = 128, SPARSE_ROWS = 256 };
+    /* Reading a column of Parquet takes buffers of a megabyte or so, hence not all of a wide table at once. */
+    enum { ROWS_MAX = 4096, ROWS_MIN = 128, SPARSE_ROWS = 256, COLUMNS_AT_ONCE = 64 };
     lh_ingest_column *items = columns.items;
     lh_ingest_column **texts = LH_NEW_ARRAY(cx, lh_ingest_column *, columns.count + 1);
     if (texts == NULL)
@@ -284,15 +285,18 @@ lh_rc lh_stats_sample(lh_ctx *cx, duckdb_connection connection, const lh_str *pa
         return LH_OK;
     uint64_t rows = LH_STATS_VALUES_MAX / 2 / count;
     rows = LH_MAX(LH_MIN(rows, (uint64_t)ROWS_MAX), (uint64_t)ROWS_MIN);
-    sample s = {.path = paths[0], .rows = rows, .not_null = ""};
-    LH_TRY(run_sample(cx, connection, &s, texts, count));
-    if (paths_count > 1) {
-        s.path = paths[paths_count / 2];
-        LH_TRY(run_sample(cx, connection, &s, texts, count));
+    for (size_t i = 0; i < count; i += COLUMNS_AT_ONCE) {
+        size_t some = LH_MIN(count - i, (size_t)COLUMNS_AT_ONCE);
+        sample s = {.path = paths[0], .rows = rows, .not_null = ""};
+        LH_TRY(run_sample(cx, connection, &s, texts + i, some));
+        if (paths_count > 1) {
+            s.path = paths[paths_count / 2];
+            LH_TRY(run_sample(cx, connection, &s, texts + i, some));
+        }
     }
     for (size_t i = 0; i < count; i++) {
         for (size_t file = 0; file < paths_count && texts[i]->sampled == 0; file++) {
-            s = (sample){.path = paths[file], .rows = SPARSE_ROWS, .not_null = " IS NOT NULL"};
+            const sample s = {.path = paths[file], .rows = SPARSE_ROWS, .not_null = " IS NOT NULL"};
             LH_TRY(run_sample(cx, connection, &s, &texts[i], 1));
         }
     }

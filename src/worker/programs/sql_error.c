@@ -109,6 +109,8 @@ static lh_str without_class(lh_str message)
 {
     size_t at = lh_str_find(message, LH_S(" Error: "));
     lh_str head = lh_str_sub(message, 0, at == LH_STR_NPOS ? 0 : at);
+    if (lh_str_eq(head, LH_S("Out of Memory")) || lh_str_eq(head, LH_S("INTERRUPT")))
+        return message; /* lh_duck_fail knows them by their class */
     if (head.len == 0 || head.len > CLASS_BYTES_MAX || lh_str_find_char(head, ':') != LH_STR_NPOS)
         return message;
     return lh_str_from_offset(message, at + strlen(" Error: "));
