@@ -128,7 +128,6 @@ HEADER = """/* embed/unicode_table.h - what the reference tokenizer does with ev
 typedef enum lh_embed_unicode_class {{
 {classes}
 }} lh_embed_unicode_class;
-/* clang-format on */
 
 #define LH_EMBED_UNICODE_BLOCK       {block}
 #define LH_EMBED_UNICODE_BLOCKS      {stage1}
@@ -150,7 +149,7 @@ extern const uint16_t lh_embed_unicode_block_of[LH_EMBED_UNICODE_BLOCKS];
 extern const uint8_t lh_embed_unicode_class_of[{stage2}];
 extern const lh_embed_unicode_map lh_embed_unicode_maps[LH_EMBED_UNICODE_MAPS]; /* by code point */
 extern const uint32_t lh_embed_unicode_parts[{parts}];
-extern const lh_embed_unicode_mark lh_embed_unicode_marks[LH_EMBED_UNICODE_MARKS]; /* by code point */
+extern const lh_embed_unicode_mark lh_embed_unicode_marks[LH_EMBED_UNICODE_MARKS]; /* the same */
 
 #endif
 """

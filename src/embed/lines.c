@@ -38,14 +38,12 @@ static lh_rc write_json(lh_ctx *cx, lh_embed_lines_job *job, const float *vector
 {
     lh_buf_truncate(text, 0);
     for (size_t i = 0; i < count; i++) {
-        LH_TRY(lh_buf_printf(
-            cx, text, "{\"line\":%llu,\"vector\":", (unsigned long long)(job->lines + i + 1)));
         for (size_t k = 0; k < dimensions; k++) {
             char number[LH_F64_TEXT_MAX + 1] = {k == 0 ? '[' : ','};
             size_t length = lh_f32_text(vectors[i * dimensions + k], number + 1);
             LH_TRY(lh_buf_append(cx, text, lh_str_n(number, length + 1)));
         }
-        LH_TRY(lh_buf_append(cx, text, LH_S("]}\n")));
+        LH_TRY(lh_buf_append(cx, text, LH_S("]\n")));
     }
     return lh_file_write(cx, job->out, lh_buf_str(text));
 }

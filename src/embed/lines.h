@@ -3,9 +3,9 @@
  * Owns:    nothing; files and model are the caller's.
  * Threads: the caller's, and the model's for each slice.
  * Limits:  LH_EMBED_LINE_BYTES_MAX a line; memory does not grow with the input.
- * Formats: in: lines ended by LF or CRLF (the last may lack it), any bytes. out: f32 = vectors
- *          one after another, little-endian; ndjson = {"line":1,"vector":[...]} a line, numbers
- *          that read back to the same float.
+ * Formats: in: lines ended by LF or CRLF (the last may lack it), any bytes. out: f32 = vectors one
+ *          after another, little-endian; ndjson = one array a line, numbers that read back to the
+ *          same float.
  * Why:     vectors come out in the order of the lines, one for each, empty lines included. */
 #ifndef LH_EMBED_LINES_H
 #define LH_EMBED_LINES_H

@@ -21,7 +21,6 @@ typedef enum lh_embed_unicode_class {
     LH_EMBED_UNICODE_HANGUL, /* becomes two or three letters by arithmetic */
     LH_EMBED_UNICODE_MARK /* part of a word, in canonical order among marks */
 } lh_embed_unicode_class;
-/* clang-format on */
 
 #define LH_EMBED_UNICODE_BLOCK       128
 #define LH_EMBED_UNICODE_BLOCKS      8704
@@ -43,6 +42,6 @@ extern const uint16_t lh_embed_unicode_block_of[LH_EMBED_UNICODE_BLOCKS];
 extern const uint8_t lh_embed_unicode_class_of[20096];
 extern const lh_embed_unicode_map lh_embed_unicode_maps[LH_EMBED_UNICODE_MAPS]; /* by code point */
 extern const uint32_t lh_embed_unicode_parts[3199];
-extern const lh_embed_unicode_mark lh_embed_unicode_marks[LH_EMBED_UNICODE_MARKS]; /* by code point */
+extern const lh_embed_unicode_mark lh_embed_unicode_marks[LH_EMBED_UNICODE_MARKS]; /* the same */
 
 #endif
