@@ -1,10 +1,14 @@
-/* worker/programs/ingest_batch.h - up to 2048 typed rows, column by column: what readers fill and writers take.
+/* worker/programs/ingest_batch.h - up to 2048 typed rows, column by column: what readers fill and
+ * writers take.
  *
- * Owns:    nothing: the data arrays are the caller's (vectors of the engine, or plain memory in tests).
+ * Owns:    nothing: the data arrays are the caller's (vectors of the engine, or plain memory in
+ *          tests).
  * Threads: one at a time.
  * Limits:  LH_BATCH_ROWS_MAX rows.
- * Formats: per type int64, double, uint8, int32 or lh_text_cell; validity as a bit set, 1 = a value.
- * Why:     parsers write straight into the engine's memory and still compile and test without it. */
+ * Formats: per type int64, double, uint8, int32 or lh_text_cell; validity as a bit set, 1 = a
+ *          value.
+ * Why:     parsers write straight into the engine's memory and still compile and test without
+ *          it. */
 #ifndef LH_WORKER_PROGRAMS_INGEST_BATCH_H
 #define LH_WORKER_PROGRAMS_INGEST_BATCH_H
 
@@ -12,8 +16,9 @@
 
 #define LH_BATCH_ROWS_MAX 2048
 
-/* Layout of the engine's string: texts up to 12 bytes inside, longer ones by prefix and pointer (checked against
- * duckdb_string_t in ingest_write.c). The bytes pointed to must live until the batch was taken. */
+/* Layout of the engine's string: texts up to 12 bytes inside, longer ones by prefix and pointer
+ * (checked against duckdb_string_t in ingest_write.c). The bytes pointed to must live until the
+ * batch was taken. */
 typedef union lh_text_cell {
     struct {
         uint32_t len;
@@ -88,7 +93,8 @@ static inline void lh_batch_put_date(lh_batch_column *column, uint32_t row, int3
     ((int32_t *)column->data)[row] = days;
 }
 
-/* The text as its column's type; false when it does not fit (nothing is then stored). VARCHAR always fits. */
+/* The text as its column's type; false when it does not fit (nothing is then stored). VARCHAR
+ * always fits. */
 static inline bool lh_batch_put_typed(lh_batch_column *column, uint32_t row, lh_str text)
 {
     switch (column->type) {

@@ -1,5 +1,5 @@
-/* ingest_chunks.c - a table function over the frames of a task, and back. The engine pulls; the function waits for the
- * next frame on the task's own thread, so nothing is queued here. */
+/* ingest_chunks.c - a table function over the frames of a task, and back. The engine pulls; the
+ * function waits for the next frame on the task's own thread, so nothing is queued here. */
 #include "worker/programs/ingest_chunks.h"
 
 #include "os/file.h"
@@ -117,7 +117,8 @@ static void chunks_init(duckdb_init_info info)
     duckdb_init_set_max_threads(info, 1);
 }
 
-/* The next frame, copied: rows of a batch may come from two frames, the borrowed one dies with the next read. */
+/* The next frame, copied: rows of a batch may come from two frames, the borrowed one dies with the
+ * next read. */
 static lh_rc next_frame(chunk_stream *s)
 {
     lh_frame frame;
@@ -266,7 +267,8 @@ static lh_rc send_chunk(lh_ctx *cx, lh_task *task, duckdb_data_chunk chunk, lh_b
         LH_TRY(lh_chunk_row_write(cx, out, &row));
         if (out->len <= SEND_BYTES)
             continue;
-        /* Frames hold whole rows: what was there before this row goes, unless the row came alone. */
+        /* Frames hold whole rows: what was there before this row goes, unless the row came
+         * alone. */
         size_t count = before > 0 ? before : out->len;
         LH_TRY(lh_task_data(cx, task, lh_str_n(out->ptr, count)));
         lh_buf_drop_front(out, count);

@@ -1,5 +1,6 @@
-/* ingest_csv_rows.c - records to typed columns. One loop splits a record, one converts its fields: the fields of a
- * record stay in the first cache level between the two, and each loop stays simple enough to be fast. */
+/* ingest_csv_rows.c - records to typed columns. One loop splits a record, one converts its fields:
+ * the fields of a record stay in the first cache level between the two, and each loop stays simple
+ * enough to be fast. */
 #include "base/json_write.h"
 #include "worker/programs/ingest_csv.h"
 
@@ -164,7 +165,8 @@ static inline lh_rc put_record(lh_ctx *cx, reader *r, lh_batch *batch)
     return LH_OK;
 }
 
-/* Texts of a batch borrow from the window, so it is filled before the first row and then left alone. */
+/* Texts of a batch borrow from the window, so it is filled before the first row and then left
+ * alone. */
 static lh_rc prepare_window(lh_ctx *cx, reader *r)
 {
     lh_window *window = &r->cursor.window;

@@ -1,4 +1,5 @@
-/* ingest_csv_scan.c - passes over records that only ask what type the columns have and where parts begin. */
+/* ingest_csv_scan.c - passes over records that only ask what type the columns have and where parts
+ * begin. */
 #include "worker/programs/ingest_csv.h"
 
 enum {
@@ -70,7 +71,8 @@ lh_rc lh_csv_scan_part(lh_ctx *cx, const lh_source *source, const lh_csv_layout 
     return LH_OK;
 }
 
-/* Of the records behind a candidate, how many have the expected width? The last, cut one is not counted. */
+/* Of the records behind a candidate, how many have the expected width? The last, cut one is not
+ * counted. */
 static bool looks_right(const lh_csv_layout *layout, lh_str text, lh_csv_end end,
                         lh_csv_record *record)
 {

@@ -1,8 +1,9 @@
 /* ingest_csv_sniff.c - delimiter, quote, line end, header and names from the first megabyte.
  *
- * A delimiter is judged by how many records have the same number of fields under the full quoting rules, not by
- * counting characters: text columns are full of commas. What is decided here changes how rows look, never whether
- * they arrive, so a rare wrong guess is repaired by giving the option. */
+ * A delimiter is judged by how many records have the same number of fields under the full quoting
+ * rules, not by counting characters: text columns are full of commas. What is decided here changes
+ * how rows look, never whether they arrive, so a rare wrong guess is repaired by giving the
+ * option. */
 #include "worker/programs/ingest_csv.h"
 
 enum { JUDGED_RECORDS_MAX = 400, FIELD_COUNTS_MAX = 4097, HEADER_NAMED_SHARE = 2 };
@@ -39,7 +40,8 @@ static shape shape_of(const lh_csv_dialect *dialect, lh_str sample, lh_csv_end e
     return found;
 }
 
-/* 0 = one column; else 1..1100: the share of records of the common width, and a bit for a header that fits. */
+/* 0 = one column; else 1..1100: the share of records of the common width, and a bit for a header
+ * that fits. */
 static int score_of(const shape *s)
 {
     if (s->records == 0 || s->common < 2)
@@ -47,7 +49,8 @@ static int score_of(const shape *s)
     return (int)(s->common_count * 1000u / s->records) + (s->first == s->common ? 100 : 0);
 }
 
-/* Fields that stand in single quotes, when nothing stands in double ones: some SQL dumps are like that. */
+/* Fields that stand in single quotes, when nothing stands in double ones: some SQL dumps are like
+ * that. */
 static bool looks_single_quoted(lh_str sample, char delimiter, char newline, lh_csv_end end)
 {
     if (lh_str_find_char(sample, '"') != LH_STR_NPOS ||
@@ -108,7 +111,8 @@ int lh_csv_score(lh_str sample, lh_csv_end end)
     return found.records >= 2 ? LH_MIN(score, 1000) : 0;
 }
 
-/* "sep=;" as the first line: Excel writes it, and it is no row. Returns its bytes, 0 when there is none. */
+/* "sep=;" as the first line: Excel writes it, and it is no row. Returns its bytes, 0 when there is
+ * none. */
 static size_t sep_line(lh_str sample, char *ret_delimiter)
 {
     if (!lh_str_starts_nocase(sample, LH_S("sep=")) || sample.len < 5)

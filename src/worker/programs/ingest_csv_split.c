@@ -1,5 +1,6 @@
-/* ingest_csv_split.c - finds separators 16 bytes at a time. A field of ten bytes costs one load and two compares, which
- * is less than any per-byte table; bytes above 0x7F are noticed on the way, so that only those fields are checked. */
+/* ingest_csv_split.c - finds separators 16 bytes at a time. A field of ten bytes costs one load and
+ * two compares, which is less than any per-byte table; bytes above 0x7F are noticed on the way, so
+ * that only those fields are checked. */
 #include "worker/programs/ingest_csv_split.h"
 
 #include "base/mem.h"
@@ -14,7 +15,8 @@ void lh_csv_record_done(lh_csv_record *record)
     record->count = record->capacity = 0;
 }
 
-/* First a or b in [p, end), or end. Adds LH_CSV_NOT_ASCII to *flags for a byte above 0x7F before it. */
+/* First a or b in [p, end), or end. Adds LH_CSV_NOT_ASCII to *flags for a byte above 0x7F before
+ * it. */
 static inline const char *find_either(const char *p, const char *end, char a, char b,
                                       uint32_t *flags)
 {
@@ -83,7 +85,8 @@ static inline stop read_plain(const splitter *s, const char *start, const char *
     return STOP_LINE;
 }
 
-/* What follows the closing quote at `at`: on STOP_DELIMITER and STOP_LINE *ret_next is behind it. */
+/* What follows the closing quote at `at`: on STOP_DELIMITER and STOP_LINE *ret_next is behind
+ * it. */
 static stop after_quote(const splitter *s, const char *at, const char **ret_next)
 {
     const char *p = at + 1;

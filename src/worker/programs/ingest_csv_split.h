@@ -1,17 +1,22 @@
-/* worker/programs/ingest_csv_split.h - one record of a CSV file to its fields, whatever people's programs wrote.
+/* worker/programs/ingest_csv_split.h - one record of a CSV file to its fields, whatever people's
+ * programs wrote.
  *
  * Owns:    a record owns its array of fields; the fields borrow from the text.
  * Threads: one per record.
- * Limits:  LH_CSV_QUOTED_BYTES_MAX of one quoted field; LH_CSV_FIELDS_MAX fields, the last one takes the rest.
+ * Limits:  LH_CSV_QUOTED_BYTES_MAX of one quoted field; LH_CSV_FIELDS_MAX fields, the last one
+ *          takes the rest.
  * Formats: RFC 4180 and what is found beside it, below.
- * Why:     every byte of the input is in exactly one field, a separator or a line end: nothing is lost (A16).
+ * Why:     every byte of the input is in exactly one field, a separator or a line end: nothing is
+ *          lost (A16).
  *
- * Rules. A field that begins with the quote runs to the quote that a separator, a line end or the end of the file
- * follows; doubled quotes inside are one. When something else follows a closing quote:
+ * Rules. A field that begins with the quote runs to the quote that a separator, a line end or the
+ * end of the file follows; doubled quotes inside are one. When something else follows a closing
+ * quote:
  *   - within one line: the whole is taken as written, up to the next separator ("5" pipe);
- *   - after a line end inside: the opening quote was a stray one, the field is read again without it.
- * The same when no closing quote comes before the end of the file or the limit. So a stray quote costs one line. Runs
- * of quotes make both readings agree soon, so the work stays linear. */
+ *   - after a line end inside: the opening quote was a stray one, the field is read again without
+ *     it.
+ * The same when no closing quote comes before the end of the file or the limit. So a stray quote
+ * costs one line. Runs of quotes make both readings agree soon, so the work stays linear. */
 #ifndef LH_WORKER_PROGRAMS_INGEST_CSV_SPLIT_H
 #define LH_WORKER_PROGRAMS_INGEST_CSV_SPLIT_H
 
@@ -69,7 +74,8 @@ static inline bool lh_csv_blank(const lh_csv_record *record)
     return record->count == 1 && record->fields[0].len == 0 &&
            (record->fields[0].flags & LH_CSV_QUOTED) == 0;
 }
-/* Copies a LH_CSV_DOUBLED field with single quotes; out has room for field->len. Returns the length. */
+/* Copies a LH_CSV_DOUBLED field with single quotes; out has room for field->len. Returns the
+ * length. */
 size_t lh_csv_undouble(const lh_csv_field *field, char quote, char *out);
 
 #endif

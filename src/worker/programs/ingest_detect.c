@@ -1,5 +1,5 @@
-/* ingest_detect.c - what a file is. Content beats the name where it is certain (magic bytes), the name beats content
- * where content is a matter of taste (is this .txt a table?). */
+/* ingest_detect.c - what a file is. Content beats the name where it is certain (magic bytes), the
+ * name beats content where content is a matter of taste (is this .txt a table?). */
 #include "base/json.h"
 #include "worker/programs/ingest_csv.h"
 #include "worker/programs/ingest_file.h"

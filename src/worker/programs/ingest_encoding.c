@@ -1,4 +1,5 @@
-/* ingest_encoding.c - reads what people's programs write; see the header for why it is decided byte by byte. */
+/* ingest_encoding.c - reads what people's programs write; see the header for why it is decided byte
+ * by byte. */
 #include "worker/programs/ingest_encoding.h"
 
 enum { DETECT_BYTES_MAX = 4096 };
@@ -76,7 +77,8 @@ static uint32_t code_point_of(unsigned char byte)
     return byte >= 0x80 && byte < 0xA0 ? high[byte - 0x80] : byte;
 }
 
-/* Bytes of the valid UTF-8 sequence at p, 0 when there is none (RFC 3629: no overlong forms, no surrogates). */
+/* Bytes of the valid UTF-8 sequence at p, 0 when there is none (RFC 3629: no overlong forms, no
+ * surrogates). */
 static size_t sequence_bytes(const unsigned char *p, size_t left)
 {
     if (p[0] < 0x80)

@@ -1,4 +1,5 @@
-/* ingest_file.c - the life of one file: open, unpack, decode, detect, plan, write, perhaps write again, merge, count. */
+/* ingest_file.c - the life of one file: open, unpack, decode, detect, plan, write, perhaps write
+ * again, merge, count. */
 #include "worker/programs/ingest_file.h"
 
 #include "os/file.h"

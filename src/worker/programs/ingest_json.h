@@ -1,24 +1,28 @@
 /* worker/programs/ingest_json.h - JSON arrays, single objects and NDJSON as rows.
  *
  * Owns:    a layout owns its schema; lh_json_layout_free frees both.
- * Threads: a layout is built by a scan, then constant; scans of parts use a schema each and are merged in order.
+ * Threads: a layout is built by a scan, then constant; scans of parts use a schema each and are
+ *          merged in order.
  * Limits:  LH_COLUMNS_MAX columns, depth 64, one element of LH_WINDOW_BYTES_MAX.
  * Formats: RFC 8259; values one after another; one object per line.
- * Why:     objects become dotted columns, arrays stay JSON text, keys that come and go become a union of columns. Two
- *          passes: the first decides columns and types from everything, the second writes. */
+ * Why:     objects become dotted columns, arrays stay JSON text, keys that come and go become a
+ *          union of columns. Two passes: the first decides columns and types from everything, the
+ *          second writes. */
 #ifndef LH_WORKER_PROGRAMS_INGEST_JSON_H
 #define LH_WORKER_PROGRAMS_INGEST_JSON_H
 
 #include "base/json.h"
 #include "worker/programs/ingest_rows.h"
 
-/* Keys as a tree: node 0 is the row, a node is a key under a parent, a column is a node that had a value. */
+/* Keys as a tree: node 0 is the row, a node is a key under a parent, a column is a node that had a
+ * value. */
 #define LH_JSON_NO_NODE UINT32_MAX
 typedef struct lh_json_node {
     lh_str key;
     uint32_t parent;
     uint32_t
-        follower; /* the node that came after it last time, under the same parent; LH_JSON_NO_NODE */
+        /* the node that came after it last time, under the same parent; LH_JSON_NO_NODE */
+        follower;
     uint32_t first;  /* the node that came first under it */
     uint32_t column; /* LH_JSON_NO_NODE = none */
 } lh_json_node;
@@ -37,8 +41,8 @@ typedef struct lh_json_schema {
 LH_WARN_UNUSED lh_rc lh_json_schema_new(lh_ctx *cx, lh_json_schema **ret_schema);
 lh_json_schema *lh_json_schema_free(lh_json_schema *schema);
 LH_DEFINE_CLEANUP(lh_json_schema, lh_json_schema_free)
-/* The node of a key under parent; previous = the node before it in this object (or LH_JSON_NO_NODE): a good guess
- * saves the hash. find: LH_JSON_NO_NODE when absent. */
+/* The node of a key under parent; previous = the node before it in this object (or
+ * LH_JSON_NO_NODE): a good guess saves the hash. find: LH_JSON_NO_NODE when absent. */
 uint32_t lh_json_schema_find(const lh_json_schema *schema, uint32_t parent, uint32_t previous,
                              lh_str key);
 LH_WARN_UNUSED lh_rc lh_json_schema_add(lh_ctx *cx, lh_json_schema *schema, uint32_t parent,
@@ -101,7 +105,8 @@ typedef struct lh_json_layout {
     uint32_t columns_count; /* without _malformed */
     bool has_malformed;
 } lh_json_layout;
-/* The first pass: columns, types and parts. Errors: LH_E_UNPROCESSABLE with line and column of the file. */
+/* The first pass: columns, types and parts. Errors: LH_E_UNPROCESSABLE with line and column of the
+ * file. */
 typedef struct lh_json_scan_options {
     const lh_source *source;
     lh_json_shape shape;

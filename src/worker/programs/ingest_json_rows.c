@@ -1,4 +1,5 @@
-/* ingest_json_rows.c - the second pass: elements to typed columns. The first pass saw every value, so all of them fit. */
+/* ingest_json_rows.c - the second pass: elements to typed columns. The first pass saw every value,
+ * so all of them fit. */
 #include "base/num.h"
 #include "worker/programs/ingest_json.h"
 

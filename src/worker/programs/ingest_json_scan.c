@@ -1,4 +1,5 @@
-/* ingest_json_scan.c - the first pass: which columns, which types, where parts begin, and whether it is JSON at all. */
+/* ingest_json_scan.c - the first pass: which columns, which types, where parts begin, and whether
+ * it is JSON at all. */
 #include "worker/programs/ingest_json.h"
 #include "worker/programs/ingest_parallel.h"
 

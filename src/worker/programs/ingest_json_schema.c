@@ -1,5 +1,6 @@
-/* ingest_json_schema.c - the keys of all rows as one tree. Rows of one file mostly have the same keys in the same
- * order, so each node remembers which one followed it: the usual key costs one compare and no hash. */
+/* ingest_json_schema.c - the keys of all rows as one tree. Rows of one file mostly have the same
+ * keys in the same order, so each node remembers which one followed it: the usual key costs one
+ * compare and no hash. */
 #include "base/hash.h"
 #include "worker/programs/ingest_json.h"
 

@@ -1,5 +1,5 @@
-/* ingest_json_split.c - where elements begin and end. Only strings and brackets are looked at: whether an element is
- * JSON is the reader's question, asked of the element alone. */
+/* ingest_json_split.c - where elements begin and end. Only strings and brackets are looked at:
+ * whether an element is JSON is the reader's question, asked of the element alone. */
 #include "worker/programs/ingest_json.h"
 
 lh_rc lh_json_cursor_open(lh_ctx *cx, const lh_source *source, lh_json_shape shape, uint64_t from,

@@ -4,7 +4,8 @@
  * Threads: fn runs on several at once, each call with a context and arena of its own.
  * Limits:  LH_PARALLEL_THREADS_MAX threads with 8 MiB of stack (the engine needs it).
  * Formats: none.
- * Why:     scanning and writing parts have the same shape: take the next, stop all at the first error. */
+ * Why:     scanning and writing parts have the same shape: take the next, stop all at the first
+ *          error. */
 #ifndef LH_WORKER_PROGRAMS_INGEST_PARALLEL_H
 #define LH_WORKER_PROGRAMS_INGEST_PARALLEL_H
 

@@ -2,9 +2,10 @@
  *
  * Owns:    nothing.
  * Threads: as rows.
- * Limits:  a document row holds at most LH_PLAIN_ROW_BYTES; longer documents are cut at a blank line, else a line
- *          end, else a character, so the rows put together give the file.
- * Formats: documents: file_name VARCHAR, part_no BIGINT (from 1), text VARCHAR; logs: file_name, line_no, text.
+ * Limits:  a document row holds at most LH_PLAIN_ROW_BYTES; longer documents are cut at a blank
+ *          line, else a line end, else a character, so the rows put together give the file.
+ * Formats: documents: file_name VARCHAR, part_no BIGINT (from 1), text VARCHAR; logs: file_name,
+ *          line_no, text.
  * Why:     a search wants a document in one piece, a query over a log wants lines. */
 #ifndef LH_WORKER_PROGRAMS_INGEST_PLAIN_H
 #define LH_WORKER_PROGRAMS_INGEST_PLAIN_H

@@ -1,5 +1,5 @@
-/* ingest_program.c - the ingest program inside lakehouse-worker: opens the engine, runs tasks in the sandbox. The
- * engine's library is warmed by the sql program in the same zygote. */
+/* ingest_program.c - the ingest program inside lakehouse-worker: opens the engine, runs tasks in
+ * the sandbox. The engine's library is warmed by the sql program in the same zygote. */
 #include "worker/programs/ingest_chunks.h"
 #include "worker/programs/ingest_file.h"
 #include "worker/programs/program.h"
@@ -11,8 +11,8 @@ static lh_rc send_progress(lh_ctx *cx, void *arg, const lh_progress_message *mes
     return lh_task_progress(cx, arg, message);
 }
 
-/* Before the sandbox: as it opens, the engine reads what the sandbox hides (cgroup limits) and ends the process when it
- * cannot. It has one thread, so Landlock holds for all of it. */
+/* Before the sandbox: as it opens, the engine reads what the sandbox hides (cgroup limits) and ends
+ * the process when it cannot. It has one thread, so Landlock holds for all of it. */
 static lh_rc ingest_setup(lh_ctx *cx, const lh_setup_message *setup, void **ret_state)
 {
     lh_ingest_env *env = lh_alloc_zero(1, sizeof(*env));

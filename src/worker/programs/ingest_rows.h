@@ -13,10 +13,12 @@
 #include "worker/programs/ingest_source.h"
 
 #define LH_PARTS_MAX 1024u
-/* From so many columns on a table is wide: its batches are large in the engine, so they must be full and one at a time. */
+/* From so many columns on a table is wide: its batches are large in the engine, so they must be
+ * full and one at a time. */
 #define LH_WIDE_COLUMNS 300u
 
-/* What was found and taken as it is. To add one: a row here; the wire code goes to DONE and to the reply. */
+/* What was found and taken as it is. To add one: a row here; the wire code goes to DONE and to the
+ * reply. */
 /* clang-format off */
 #define LH_ODDITY_LIST(X)                                                                         \
     X(LONG_ROW,       "long_row")       /* more fields than columns: the rest is in _extra */      \
@@ -53,7 +55,8 @@ typedef struct lh_rows_part {
     uint64_t rows;
     lh_oddities oddities;
     bool
-        unfit; /* a value did not fit the plan's types: the plan must be made again from a full scan */
+        /* a value did not fit the plan's types: the plan must be made again from a full scan */
+        unfit;
 } lh_rows_part;
 
 typedef struct lh_rows_column {
@@ -64,7 +67,8 @@ typedef struct lh_rows_column {
 
 typedef struct lh_rows_plan lh_rows_plan;
 
-/* How a format is read. open may read; fill adds rows to an empty batch, none at the end of the part or when unfit. */
+/* How a format is read. open may read; fill adds rows to an empty batch, none at the end of the
+ * part or when unfit. */
 typedef struct lh_rows_format {
     const char *name; /* "csv" */
     lh_rc (*open)(lh_ctx *cx, const lh_rows_plan *plan, lh_rows_part *part, void **ret_reader);
@@ -84,8 +88,8 @@ struct lh_rows_plan {
     uint64_t row_bytes; /* rough mean of one row in the source, for row groups; 0 = not known */
 };
 
-/* Equal ranges over [begin, end), at least bytes_min each, a multiple of threads when there are several. Only the
- * nominal bounds are set. */
+/* Equal ranges over [begin, end), at least bytes_min each, a multiple of threads when there are
+ * several. Only the nominal bounds are set. */
 LH_WARN_UNUSED lh_rc lh_rows_cut(lh_ctx *cx, uint64_t begin, uint64_t end, uint32_t threads,
                                  lh_rows_plan *plan);
 

@@ -1,5 +1,6 @@
-/* ingest_source.c - opens what was uploaded and lets readers slide over it with pread: mapping it would count against
- * the worker's address space, and a file cut by somebody else would end the process. */
+/* ingest_source.c - opens what was uploaded and lets readers slide over it with pread: mapping it
+ * would count against the worker's address space, and a file cut by somebody else would end the
+ * process. */
 #include "worker/programs/ingest_source.h"
 
 #include "os/process.h"
@@ -76,7 +77,8 @@ lh_rc lh_source_open(lh_ctx *cx, int fd, const lh_source_options *opts, lh_sourc
     return LH_OK;
 }
 
-/* Streams UTF-16 through a buffer: an odd last byte becomes one U+FFFD, a pair split by the buffer waits. */
+/* Streams UTF-16 through a buffer: an odd last byte becomes one U+FFFD, a pair split by the buffer
+ * waits. */
 static lh_rc transcode(lh_ctx *cx, lh_source *source, lh_utf16_step *step,
                        const lh_source_options *opts, lh_file *out)
 {

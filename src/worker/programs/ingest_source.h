@@ -1,10 +1,13 @@
 /* worker/programs/ingest_source.h - the uploaded file as plain bytes one can read anywhere.
  *
- * Owns:    the source owns its descriptor and, for a packed or UTF-16 file, an unlinked copy in the spill folder.
+ * Owns:    the source owns its descriptor and, for a packed or UTF-16 file, an unlinked copy in the
+ *          spill folder.
  * Threads: after open, windows on one source may be read by many threads, each window by one.
- * Limits:  the unpacked size (LH_E_TOO_LARGE); a window grows to LH_WINDOW_BYTES_MAX for one record.
+ * Limits:  the unpacked size (LH_E_TOO_LARGE); a window grows to LH_WINDOW_BYTES_MAX for one
+ *          record.
  * Formats: gzip (several members), zstd (several frames), by magic bytes.
- * Why:     parallel parts and second passes need random access, which no compressed stream gives. */
+ * Why:     parallel parts and second passes need random access, which no compressed stream
+ *          gives. */
 #ifndef LH_WORKER_PROGRAMS_INGEST_SOURCE_H
 #define LH_WORKER_PROGRAMS_INGEST_SOURCE_H
 
@@ -26,14 +29,15 @@ typedef struct lh_source_options {
 } lh_source_options;
 
 typedef struct lh_source lh_source;
-/* Takes the descriptor. Errors: LH_E_TOO_LARGE (grows past the limit), LH_E_UNPROCESSABLE (truncated or damaged
- * compression, with the byte), LH_E_NO_SPACE, LH_E_IO. */
+/* Takes the descriptor. Errors: LH_E_TOO_LARGE (grows past the limit), LH_E_UNPROCESSABLE
+ * (truncated or damaged compression, with the byte), LH_E_NO_SPACE, LH_E_IO. */
 LH_WARN_UNUSED lh_rc lh_source_open(lh_ctx *cx, int fd, const lh_source_options *opts,
                                     lh_source **ret_source);
 lh_source *lh_source_close(lh_source *source);
 LH_DEFINE_CLEANUP(lh_source, lh_source_close)
 
-/* Decides the encoding (empty name = detect) and, for UTF-16, replaces the content by UTF-8. Skips the mark. */
+/* Decides the encoding (empty name = detect) and, for UTF-16, replaces the content by UTF-8. Skips
+ * the mark. */
 LH_WARN_UNUSED lh_rc lh_source_decode(lh_ctx *cx, lh_source *source, lh_str encoding_name,
                                       const lh_source_options *opts);
 
@@ -44,7 +48,8 @@ lh_encoding lh_source_encoding(const lh_source *source); /* UTF8 or LATIN1 after
 uint64_t lh_source_replaced(const lh_source *source);    /* lone surrogates of UTF-16 */
 bool lh_source_was_packed(const lh_source *source);
 
-/* A sliding view: text begins at `begin`, is readable to `end` and LH_WINDOW_SLACK (undefined) bytes further. */
+/* A sliding view: text begins at `begin`, is readable to `end` and LH_WINDOW_SLACK (undefined)
+ * bytes further. */
 typedef struct lh_window {
     const lh_source *source;
     char *bytes; /* owned */
@@ -60,7 +65,8 @@ LH_WARN_UNUSED lh_rc lh_window_open(lh_ctx *cx, const lh_source *source, uint64_
                                     uint64_t stop, lh_window *ret_window);
 void lh_window_close(lh_window *window); /* safe on a zeroed one */
 LH_DEFINE_CLEANUP_VALUE(lh_window, lh_window_close)
-/* Makes the window hold up to `bytes` (at most LH_WINDOW_BYTES_MAX) of what is left to read. Before the first fill. */
+/* Makes the window hold up to `bytes` (at most LH_WINDOW_BYTES_MAX) of what is left to read. Before
+ * the first fill. */
 LH_WARN_UNUSED lh_rc lh_window_reserve(lh_ctx *cx, lh_window *window, size_t bytes);
 /* Moves what is unread to the front and reads as much as fits. Pointers into the window move. */
 LH_WARN_UNUSED lh_rc lh_window_fill(lh_ctx *cx, lh_window *window);
@@ -80,7 +86,8 @@ static inline lh_str lh_window_text(const lh_window *window)
     return (lh_str){window->bytes + window->begin, window->end - window->begin};
 }
 
-/* 1-based line and column (code points) of an offset; reads the file from its begin: for errors only. */
+/* 1-based line and column (code points) of an offset; reads the file from its begin: for errors
+ * only. */
 LH_WARN_UNUSED lh_rc lh_source_place(lh_ctx *cx, const lh_source *source, uint64_t offset,
                                      int *ret_line, int *ret_column);
 

@@ -1,5 +1,5 @@
-/* ingest_stats.c - values per column from the footers; samples from the first rows of the first and the middle file,
- * and, for columns that are empty there, from the first values there are. */
+/* ingest_stats.c - values per column from the footers; samples from the first rows of the first and
+ * the middle file, and, for columns that are empty there, from the first values there are. */
 #include "worker/programs/ingest_stats.h"
 
 static bool is_digit(char c)
@@ -141,7 +141,8 @@ static lh_rc count_values(lh_ctx *cx, duckdb_connection connection, const lh_str
     return lh_ingest_copy(cx, connection, text, LH_E_UNPROCESSABLE, &column->values);
 }
 
-/* The next column of that name from *at on; both lists are in the same order, nested leaves between. */
+/* The next column of that name from *at on; both lists are in the same order, nested leaves
+ * between. */
 static lh_ingest_column *column_of(lh_list columns, size_t *at, lh_str name)
 {
     lh_ingest_column *items = columns.items;
@@ -271,7 +272,8 @@ static lh_rc run_sample(lh_ctx *cx, duckdb_connection connection, const sample *
 lh_rc lh_stats_sample(lh_ctx *cx, duckdb_connection connection, const lh_str *paths,
                       size_t paths_count, lh_list columns)
 {
-    /* Reading a column of Parquet takes buffers of a megabyte or so, hence not all of a wide table at once. */
+    /* Reading a column of Parquet takes buffers of a megabyte or so, hence not all of a wide table
+     * at once. */
     enum { ROWS_MAX = 4096, ROWS_MIN = 128, SPARSE_ROWS = 256, COLUMNS_AT_ONCE = 64 };
     lh_ingest_column *items = columns.items;
     lh_ingest_column **texts = LH_NEW_ARRAY(cx, lh_ingest_column *, columns.count + 1);

@@ -1,4 +1,5 @@
-/* worker/programs/ingest_stats.h - what written Parquet files hold: columns, values, and which texts look personal.
+/* worker/programs/ingest_stats.h - what written Parquet files hold: columns, values, and which
+ * texts look personal.
  *
  * Owns:    results live in the arena of the context.
  * Threads: one at a time.
@@ -12,7 +13,8 @@
 
 #define LH_STATS_VALUES_MAX 1000000u
 
-/* a@b.cd; +1 (555) 010-0100 and other forms of 7..15 digits with something around them; ddd-dd-dddd. Whole text. */
+/* a@b.cd; +1 (555) 010-0100 and other forms of 7..15 digits with something around them;
+ * ddd-dd-dddd. Whole text. */
 bool lh_like_email(lh_str text);
 bool lh_like_phone(lh_str text);
 bool lh_like_ssn(lh_str text);

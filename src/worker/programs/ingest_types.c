@@ -1,5 +1,6 @@
-/* ingest_types.c - texts to typed values. Written by hand because the question is not "can it be read as a number"
- * but "would writing the number give this text back"; the checks fall out of the same loop that reads the digits. */
+/* ingest_types.c - texts to typed values. Written by hand because the question is not "can it be
+ * read as a number" but "would writing the number give this text back"; the checks fall out of the
+ * same loop that reads the digits. */
 #include "worker/programs/ingest_types.h"
 
 #include "base/clock.h"
@@ -95,7 +96,8 @@ static bool scan_exponent(const char *p, const char *end, decimal *d)
     return true;
 }
 
-/* False when the text is not a decimal. A point needs digits behind it; before it they may be missing. */
+/* False when the text is not a decimal. A point needs digits behind it; before it they may be
+ * missing. */
 static bool scan_decimal(lh_str text, decimal *d)
 {
     const char *p = text.ptr;
@@ -140,7 +142,8 @@ static size_t pure_digits(lh_str text, char out[LH_F64_TEXT_MAX])
     return count;
 }
 
-/* Slow road: 16 or 17 digits, or an exponent. Right when the shortest text of the double has the same digits. */
+/* Slow road: 16 or 17 digits, or an exponent. Right when the shortest text of the double has the
+ * same digits. */
 static bool double_by_trial(lh_str text, const decimal *d, double *ret)
 {
     char fixed[64];

@@ -2,9 +2,11 @@
  *
  * Owns:    nothing.
  * Threads: pure functions.
- * Limits:  BIGINT from text has at most 14 digits; DOUBLE at most 17 significant ones; years 0001..9999.
+ * Limits:  BIGINT from text has at most 14 digits; DOUBLE at most 17 significant ones; years
+ *          0001..9999.
  * Formats: the table in docs/internals/ingest.md.
- * Why:     a value is typed only when nothing is lost by it; ids, phones and postal codes stay text (contract A16). */
+ * Why:     a value is typed only when nothing is lost by it; ids, phones and postal codes stay text
+ *          (contract A16). */
 #ifndef LH_WORKER_PROGRAMS_INGEST_TYPES_H
 #define LH_WORKER_PROGRAMS_INGEST_TYPES_H
 
@@ -31,7 +33,8 @@ typedef uint8_t lh_type_mask;
 #define LH_TYPE_MASK_ALL  ((lh_type_mask)(((1u << LH_CELL_TYPE_COUNT) - 1) & ~1u))
 #define LH_TYPE_MASK_NONE ((lh_type_mask)0)
 
-/* The types a text of a CSV field round-trips through. Empty text: none (the caller treats it as null). */
+/* The types a text of a CSV field round-trips through. Empty text: none (the caller treats it as
+ * null). */
 lh_type_mask lh_cell_mask(lh_str text);
 /* Dates and times only: for strings of JSON, whose writer could have said number or boolean. */
 lh_type_mask lh_cell_mask_of_string(lh_str text);
@@ -46,7 +49,8 @@ LH_WARN_UNUSED bool lh_cell_date(lh_str text, int32_t *ret_days);
 /* type is LH_CELL_TIMESTAMP (no zone may follow) or LH_CELL_TIMESTAMPTZ (a zone must follow). */
 LH_WARN_UNUSED bool lh_cell_timestamp(lh_str text, lh_cell_type type, int64_t *ret_us);
 
-/* A spelling of "no value" (NULL, N/A, NA, none, nan, -, ...): null in typed columns, text in text columns. */
+/* A spelling of "no value" (NULL, N/A, NA, none, nan, -, ...): null in typed columns, text in text
+ * columns. */
 LH_WARN_UNUSED bool lh_cell_null_spelling(lh_str text);
 
 /* What is known of one column after some rows. */

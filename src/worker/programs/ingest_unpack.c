@@ -1,4 +1,5 @@
-/* ingest_unpack.c - streams a packed file through one pair of buffers; checks cancel, size and end. */
+/* ingest_unpack.c - streams a packed file through one pair of buffers; checks cancel, size and
+ * end. */
 #include "worker/programs/ingest_unpack.h"
 
 #include "os/process.h"

@@ -1,5 +1,6 @@
-/* ingest_write.c - the engine pulls rows from a table function, which fills the engine's own vectors from the part's
- * reader. One engine thread per connection: the rows of a part stay in order, the parts run side by side. */
+/* ingest_write.c - the engine pulls rows from a table function, which fills the engine's own
+ * vectors from the part's reader. One engine thread per connection: the rows of a part stay in
+ * order, the parts run side by side. */
 #include "worker/programs/ingest_write.h"
 
 #include "os/file.h"
@@ -238,7 +239,8 @@ static void remove_part(lh_ctx *cx, const lh_write_job *job, uint32_t index)
     cx->err = err;
 }
 
-/* A part must begin where the one before it ended; one that does not was guessed wrong and is written again. */
+/* A part must begin where the one before it ended; one that does not was guessed wrong and is
+ * written again. */
 static lh_rc check_joins(lh_ctx *cx, lh_write_job *job)
 {
     lh_rows_plan *plan = job->plan;

@@ -4,7 +4,8 @@
  * Threads: env->threads connections, a part each; lh_write_rows is called by one thread.
  * Limits:  LH_PARTS_MAX parts.
  * Formats: <prefix>-<n>.parquet, n from 0 in row order.
- * Why:     parts begin at guessed places and are checked against each other afterwards, so nobody waits. */
+ * Why:     parts begin at guessed places and are checked against each other afterwards, so nobody
+ *          waits. */
 #ifndef LH_WORKER_PROGRAMS_INGEST_WRITE_H
 #define LH_WORKER_PROGRAMS_INGEST_WRITE_H
 
@@ -22,7 +23,8 @@ typedef struct lh_written {
     uint64_t rows;
     lh_oddities oddities;
     bool
-        unfit; /* a value did not fit the plan: nothing is left of the files; scan all and write again */
+        /* a value did not fit the plan: nothing is left of the files; scan all and write again */
+        unfit;
 } lh_written;
 
 /* The table function lh_rows(part), once per environment. */
