@@ -30,9 +30,14 @@ static lh_str below(lh_ctx *cx, const serving *s, const char *name)
 static lh_rc start_lock(lh_ctx *cx, serving *s)
 {
     LH_TRY(lh_dir_make(cx, s->root));
-    LH_TRY(lh_dir_make(cx, below(cx, s, ".lakehouse/spill")));
-    LH_TRY(lh_file_open(cx, below(cx, s, ".lakehouse/lock"), LH_FILE_READ_WRITE, &s->lock));
-    lh_rc rc = lh_file_lock(cx, s->lock);
+    lh_rc rc = lh_dir_make(cx, below(cx, s, ".lakehouse/spill"));
+    if (rc == LH_OK)
+        rc = lh_file_open(cx, below(cx, s, ".lakehouse/lock"), LH_FILE_READ_WRITE, &s->lock);
+    if (rc == LH_E_FORBIDDEN)
+        return lh_err_hint(cx, "the server's user must be able to write into the data folder; "
+                               "give another one with --data");
+    LH_TRY(rc);
+    rc = lh_file_lock(cx, s->lock);
     if (rc == LH_E_CONFLICT) {
         LH_IGNORE(lh_fail(cx, LH_E_CONFLICT, "another lakehouse serves this data folder"));
         return lh_err_hint(cx, "stop it first, or give this one another folder with --data");

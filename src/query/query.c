@@ -27,6 +27,7 @@ typedef struct run {
     int64_t cpu_us;
     bool truncated;
     uint64_t rows;
+    int heard; /* the worker said something */
 } run;
 
 lh_rc lh_query_engine_open(lh_ctx *cx, lh_catalog *catalog, lh_policy *policy, lh_pool *pool,
@@ -221,6 +222,7 @@ static lh_rc read_frames(lh_ctx *cx, run *r, lh_lease *lease)
     for (;;) {
         lh_frame frame;
         LH_TRY(lh_lease_read(cx, lease, &frame));
+        r->heard = 1;
         switch (frame.kind) {
         case LH_FRAME_NEED: LH_TRY(give_views(cx, r, lease, frame.payload)); break;
         case LH_FRAME_HEAD: LH_TRY(send_head(cx, r, frame.payload)); break;
@@ -242,6 +244,23 @@ static lh_rc read_frames(lh_ctx *cx, run *r, lh_lease *lease)
     }
 }
 
+/* A worker that was killed while idle may be lent before its end is known. It says nothing and ends at once: then
+ * nobody has lost anything but time, and another one is asked. */
+#define DEAD_WORKER_US 100000
+
+static lh_rc run_task(lh_ctx *cx, run *r, lh_str task_json, int *ret_again)
+{
+    LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
+    LH_TRY(lh_pool_lease(cx, r->engine->pool, LH_WORKER_SQL, cx->principal->domain, &lease));
+    int64_t sent_us = lh_clock_mono_us();
+    lh_rc rc = lh_lease_task(cx, lease, task_json, NULL, 0);
+    if (rc == LH_OK)
+        rc = read_frames(cx, r, lease);
+    *ret_again =
+        rc == LH_E_WORKER_CRASHED && !r->heard && lh_clock_mono_us() - sent_us < DEAD_WORKER_US;
+    return rc;
+}
+
 static lh_rc run_leased(lh_ctx *cx, run *r)
 {
     const lh_query_request *rq = r->request;
@@ -254,10 +273,12 @@ static lh_rc run_leased(lh_ctx *cx, run *r)
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, LH_FRAME_BYTES_MAX);
     LH_TRY(write_record(cx, &json, &lh_sql_task_record, &task));
-    LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
-    LH_TRY(lh_pool_lease(cx, r->engine->pool, LH_WORKER_SQL, cx->principal->domain, &lease));
-    LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&json), NULL, 0));
-    return read_frames(cx, r, lease);
+    int again = 0;
+    lh_rc rc = run_task(cx, r, lh_buf_str(&json), &again);
+    if (!again)
+        return rc;
+    lh_err_clear(cx);
+    return run_task(cx, r, lh_buf_str(&json), &again);
 }
 
 static lh_rc check_request(lh_ctx *cx, const lh_query_engine *engine, const lh_query_request *rq)

