@@ -60,8 +60,13 @@ class Client:
     def open(self, method, path, body=None, headers=None, timeout=None):
         """(connection, response) with the body unread: the caller reads and closes."""
         connection = self.connect(timeout)
-        connection.request(method, path, body=body, headers=self.headers(headers))
-        return connection, connection.getresponse()
+        try:
+            connection.request(method, path, body=body, headers=self.headers(headers))
+            return connection, connection.getresponse()
+        except (BrokenPipeError, ConnectionResetError):  # refused while we still sent: the reason may be there already
+            response = connection.response_class(connection.sock, method=method)
+            response.begin()
+            return connection, response
 
     def call(self, method, path, body=None, json_body=None, headers=None, query=None, timeout=None):
         """Any call; never raises for a status."""

@@ -86,6 +86,7 @@ lh_rc lh_duck_fail(lh_ctx *cx, lh_rc otherwise, const char *engine_message)
         return errors[i].hint != NULL ? lh_err_hint(cx, "%s", errors[i].hint) : errors[i].rc;
     }
     if (lh_str_find(said, LH_S("bad_alloc")) != LH_STR_NPOS ||
+        lh_str_find(said, LH_S("failed to allocate data")) != LH_STR_NPOS || /* any class */
         lh_str_find(said, LH_S("Allocation failure")) != LH_STR_NPOS)
         return lh_fail(cx, LH_E_MEMORY_LIMIT, "%.*s", LH_STR_ARG(shown));
     if (lh_str_find(said, LH_S("No space left")) != LH_STR_NPOS ||
