@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "os/file.h"
+#include "worker/programs/ingest_parallel.h"
 #include "worker/programs/ingest_write.h"
 
 #include <malloc.h>
@@ -116,6 +117,45 @@ lh_rc lh_ingest_copy(lh_ctx *cx, duckdb_connection connection, const char *sql, 
         return lh_fail(cx, LH_E_INTERNAL, "a COPY gave no count");
     const int64_t *count = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
     *ret_rows = (uint64_t)count[0];
+    return LH_OK;
+}
+
+typedef struct watched {
+    const lh_ingest_env *env;
+    const lh_ingest_statement *statement;
+    uint64_t rows;
+} watched;
+
+static lh_rc run_watched(lh_ctx *cx, void *arg, uint32_t index)
+{
+    (void)index;
+    watched *w = arg;
+    return lh_ingest_copy(cx, w->statement->connection, w->statement->sql, w->statement->otherwise,
+                          &w->rows);
+}
+
+static lh_rc watch(lh_ctx *cx, void *arg)
+{
+    const watched *w = arg;
+    const lh_progress_message message = {.phase = lh_str_from(w->statement->phase),
+                                         .total = w->statement->total};
+    lh_rc rc =
+        w->env->progress != NULL ? w->env->progress(cx, w->env->progress_arg, &message) : LH_OK;
+    if (rc == LH_OK)
+        rc = lh_ctx_check(cx);
+    if (rc != LH_OK)
+        duckdb_interrupt(w->statement->connection);
+    return rc;
+}
+
+lh_rc lh_ingest_copy_watched(lh_ctx *cx, const lh_ingest_env *env,
+                             const lh_ingest_statement *statement, uint64_t *ret_rows)
+{
+    watched w = {.env = env, .statement = statement};
+    const lh_parallel run = {
+        .threads = 1, .count = 1, .fn = run_watched, .arg = &w, .tick = watch, .tick_arg = &w};
+    LH_TRY(lh_parallel_run(cx, &run));
+    *ret_rows = w.rows;
     return LH_OK;
 }
 

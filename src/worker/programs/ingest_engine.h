@@ -41,6 +41,17 @@ LH_WARN_UNUSED lh_rc lh_ingest_connect(lh_ctx *cx, const lh_ingest_env *env,
 /* Runs sql; *ret_changed = rows a COPY wrote. Errors of the engine become `otherwise` (see lh_duck_fail). */
 LH_WARN_UNUSED lh_rc lh_ingest_copy(lh_ctx *cx, duckdb_connection connection, const char *sql,
                                     lh_rc otherwise, uint64_t *ret_rows);
+/* The same for statements that take long: they run beside, this thread reports progress, and a cancel interrupts. */
+typedef struct lh_ingest_statement {
+    duckdb_connection connection;
+    const char *sql;
+    lh_rc otherwise;
+    const char *phase;
+    uint64_t total; /* for the progress; the engine does not say how far it is */
+} lh_ingest_statement;
+LH_WARN_UNUSED lh_rc lh_ingest_copy_watched(lh_ctx *cx, const lh_ingest_env *env,
+                                            const lh_ingest_statement *statement,
+                                            uint64_t *ret_rows);
 /* Prepares and runs sql as a stream of chunks. The caller destroys the result. */
 LH_WARN_UNUSED lh_rc lh_ingest_stream(lh_ctx *cx, duckdb_connection connection, const char *sql,
                                       lh_rc otherwise, duckdb_result *ret_result);

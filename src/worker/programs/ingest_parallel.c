@@ -70,9 +70,9 @@ static void wait_for_all(lh_ctx *cx, shared *s)
             return;
         if (lh_cancel_requested(&s->cancel))
             continue;
-        lh_rc rc = lh_ctx_check(cx);
-        if (rc == LH_OK && s->job->tick != NULL)
-            rc = s->job->tick(cx, s->job->tick_arg);
+        lh_rc rc = s->job->tick != NULL ? s->job->tick(cx, s->job->tick_arg) : LH_OK;
+        if (rc == LH_OK)
+            rc = lh_ctx_check(cx);
         if (rc != LH_OK)
             fail_all(s, &cx->err);
     }

@@ -215,7 +215,9 @@ lh_rc lh_parquet_rewrite(lh_ctx *cx, lh_ingest_env *env, lh_str path, const lh_w
     LH_TRY(lh_sql_put_copy_target(cx, &sql, env, written.paths[0], opts->compression));
     const char *text;
     LH_TRY(lh_sql_end(cx, &sql, &text));
-    lh_rc rc = lh_ingest_copy(cx, connection, text, LH_E_UNPROCESSABLE, &written.rows);
+    const lh_ingest_statement copy = {
+        .connection = connection, .sql = text, .otherwise = LH_E_UNPROCESSABLE, .phase = "write"};
+    lh_rc rc = lh_ingest_copy_watched(cx, env, &copy, &written.rows);
     if (rc == LH_OK && written.rows != claimed)
         rc = lh_fail(cx, LH_E_UNPROCESSABLE, "the footer says %llu rows, the file has %llu",
                      (unsigned long long)claimed, (unsigned long long)written.rows);

@@ -152,7 +152,12 @@ static lh_rc copy_side(lh_ctx *cx, const merge *m, uint32_t number, const lh_wri
     const char *text;
     LH_TRY(lh_sql_end(cx, &sql, &text));
     uint64_t rows;
-    LH_TRY(lh_ingest_copy(cx, m->connection, text, LH_E_UNPROCESSABLE, &rows));
+    const lh_ingest_statement copy = {.connection = m->connection,
+                                      .sql = text,
+                                      .otherwise = LH_E_UNPROCESSABLE,
+                                      .phase = "merge",
+                                      .total = m->fresh->rows};
+    LH_TRY(lh_ingest_copy_watched(cx, m->env, &copy, &rows));
     uint32_t at = written->parts_count++;
     written->paths[at] = path;
     written->rows += rows;
