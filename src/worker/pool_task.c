@@ -125,7 +125,11 @@ static lh_rc give_up(lh_ctx *cx, lh_lease *lease, lh_rc rc)
     lh_err said = cx->err;
     (void)lhi_lease_stop_task(lease, cx->arena);
     cx->err = said;
-    return rc;
+    if (rc != LH_E_DEADLINE)
+        return rc;
+    LH_IGNORE(lh_fail(cx, rc, "the %s work was not finished at its deadline and was stopped",
+                      lh_worker_kind_names[lease->worker->kind]));
+    return lh_err_hint(cx, "Ask for less at once, or give it more time.");
 }
 
 static lh_rc fail_channel(lh_ctx *cx, lh_lease *lease, lh_rc rc)

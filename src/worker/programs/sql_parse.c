@@ -75,6 +75,9 @@ static lh_rc fail_not_select(lh_ctx *cx, lh_str sql)
     return lh_err_hint(cx, "Data is changed by ingesting files, settings by the configuration.");
 }
 
+/* The engine's own advice is to change a setting, which nobody here can. */
+static const char *const too_deep[] = {"Max expression depth", "memory exhausted"};
+
 static lh_rc fail_parser(lh_ctx *cx, lh_str sql, size_t offset, const lh_json *root)
 {
     lh_str type = lh_json_get_str(root, LH_S("error_type"));
@@ -82,6 +85,9 @@ static lh_rc fail_parser(lh_ctx *cx, lh_str sql, size_t offset, const lh_json *r
     if (lh_str_starts(message, LH_S("Only SELECT statements")))
         return fail_not_select(cx, sql);
     const char *text = lh_ctx_cstr(cx, message);
+    for (size_t i = 0; i < LH_ARRAY_LEN(too_deep); i++)
+        if (lh_str_starts(message, lh_str_from(too_deep[i])))
+            text = "the statement is nested too deeply";
     lh_rc rc =
         lh_duck_fail(cx, LH_E_SQL_SYNTAX, text != NULL ? text : "the statement does not parse");
     uint64_t position;

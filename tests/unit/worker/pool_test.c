@@ -4,6 +4,7 @@
 #include "support/unit.h"
 
 #include "base/clock.h"
+#include "os/file.h"
 #include "os/process.h"
 #include "os/thread.h"
 
@@ -253,6 +254,42 @@ LH_TEST(dead_zygote_is_replaced)
         usleep(1000);
     ck_assert_rc(&t, ask_within(&t, "SELECT 1", 20 * SECOND), LH_OK);
     lh_test_pool_close(&t);
+}
+
+/* A server of its own: opens a pool, tells which worker it has, waits to be killed. */
+static void be_a_server(int tell)
+{
+    lh_test_pool t;
+    lh_test_pool_open(&t, &(lh_worker_limits){.workers_max = 1, .queue_max = 4});
+    ck_assert_rc(&t, ask(&t, "SELECT 1"), LH_OK);
+    pid_t pid = worker_pid();
+    ck_assert_int_eq(write(tell, &pid, sizeof(pid)), sizeof(pid));
+    ck_assert_int_eq(write(tell, t.root, sizeof(t.root)), sizeof(t.root));
+    LH_IGNORE(ask(&t, ENDLESS));
+}
+
+LH_TEST(nobody_survives_a_killed_server)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t server = fork();
+    if (server == 0) {
+        be_a_server(ends[1]);
+        _exit(1);
+    }
+    pid_t worker = 0;
+    char root[sizeof(((lh_test_pool *)NULL)->root)];
+    ck_assert_int_eq(read(ends[0], &worker, sizeof(worker)), sizeof(worker));
+    ck_assert_int_eq(read(ends[0], root, sizeof(root)), sizeof(root));
+    ck_assert_int_eq(kill(server, SIGKILL), 0);
+    int64_t until_us = lh_clock_mono_us() + 10 * SECOND;
+    while (kill(worker, 0) == 0 && lh_clock_mono_us() < until_us)
+        usleep(1000);
+    ck_assert_int_ne(kill(worker, 0), 0);
+    LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(0);
+    lh_ctx cx;
+    lh_ctx_init(&cx, arena);
+    LH_IGNORE(lh_dir_remove_all(&cx, lh_str_from(root)));
 }
 
 LH_TEST(full_queue_is_said_at_once)
