@@ -23,6 +23,10 @@ function(lh_simd_flags)
                 COMPILE_OPTIONS "-fno-rtti;-fno-exceptions;-O1;-Wno-null-dereference"
                 COMPILE_DEFINITIONS TOML_EXCEPTIONS=0)
         endif()
+        # A vector's bits are part of an index's identity: fused only where the code says so.
+        if(source MATCHES "/embed/kernels_")
+            set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_OPTIONS "-ffp-contract=off")
+        endif()
     endforeach()
 endfunction()
 
