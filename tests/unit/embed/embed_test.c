@@ -1,5 +1,6 @@
 #include "embed/embed.h"
 
+#include "base/hash.h"
 #include "unit/embed/embed_fixture.h"
 
 #include <math.h>
@@ -51,6 +52,28 @@ LH_TEST(another_shape_agrees_with_the_reference)
     lh_str packed = embed_pack_tiny(&s);
     ck_golden(&s, packed, "tiny_text", TINY_DIMENSIONS, 0);
     ck_golden(&s, packed, "tiny_query", TINY_DIMENSIONS, LH_EMBED_QUERY);
+    lh_scratch_close(&s);
+}
+
+/* Changes only together with LH_EMBED_KERNELS_REVISION: indexes built before would silently differ. */
+LH_TEST(vector_kernels_give_the_bits_of_their_revision)
+{
+    lh_scratch s;
+    lh_scratch_open(&s);
+    lh_str packed = embed_pack_tiny(&s);
+    golden g = embed_golden(&s, "tiny_text", TINY_DIMENSIONS);
+    EMBED_FOR_KERNELS(kernels)
+    {
+        if (kernels == &lh_embed_kernels_scalar)
+            continue; /* libm's own bits */
+        lh_embed_model *model = open_model(&s, packed, kernels, 1);
+        const float *out = embed_all(&s, model, g.texts, g.count, 0);
+        uint64_t bits = lh_hash64(lh_str_n(out, g.count * TINY_DIMENSIONS * sizeof(float)), 0);
+        ck_assert_int_eq(LH_EMBED_KERNELS_REVISION, 1);
+        ck_assert_msg(bits == UINT64_C(0x1db5ea759fcd9dcc), "%s: 0x%llx", kernels->name,
+                      (unsigned long long)bits);
+        lh_embed_close(model);
+    }
     lh_scratch_close(&s);
 }
 
