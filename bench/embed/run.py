@@ -3,7 +3,7 @@
 
 Peers: `tokenizers` (Hugging Face) and onnxruntime f32 on the same weights, the faster of two graphs, fed length-sorted
 sub-batches of 32 so that it hardly pads; ours takes the texts as they come. Both sides include tokenising. Rounds are
-interleaved in one run, medians are printed. usage: run.py [--rounds N] [--lines N] [--all-code-points]
+interleaved in one run, medians are printed. usage: run.py [--rounds N] [--lines N] [--texts N] [--all-code-points]
 """
 import argparse
 import json
@@ -240,6 +240,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--lines", type=int, default=60000)
+    parser.add_argument("--texts", type=int, default=1000, help="short texts of a timed pass; a tenth as many long ones")
     parser.add_argument("--all-code-points", action="store_true")
     args = parser.parse_args()
     if not os.path.exists(DRIVER):
@@ -257,11 +258,11 @@ def main():
         start_up(packed, args.rounds)
         speed_of_one(packed, folder, real[:300], reference, args.rounds)
         words = b" ".join(real).split()
-        long_texts = [b" ".join(words[i * 128:(i + 1) * 128]) for i in range(200)]
+        long_texts = [b" ".join(words[i * 128:(i + 1) * 128]) for i in range(args.texts // 10)]
         for threads in (1, 2):
             speed(packed, folder, "long", long_texts, threads, reference, args.rounds)
         for threads in (1, 2):
-            ratio = speed(packed, folder, "short", real[:2000], threads, reference, args.rounds)
+            ratio = speed(packed, folder, "short", real[:args.texts], threads, reference, args.rounds)
         emit("embed_ratio", ratio, "x onnxruntime f32, short texts, 2 threads, avx2", args.rounds)
     sys.exit(1 if bad else 0)
 
