@@ -10,7 +10,7 @@ enum { ROWS_MAX = 2048, SEND_BYTES = 1024 * 1024 };
 typedef struct chunk_stream {
     lh_ctx *cx;
     lh_task *task;
-    lh_rc rc;
+    lh_err err;   /* what went wrong with the frames */
     lh_buf frame; /* a copy of the frame being read */
     lh_str rest;
     bool ended;
@@ -172,10 +172,12 @@ static void chunks_next(duckdb_function_info info, duckdb_data_chunk chunk)
 {
     chunk_stream *s = duckdb_function_get_bind_data(info);
     idx_t rows = 0;
-    s->rc = fill_chunks(s, chunk, &rows);
-    if (s->rc != LH_OK)
+    if (fill_chunks(s, chunk, &rows) != LH_OK) {
+        s->err = s->cx->err;
         duckdb_function_set_error(info, "the chunks cannot be read");
-    duckdb_data_chunk_set_size(chunk, s->rc == LH_OK ? rows : 0);
+        return;
+    }
+    duckdb_data_chunk_set_size(chunk, rows);
 }
 
 lh_rc lh_chunks_register(lh_ctx *cx, lh_ingest_env *env)
@@ -208,9 +210,9 @@ static lh_rc copy_chunks(lh_ctx *cx, lh_ingest_env *env, chunk_stream *s, lh_str
     LH_TRY(lh_sql_end(cx, &sql, &text));
     uint64_t rows;
     lh_rc rc = lh_ingest_copy(cx, connection, text, LH_E_INTERNAL, &rows);
-    if (s->rc != LH_OK)
-        return s->rc;
-    LH_TRY(rc);
+    if (s->err.rc != LH_OK) /* the engine repeats it, with less in it */
+        cx->err = s->err;
+    LH_TRY(s->err.rc != LH_OK ? s->err.rc : rc);
     return lh_ingest_seal(cx, connection, path, s->rows, ret_bytes);
 }
 

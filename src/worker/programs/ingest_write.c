@@ -16,7 +16,7 @@ typedef struct part_writer {
     struct lh_write_job *job;
     uint32_t index;
     lh_ctx *cx; /* of the thread that runs it; what the reader says goes there */
-    lh_rc rc;   /* of the reader */
+    lh_err err; /* what the reader said, when it failed */
     void *reader;
     lh_batch batch;
     uint64_t reported; /* position counted into job->bytes_done */
@@ -106,8 +106,8 @@ static void rows_next(duckdb_function_info info, duckdb_data_chunk chunk)
 {
     part_writer *w = duckdb_function_get_bind_data(info);
     point_at_vectors(&w->batch, chunk);
-    w->rc = fill(w);
-    if (w->rc != LH_OK) {
+    if (fill(w) != LH_OK) {
+        w->err = w->cx->err;
         duckdb_function_set_error(info, "the rows cannot be read");
         return;
     }
@@ -149,9 +149,9 @@ static lh_rc copy_part(lh_ctx *cx, part_writer *w, lh_str path)
     LH_TRY(lh_ingest_connect(cx, job->env, &connection));
     uint64_t rows = 0;
     lh_rc rc = lh_ingest_copy(cx, connection, text, LH_E_INTERNAL, &rows);
-    if (w->rc != LH_OK) /* the engine repeats what the reader said, with less in it */
-        return w->rc;
-    LH_TRY(rc);
+    if (w->err.rc != LH_OK) /* the engine repeats what the reader said, with less in it */
+        cx->err = w->err;
+    LH_TRY(w->err.rc != LH_OK ? w->err.rc : rc);
     if (rows != job->plan->parts[w->index].rows)
         return lh_fail(cx, LH_E_INTERNAL, "%llu rows were read, %llu written",
                        (unsigned long long)job->plan->parts[w->index].rows,

@@ -309,3 +309,29 @@ LH_TEST(likenesses_are_told_apart)
     ck_assert(!lh_like_phone(LH_S("2024-01-02")) && !lh_like_phone(LH_S("12345678901")));
     ck_assert(lh_like_ssn(LH_S("900-12-3456")) && !lh_like_phone(LH_S("900-12-3456")));
 }
+
+static lh_rc cancel_at_once(lh_ctx *cx, void *arg, const lh_progress_message *message)
+{
+    (void)arg;
+    (void)message;
+    return lh_fail(cx, LH_E_CANCELLED, "the test says stop");
+}
+
+LH_TEST(a_job_stopped_while_writing_says_so_and_leaves_no_file)
+{
+    room r;
+    room_open(&r);
+    lh_buf out;
+    lh_buf_init(&out, 256 * 1024 * 1024);
+    for (int i = 0; i < 2000000; i++)
+        ck_assert_int_eq(lh_buf_printf(&r.cx, &out, "%d,some text of row %d\n", i, i), LH_OK);
+    r.env.progress = cancel_at_once;
+    ck_assert_int_eq(room_ingest(&r, "x.csv", lh_buf_str(&out)), LH_E_CANCELLED);
+    ck_assert_int_eq(r.cx.err.rc, LH_E_CANCELLED);
+    lh_dir_entry *entries;
+    size_t count;
+    ck_assert_int_eq(lh_dir_list(&r.cx, r.folder, &entries, &count), LH_OK);
+    ck_assert_uint_eq(count, 0);
+    lh_buf_done(&out);
+    room_close(&r);
+}
