@@ -1,5 +1,5 @@
-/* _ingest_driver.c - the ingest program's core without server, frames and sandbox: one file in, one JSON line out.
- * links: programs
+/* _ingest_driver.c - the ingest program's core without server, frames and sandbox: one file in, one
+ * JSON line out. links: programs
  *
  *     _ingest_driver FILE OUT_PREFIX SPILL_DIR [threads [memory_mib [key [base_sql]]]]
  *

@@ -1,5 +1,5 @@
-/* fuzz_csv.c - CSV of any bytes: sniffing and splitting never crash, never lose a byte, and agree with a splitter that
- * reads the rules one byte at a time. links: programs worker os base */
+/* fuzz_csv.c - CSV of any bytes: sniffing and splitting never crash, never lose a byte, and agree
+ * with a splitter that reads the rules one byte at a time. links: programs worker os base */
 #include "worker/programs/ingest_csv.h"
 
 #include <stdint.h>

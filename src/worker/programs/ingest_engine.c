@@ -82,8 +82,8 @@ static lh_rc close_doors(lh_ctx *cx, const lh_ingest_env *env)
 
 lh_rc lh_ingest_env_open(lh_ctx *cx, lh_ingest_env *env)
 {
-    /* The sandbox counts address space: an arena of the C library reserves 64 MiB of it, and large blocks that come
-     * from the heap once leave holes there. */
+    /* The sandbox counts address space: an arena of the C library reserves 64 MiB of it, and large
+     * blocks that come from the heap once leave holes there. */
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
     LH_DUCKDB(duckdb_config, duckdb_destroy_config) config = NULL;
@@ -159,7 +159,8 @@ lh_rc lh_ingest_copy_watched(lh_ctx *cx, const lh_ingest_env *env,
     return LH_OK;
 }
 
-/* The one place of the streaming entry, which the engine's header calls deprecated without giving another. */
+/* The one place of the streaming entry, which the engine's header calls deprecated without giving
+ * another. */
 lh_rc lh_ingest_stream(lh_ctx *cx, duckdb_connection connection, const char *sql, lh_rc otherwise,
                        duckdb_result *ret_result)
 {
@@ -228,7 +229,8 @@ lh_rc lh_sql_put_parquet(lh_ctx *cx, lh_buf *out, const lh_str *paths, size_t co
 lh_rc lh_sql_put_copy_target(lh_ctx *cx, lh_buf *out, const lh_ingest_env *env, lh_str path,
                              lh_str compression)
 {
-    /* A row group is held until it is written, then again as pages, then compressed: hence the small share. */
+    /* A row group is held until it is written, then again as pages, then compressed: hence the
+     * small share. */
     uint64_t group_bytes = env->memory_bytes / (GROUP_SHARE * (uint64_t)env->threads);
     group_bytes = LH_MAX(LH_MIN(group_bytes, (uint64_t)GROUP_BYTES_MAX), (uint64_t)GROUP_BYTES_MIN);
     LH_TRY(lh_buf_append(cx, out, LH_S(" TO ")));
@@ -265,7 +267,8 @@ lh_rc lh_ingest_footer_rows(lh_ctx *cx, duckdb_connection connection, lh_str pat
     return lh_ingest_copy(cx, connection, text, LH_E_UNPROCESSABLE, ret_rows);
 }
 
-/* The engine neither syncs what it writes nor reports a failed close, so the file is asked itself. */
+/* The engine neither syncs what it writes nor reports a failed close, so the file is asked
+ * itself. */
 lh_rc lh_ingest_seal(lh_ctx *cx, duckdb_connection connection, lh_str path, uint64_t rows_expected,
                      uint64_t *ret_bytes)
 {

@@ -1,10 +1,13 @@
-/* worker/programs/ingest_engine.h - the engine as ingest uses it: one thread per connection, files below two folders.
+/* worker/programs/ingest_engine.h - the engine as ingest uses it: one thread per connection, files
+ * below two folders.
  *
  * Owns:    an lh_ingest_env owns the database; connections are made per use.
  * Threads: connections on several threads at once; env->job is set by the one job that runs.
- * Limits:  memory_limit is half of the worker's memory: the rest is windows, batches and the Parquet writer's buffers.
+ * Limits:  memory_limit is half of the worker's memory: the rest is windows, batches and the
+ *          Parquet writer's buffers.
  * Formats: Parquet zstd level 1 (or Snappy).
- * Why:     with one engine thread per connection rows stay in order and parts still use every core. */
+ * Why:     with one engine thread per connection rows stay in order and parts still use every
+ *          core. */
 #ifndef LH_WORKER_PROGRAMS_INGEST_ENGINE_H
 #define LH_WORKER_PROGRAMS_INGEST_ENGINE_H
 
@@ -38,10 +41,12 @@ LH_DEFINE_CLEANUP_VALUE(lh_ingest_env, lh_ingest_env_close)
 
 LH_WARN_UNUSED lh_rc lh_ingest_connect(lh_ctx *cx, const lh_ingest_env *env,
                                        duckdb_connection *ret_connection);
-/* Runs sql; *ret_changed = rows a COPY wrote. Errors of the engine become `otherwise` (see lh_duck_fail). */
+/* Runs sql; *ret_changed = rows a COPY wrote. Errors of the engine become `otherwise` (see
+ * lh_duck_fail). */
 LH_WARN_UNUSED lh_rc lh_ingest_copy(lh_ctx *cx, duckdb_connection connection, const char *sql,
                                     lh_rc otherwise, uint64_t *ret_rows);
-/* The same for statements that take long: they run beside, this thread reports progress, and a cancel interrupts. */
+/* The same for statements that take long: they run beside, this thread reports progress, and a
+ * cancel interrupts. */
 typedef struct lh_ingest_statement {
     duckdb_connection connection;
     const char *sql;
@@ -66,7 +71,8 @@ LH_WARN_UNUSED lh_rc lh_sql_end(lh_ctx *cx, lh_buf *out, const char **ret_sql); 
 /* read_parquet(['a','b']) */
 LH_WARN_UNUSED lh_rc lh_sql_put_parquet(lh_ctx *cx, lh_buf *out, const lh_str *paths, size_t count);
 
-/* Absolute path of a part: <prefix>-<number>.parquet, below staging unless the prefix is absolute. */
+/* Absolute path of a part: <prefix>-<number>.parquet, below staging unless the prefix is
+ * absolute. */
 lh_str lh_ingest_part_path(lh_ctx *cx, const lh_ingest_env *env, lh_str prefix, uint32_t number);
 /* The rows a Parquet footer says. LH_E_UNPROCESSABLE when it is none. */
 LH_WARN_UNUSED lh_rc lh_ingest_footer_rows(lh_ctx *cx, duckdb_connection connection, lh_str path,

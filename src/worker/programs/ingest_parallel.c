@@ -1,4 +1,5 @@
-/* ingest_parallel.c - one shared counter hands out the pieces; the caller waits, reports and cancels. */
+/* ingest_parallel.c - one shared counter hands out the pieces; the caller waits, reports and
+ * cancels. */
 #include "worker/programs/ingest_parallel.h"
 
 #include "base/clock.h"

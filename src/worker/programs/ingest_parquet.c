@@ -1,5 +1,6 @@
-/* ingest_parquet.c - one COPY with casts. The casts follow what Iceberg tables can hold, because a file is never
- * rewritten for that later: unsigned and huge integers widen, arrays of fixed size become lists, nanoseconds micros. */
+/* ingest_parquet.c - one COPY with casts. The casts follow what Iceberg tables can hold, because a
+ * file is never rewritten for that later: unsigned and huge integers widen, arrays of fixed size
+ * become lists, nanoseconds micros. */
 #include "worker/programs/ingest_parquet.h"
 
 #include "os/process.h"

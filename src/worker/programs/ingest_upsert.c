@@ -1,5 +1,6 @@
-/* ingest_upsert.c - two COPYs of the same shape: a union by name whose other side is empty gives both files one schema
- * without writing it down. Row numbers come from a window over a single-threaded scan, so they are the file's order. */
+/* ingest_upsert.c - two COPYs of the same shape: a union by name whose other side is empty gives
+ * both files one schema without writing it down. Row numbers come from a window over a
+ * single-threaded scan, so they are the file's order. */
 #include "worker/programs/ingest_upsert.h"
 
 #include "os/file.h"

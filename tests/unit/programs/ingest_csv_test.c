@@ -14,7 +14,8 @@ static const char nasty[] = "id,name,note\r\n"
                             "7,a,b,c,\"d\"\r\n"
                             "8,\"last\",\"\"\"\"";
 
-/* Splits text given in pieces that end at `cut`: the splitter must ask for more and then agree with itself. */
+/* Splits text given in pieces that end at `cut`: the splitter must ask for more and then agree with
+ * itself. */
 static uint32_t split_all(lh_str text, size_t cut, lh_csv_record *record, char *out,
                           size_t *ret_len)
 {

@@ -1,4 +1,5 @@
-/* ingest_program_test.c - the ingest program in its sandbox, through the pool. links: worker os base */
+/* ingest_program_test.c - the ingest program in its sandbox, through the pool. links: worker os
+ * base */
 #include "base/clock.h"
 #include "os/file.h"
 #include "os/process.h"
