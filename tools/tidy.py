@@ -4,7 +4,8 @@
 usage: tidy.py [--jobs N] [FILE...]
 
 A file is looked at again only when it, a header of ours it includes, .clang-tidy or the tool changed; clean results
-are kept under $LH_DEPS_CACHE (~/.cache/lakehouse), so a second clone is quick as well.
+are kept under $LH_DEPS_CACHE (~/.cache/lakehouse), so a second clone is quick as well. Findings that were judged and
+are wrong are rows of tools/tidy_known.txt: path, check, and after the # why the analyzer errs.
 """
 import argparse
 import hashlib
@@ -47,11 +48,22 @@ def key_of(path, salt):
     return digest.hexdigest()
 
 
-def look(path, key):
+FINDING = re.compile(r"^(\S+?):\d+:\d+: (?:error|warning): .*\[([\w.-]+)")
+
+
+def judged():
+    """(path, check) of every finding that is known to be wrong."""
+    with open(os.path.join(ROOT, "tools", "tidy_known.txt"), encoding="utf-8") as rows:
+        return {tuple(row.split("#")[0].split()) for row in rows if row.split("#")[0].strip()}
+
+
+def look(path, key, known):
     done = subprocess.run(["clang-tidy", "--quiet", "-p", BUILD, path], text=True, capture_output=True)
     output = "\n".join(line for line in done.stdout.splitlines()
                        if not line.startswith("[") and "warnings generated" not in line)
-    clean = done.returncode == 0 and "warning:" not in output and "error:" not in output
+    findings = [match.groups() for match in map(FINDING.match, output.splitlines()) if match]
+    new = [finding for finding in findings if (os.path.relpath(finding[0], ROOT), finding[1]) not in known]
+    clean = not new and (done.returncode == 0 or bool(findings))
     if clean:
         with open(os.path.join(CACHE, key), "w", encoding="utf-8") as stamp:
             stamp.write(os.path.relpath(path, ROOT))
@@ -83,9 +95,9 @@ def main():
                     and entry["file"].endswith(".c")} & (wanted or {entry["file"] for entry in commands}))
     work = [(path, key) for path in files for key in [key_of(path, salt)]
             if not os.path.exists(os.path.join(CACHE, key))]
-    bad = 0
+    bad, known = 0, judged()
     with ThreadPoolExecutor(max(1, args.jobs)) as pool:
-        for path, clean, output in pool.map(lambda item: look(*item), work):
+        for path, clean, output in pool.map(lambda item: look(*item, known), work):
             if not clean:
                 bad += 1
                 print(output)
