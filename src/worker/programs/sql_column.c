@@ -150,6 +150,30 @@ static lh_rc fill_fields(lh_ctx *cx, lh_column *column, duckdb_logical_type type
     return name_fields(cx, column, is_union ? "UNION" : "STRUCT");
 }
 
+#define ENUM_LABELS_SHOWN 64 /* in the type's name; a longer list is only called ENUM */
+
+/* ENUM('a', 'it''s') */
+static lh_rc name_enum(lh_ctx *cx, lh_column *column)
+{
+    if (column->labels_count > ENUM_LABELS_SHOWN)
+        return LH_OK;
+    LH_CLEANUP(lh_buf_done) lh_buf text = {0};
+    lh_buf_init(&text, 1024 * 1024);
+    LH_TRY(lh_buf_append(cx, &text, LH_S("ENUM(")));
+    for (size_t i = 0; i < column->labels_count; i++) {
+        LH_TRY(lh_buf_append(cx, &text, i > 0 ? LH_S(", '") : LH_S("'")));
+        for (size_t j = 0; j < column->labels[i].len; j++) {
+            if (column->labels[i].ptr[j] == '\'')
+                LH_TRY(lh_buf_append_char(cx, &text, '\''));
+            LH_TRY(lh_buf_append_char(cx, &text, column->labels[i].ptr[j]));
+        }
+        LH_TRY(lh_buf_append_char(cx, &text, '\''));
+    }
+    LH_TRY(lh_buf_append_char(cx, &text, ')'));
+    column->type_name = lh_ctx_dup(cx, lh_buf_str(&text));
+    return column->type_name.ptr == NULL ? cx->err.rc : LH_OK;
+}
+
 static lh_rc fill_enum(lh_ctx *cx, lh_column *column, duckdb_logical_type type)
 {
     column->storage = duckdb_enum_internal_type(type);
@@ -161,7 +185,7 @@ static lh_rc fill_enum(lh_ctx *cx, lh_column *column, duckdb_logical_type type)
         LH_DUCK_TEXT label = duckdb_enum_dictionary_value(type, i);
         LH_TRY(copy_text(cx, label, &column->labels[i]));
     }
-    return LH_OK;
+    return name_enum(cx, column);
 }
 
 /* ---------------------------------------------------------------- one type */

@@ -119,6 +119,8 @@ static lh_str without_class(lh_str message)
 /* Errors that are the world's, not the statement's. */
 static lh_rc code_of(lh_str message)
 {
+    if (lh_str_find(message, LH_S(".parquet")) != LH_STR_NPOS)
+        return LH_E_CORRUPT; /* no statement can name a file: one of a dataset is broken or gone */
     if (lh_str_starts(message, LH_S("IO Error")) ||
         lh_str_starts(message, LH_S("Serialization Error")))
         return LH_E_IO;

@@ -104,8 +104,12 @@ static lh_rc stand(lh_ctx *cx, lhi_sql *s, const lh_view_message *view)
     LH_TRY(append_name(cx, &sql, view->name));
     LH_TRY(lh_buf_append(cx, &sql, LH_S(" AS ")));
     LH_TRY(lh_buf_append(cx, &sql, view->sql));
-    if (run_buf(cx, s, &sql) != LH_OK)
+    if (run_buf(cx, s, &sql) != LH_OK) {
+        if (cx->err.rc == LH_E_INTERNAL)
+            cx->err.rc =
+                LH_E_CORRUPT; /* the server wrote the view: what it names is not as it was */
         return lh_err_prefix(cx, "dataset %.*s cannot be read", LH_STR_ARG(view->name));
+    }
     return remember(cx, s, view);
 }
 

@@ -312,11 +312,30 @@ LH_TEST(view_that_cannot_be_read_names_no_host_path)
                    "SELECT * FROM read_parquet('%s/datasets/secret/gone.parquet')", t.root);
     lh_test_view views[] = {{"people", "1", sql}, {0}};
     lh_test_query query = {.sql = LH_S("SELECT * FROM people"), .views = views};
-    ck_assert_int_ne(ask(&query, NULL), LH_OK);
+    expect_error(&query, LH_E_CORRUPT);
     ck_assert_ptr_null(strstr(t.cx.err.message, t.root));
     ck_assert_ptr_null(strstr(t.cx.err.message, "datasets"));
     query.sql = LH_S("SELECT 1 AS a");
     expect_query(&query, "{\"a\":1}");
+    lh_test_pool_close(&t);
+}
+
+LH_TEST(head_spells_types_as_the_engine_does)
+{
+    open_pool();
+    lh_test_query query = {
+        .sql = LH_S(
+            "SELECT 'b'::ENUM ('a', 'it''s', 'b') AS e, [{'a': 1, 'B c': MAP {1: [2.5]}}] AS n, "
+            "1::UNION(num INT, s VARCHAR) AS u, [1, 2]::INT[2] AS r, '1'::JSON AS j")};
+    static const char *const wanted[] = {
+        "ENUM('a', 'it''s', 'b')", "STRUCT(a INTEGER, \"B c\" MAP(INTEGER, DECIMAL(2,1)[]))[]",
+        "UNION(num INTEGER, s VARCHAR)", "INTEGER[2]", "JSON"};
+    LH_CLEANUP(lh_test_answer_done) lh_test_answer answer;
+    ck_assert_int_eq(ask(&query, &answer), LH_OK);
+    ck_assert_uint_eq(answer.columns_count, LH_ARRAY_LEN(wanted));
+    for (size_t i = 0; i < LH_ARRAY_LEN(wanted); i++)
+        ck_assert_msg(lh_str_eq(answer.columns[i].type, lh_str_from(wanted[i])), "%.*s",
+                      LH_STR_ARG(answer.columns[i].type));
     lh_test_pool_close(&t);
 }
 
