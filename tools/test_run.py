@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs every test and adds the results up.
 
-usage: test_run.py --preset dev [--release release] [--only unit,fuzz,golden,e2e] [-k WORD]
+usage: test_run.py --preset dev [--release release] [--only unit,fuzz,golden,e2e,fault] [-k WORD]
 
 unit and fuzz are ctest labels (a unit program counts each of its Check tests, a corpus replay counts one);
-golden and e2e are pytest folders. The last line is always "N passed, N failed"; nothing run is a failure.
+golden, e2e and fault are pytest folders. The last line is always "N passed, N failed"; nothing run is a failure.
 """
 import argparse
 import os
@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ET
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CHECK_LINE = re.compile(r"^(?:\d+: )?\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
-PYTEST_FOLDERS = ("golden", "e2e")
+PYTEST_FOLDERS = ("golden", "e2e", "fault")
 
 
 class Totals:
@@ -89,7 +89,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--preset", default="dev")
     parser.add_argument("--release", default="")
-    parser.add_argument("--only", default="unit,fuzz,golden,e2e")
+    parser.add_argument("--only", default="unit,fuzz,golden,e2e,fault")
     parser.add_argument("-k", dest="words", default="")
     args = parser.parse_args()
     build = os.path.join(ROOT, "build", args.preset)

@@ -37,7 +37,7 @@ static void zygote_env(const char *ret_env[ENV_COUNT_MAX + 1])
     size_t count = 0;
 #if defined(LH_FAULTS) && LH_FAULTS
     static const char *const names[ENV_COUNT_MAX] = {
-        "ASAN_OPTIONS=", "LAKEHOUSE_FAULTS=", "TSAN_OPTIONS=", "UBSAN_OPTIONS="};
+        "ASAN_OPTIONS=", "LAKEHOUSE_FAULTS_OF_WORKERS=", "TSAN_OPTIONS=", "UBSAN_OPTIONS="};
     for (char **entry = environ; *entry != NULL && count < ENV_COUNT_MAX; entry++)
         for (size_t i = 0; i < ENV_COUNT_MAX; i++)
             if (lh_str_starts(lh_str_from(*entry), lh_str_from(names[i])))

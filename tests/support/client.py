@@ -64,6 +64,8 @@ class Client:
             connection.request(method, path, body=body, headers=self.headers(headers))
             return connection, connection.getresponse()
         except (BrokenPipeError, ConnectionResetError):  # refused while we still sent: the reason may be there already
+            if connection.sock is None:
+                raise
             response = connection.response_class(connection.sock, method=method)
             response.begin()
             return connection, response

@@ -5,6 +5,8 @@
  * those pages shared. No request data ever comes here. Never more than one thread: a fork copies
  * only the calling thread, and locks of the others would stay locked. */
 #include "worker/zygote.h"
+
+#include "base/fault.h"
 #include "worker/programs/program.h"
 
 #include "os/process.h"
@@ -14,6 +16,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -172,6 +175,19 @@ static int is_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type == SOCK_STREAM;
 }
 
+/* Workers have points of their own, so that a crash meant for the server does not hit one of them first. */
+static lh_rc arm_faults(lh_ctx *cx)
+{
+#if defined(LH_FAULTS) && LH_FAULTS
+    const char *faults =
+        getenv("LAKEHOUSE_FAULTS_OF_WORKERS"); /* check: allow getenv, test builds only */
+    if (faults != NULL)
+        return lh_fault_arm_text(cx, lh_str_from(faults));
+#endif
+    (void)cx;
+    return LH_OK;
+}
+
 int lh_zygote_run(const lh_program *const *programs, size_t count, int control)
 {
     if (!is_socket(control)) {
@@ -184,7 +200,9 @@ int lh_zygote_run(const lh_program *const *programs, size_t count, int control)
     zygote z = {.programs = programs, .programs_count = count, .control = control, .signals = -1};
     lh_ctx cx;
     lh_ctx_init(&cx, arena);
-    lh_rc rc = prepare(&cx, &z);
+    lh_rc rc = arm_faults(&cx);
+    if (rc == LH_OK)
+        rc = prepare(&cx, &z);
     if (rc == LH_OK)
         rc = serve(arena, &z);
     if (rc != LH_OK)
