@@ -46,7 +46,7 @@ static const struct {
      "a program", "only tables and text can be read"},
 };
 
-static lh_str name_without_packing(lh_str name)
+lh_str lh_ingest_plain_name(lh_str name)
 {
     static const lh_str packings[] = {LH_S_INIT(".gz"), LH_S_INIT(".zst"), LH_S_INIT(".zstd"),
                                       LH_S_INIT(".gzip")};
@@ -59,7 +59,7 @@ static lh_str name_without_packing(lh_str name)
 
 static lh_ingest_format format_of_name(lh_str name)
 {
-    name = name_without_packing(name);
+    name = lh_ingest_plain_name(name);
     for (size_t i = 0; i < LH_ARRAY_LEN(endings); i++)
         if (name.len >= endings[i].text.len &&
             lh_str_eq_nocase(lh_str_from_offset(name, name.len - endings[i].text.len),
@@ -98,9 +98,20 @@ static lh_ingest_format format_of_content(lh_ctx *cx, lh_str sample, lh_csv_end 
     return lh_csv_score(sample, end) >= CSV_SCORE_MIN ? LH_FORMAT_CSV : LH_FORMAT_TEXT;
 }
 
+/* Control bytes that no text has near its begin: a column may well be called ORC. */
+static bool looks_binary(lh_str sample)
+{
+    enum { LOOKED_AT = 512 };
+    for (size_t i = 0; i < LH_MIN(sample.len, (size_t)LOOKED_AT); i++)
+        if ((unsigned char)sample.ptr[i] < '\t')
+            return true;
+    return false;
+}
+
 static lh_rc refuse_known(lh_ctx *cx, lh_str sample)
 {
-    for (size_t i = 0; i < LH_ARRAY_LEN(refused); i++) {
+    bool certain = looks_binary(sample) || lh_str_starts(sample, LH_S("%PDF-"));
+    for (size_t i = 0; certain && i < LH_ARRAY_LEN(refused); i++) {
         if (!lh_str_starts(sample, refused[i].magic))
             continue;
         LH_IGNORE(lh_fail(cx, LH_E_UNSUPPORTED_MEDIA, "the file is %s", refused[i].what));

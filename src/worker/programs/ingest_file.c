@@ -149,7 +149,7 @@ static lh_rc ingest_text(lh_ctx *cx, job *j, lh_written *ret_written)
     lh_str fixed;
     LH_TRY(lh_encoding_repair(cx, cx->arena, name, &fixed));
     const lh_plain_layout layout = {.file_name = fixed,
-                                    .lines = lh_str_find(name, LH_S(".log")) != LH_STR_NPOS};
+                                    .lines = lh_str_ends(lh_ingest_plain_name(name), LH_S(".log"))};
     lh_rows_plan plan;
     LH_TRY(lh_plain_plan(cx, j->source, &layout, &plan));
     return lh_write_rows(cx, j->env, &plan, &j->write, ret_written);

@@ -17,6 +17,8 @@
  * images). */
 LH_WARN_UNUSED lh_rc lh_ingest_detect(lh_ctx *cx, const lh_source *source,
                                       const lh_ingest_task *task, lh_ingest_format *ret_format);
+/* The name without .gz, .zst and the like. */
+lh_str lh_ingest_plain_name(lh_str name);
 /* Runs op FILE. fd is taken. Errors: those of the readers, LH_E_UNPROCESSABLE, LH_E_TOO_LARGE,
  * LH_E_CANCELLED. */
 LH_WARN_UNUSED lh_rc lh_ingest_file(lh_ctx *cx, lh_ingest_env *env, const lh_ingest_task *task,
