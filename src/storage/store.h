@@ -83,7 +83,8 @@ lh_str lh_store_staging(const lh_store *store); /* folder of staged files */
 LH_WARN_UNUSED lh_rc lh_store_check_key(lh_ctx *cx, lh_str key);
 
 /* Local backend: objects are files below root; staging_dir must be on the same file system, is
- * emptied at open. Without one the store is for looking (fsck, also beside a server): it can delete, not put. */
+ * emptied at open. Without one the store is for looking (fsck, also beside a server): it can
+ * delete, not put. */
 LH_WARN_UNUSED lh_rc lh_store_open_local(lh_ctx *cx, lh_str root, lh_str staging_dir,
                                          lh_store **ret_store);
 lh_store *lh_store_close(lh_store *store);
