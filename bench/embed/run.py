@@ -240,7 +240,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--lines", type=int, default=60000)
-    parser.add_argument("--texts", type=int, default=1000, help="short texts of a timed pass; a tenth as many long ones")
+    parser.add_argument("--texts", type=int, default=1000, help="short texts a pass; a tenth as many long")
     parser.add_argument("--all-code-points", action="store_true")
     args = parser.parse_args()
     if not os.path.exists(DRIVER):

@@ -55,7 +55,7 @@ LH_TEST(another_shape_agrees_with_the_reference)
     lh_scratch_close(&s);
 }
 
-/* Changes only together with LH_EMBED_KERNELS_REVISION: indexes built before would silently differ. */
+/* Changes only with LH_EMBED_KERNELS_REVISION: older indexes would silently differ. */
 LH_TEST(vector_kernels_give_the_bits_of_their_revision)
 {
     lh_scratch s;
