@@ -1,4 +1,5 @@
 /* JSON, NDJSON, text, Parquet, packed files, upsert. links: worker os base */
+#include "base/fault.h"
 #include "unit/programs/ingest_room.h"
 #include "worker/programs/ingest_chunks.h"
 #include "worker/programs/ingest_stats.h"
@@ -333,5 +334,60 @@ LH_TEST(a_job_stopped_while_writing_says_so_and_leaves_no_file)
     ck_assert_int_eq(lh_dir_list(&r.cx, r.folder, &entries, &count), LH_OK);
     ck_assert_uint_eq(count, 0);
     lh_buf_done(&out);
+    room_close(&r);
+}
+
+static size_t files_in(room *r)
+{
+    lh_dir_entry *entries;
+    size_t count;
+    ck_assert_int_eq(lh_dir_list(&r->cx, r->folder, &entries, &count), LH_OK);
+    return count;
+}
+
+#if LH_FAULTS
+LH_TEST(a_part_that_cannot_be_synced_is_no_part)
+{
+    room r;
+    room_open(&r);
+    lh_fault_arm(LH_FAULT_INGEST_PART_BEFORE_SYNC, LH_FAULT_FAIL, 1, 0);
+    ck_assert_int_eq(room_ingest(&r, "x.csv", LH_S("a,b\n1,2\n")), LH_E_IO);
+    lh_fault_disarm_all();
+    ck_assert_uint_eq(files_in(&r), 0);
+    ck_ingest_ok(&r, "x.csv", "a,b\n1,2\n");
+    room_close(&r);
+}
+#endif
+
+/* Every allocation of ours fails once: an honest error, no file, no leak (the sanitizer looks). */
+LH_TEST_LOOP(memory_that_runs_out_is_an_error, 2)
+{
+    static const struct {
+        const char *name;
+        const char *text;
+    } files[] = {{"x.csv", "a,b\n1,\"x \"\"y\"\"\"\nK\xF6ln,2,3\n\n4\n"},
+                 {"x.ndjson", "{\"a\":{\"b\":[1]},\"c\":\"\\u00e9\"}\noops\n{\"d\":1}\n"}};
+    room r;
+    room_open(&r);
+    for (uint64_t n = 0;; n++) {
+        int fd;
+        ck_assert_int_eq(lh_memfd_new(&r.cx, "source", lh_str_from(files[_i].text), &fd), LH_OK);
+        r.task.file_name = lh_str_from(files[_i].name);
+        lh_alloc_fail_after(n, 0);
+        lh_rc rc = lh_ingest_file(&r.cx, &r.env, &r.task, fd, &r.done);
+        uint64_t failed = lh_alloc_failures();
+        lh_alloc_fail_off();
+        ck_assert_msg(rc == LH_OK || rc == LH_E_NO_MEMORY, "allocation %d: %s %s", (int)n,
+                      lh_rc_code(rc), r.cx.err.message);
+        ck_assert_uint_eq(files_in(&r), rc == LH_OK ? 1 : 0);
+        if (rc == LH_OK)
+            ck_assert_int_eq(
+                lh_file_remove(&r.cx, lh_path_join(&r.cx, r.folder, LH_S("part-0.parquet"))),
+                LH_OK);
+        lh_err_clear(&r.cx);
+        if (failed == 0)
+            break;
+    }
+    ck_assert_uint_eq(r.done.rows, 3);
     room_close(&r);
 }
