@@ -244,8 +244,8 @@ static lh_rc read_frames(lh_ctx *cx, run *r, lh_lease *lease)
     }
 }
 
-/* A worker that was killed while idle may be lent before its end is known. It says nothing and ends at once: then
- * nobody has lost anything but time, and another one is asked. */
+/* A worker that was killed while idle may be lent before its end is known. It says nothing and ends
+ * at once: then nobody has lost anything but time, and another one is asked. */
 #define DEAD_WORKER_US 100000
 
 static lh_rc run_task(lh_ctx *cx, run *r, lh_str task_json, int *ret_again)
