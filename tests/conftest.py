@@ -1,4 +1,5 @@
 """What the end-to-end, crash and golden tests share: servers that are stopped and listened to, names of their own."""
+
 import pathlib
 import sys
 import uuid
@@ -61,7 +62,8 @@ def pytest_terminal_summary(terminalreporter):
     if counts["crashes"] or counts["kills"]:
         terminalreporter.write_line(
             f"crashes at fault points {counts['crashes']}, random kills {counts['kills']}: acknowledged rows "
-            f"{counts['acknowledged_rows']}, lost {'0' if not failed else 'SOME: see the failures above'}, fsck clean")
+            f"{counts['acknowledged_rows']}, lost {'0' if not failed else 'SOME: see the failures above'}, fsck clean"
+        )
 
 
 @pytest.fixture

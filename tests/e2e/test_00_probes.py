@@ -4,6 +4,7 @@ changes.
 
 A combination that cannot be probed is left out by a row of EXCLUDED, with the reason.
 """
+
 import functools
 import json
 import re
@@ -21,14 +22,16 @@ DATASET = "probed"
 # by probe: (method, path) -> why not
 EXCLUDED = {
     "oversize": {
-        ("POST", "/ingest/file"): "its row allows a terabyte; the configured limit is tested in test_30_ingest.py",
-    },
+        ("POST", "/ingest/file"): "its row allows a terabyte; the configured limit is tested in test_30_ingest.py"
+    }
 }
 
 
 @functools.cache
 def table(name):
-    done = subprocess.run([program(), "tables", name, "--json"], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [program(), "tables", name, "--json"], capture_output=True, text=True, check=True, timeout=60
+    )
     return json.loads(done.stdout)
 
 
@@ -38,8 +41,11 @@ def rows(wanted=lambda row: True, probe=None):
     except (OSError, subprocess.CalledProcessError) as error:
         return [pytest.param(None, id=f"no-program-{type(error).__name__}")]
     left_out = EXCLUDED.get(probe, {})
-    return [pytest.param(row, id=f"{row['method']} {row['path']}") for row in routes
-            if wanted(row) and (row["method"], row["path"]) not in left_out]
+    return [
+        pytest.param(row, id=f"{row['method']} {row['path']}")
+        for row in routes
+        if wanted(row) and (row["method"], row["path"]) not in left_out
+    ]
 
 
 def with_body(row):
@@ -47,8 +53,14 @@ def with_body(row):
 
 
 def path_of(row):
-    return row["path"].replace("{name}", DATASET).replace("{query_id}", "q-0").replace("{id}", "j-0").replace(
-        "{entity_id}", "e-0").replace("{key*}", "a/b")
+    return (
+        row["path"]
+        .replace("{name}", DATASET)
+        .replace("{query_id}", "q-0")
+        .replace("{id}", "j-0")
+        .replace("{entity_id}", "e-0")
+        .replace("{key*}", "a/b")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +133,18 @@ def test_public_routes_need_no_key(server, prepared, row):
     assert server.client().call(row["method"], path_of(row)).status == 200
 
 
-BROKEN = [b"", b"{", b"{\"a\":", b"{\"a\":1,}", b"nope", b"[1,2", b"{\"a\":\"\x01\"}", b"\xff\xfe",
-          b"{\"a\":\"\\ud800\"}", b"{" + b"\"a\":{" * 300]
+BROKEN = [
+    b"",
+    b"{",
+    b'{"a":',
+    b'{"a":1,}',
+    b"nope",
+    b"[1,2",
+    b'{"a":"\x01"}',
+    b"\xff\xfe",
+    b'{"a":"\\ud800"}',
+    b"{" + b'"a":{' * 300,
+]
 
 
 @pytest.mark.parametrize("row", rows(with_body))
@@ -192,8 +214,12 @@ def test_required_fields_are_asked_for(call, row):
 
 @pytest.mark.parametrize("row", rows(lambda row: row["body_max_bytes"] > 0, "oversize"))
 def test_a_body_that_is_announced_too_large(prepared, row):
-    reply = head_only(prepared, row["method"], path_of(row),
-                      {"Content-Length": str(row["body_max_bytes"] + 1), "Content-Type": "application/json"})
+    reply = head_only(
+        prepared,
+        row["method"],
+        path_of(row),
+        {"Content-Length": str(row["body_max_bytes"] + 1), "Content-Type": "application/json"},
+    )
     check_error(reply, row, 413, {"too_large"})
 
 
@@ -207,8 +233,13 @@ def test_a_body_that_grows_too_large(prepared, row):
 
     connection = prepared.connect(timeout=60)
     try:
-        connection.request(row["method"], path_of(row), body=pieces(), encode_chunked=True,
-                           headers=prepared.headers({"Content-Type": "application/json", "Transfer-Encoding": "chunked"}))
+        connection.request(
+            row["method"],
+            path_of(row),
+            body=pieces(),
+            encode_chunked=True,
+            headers=prepared.headers({"Content-Type": "application/json", "Transfer-Encoding": "chunked"}),
+        )
         response = connection.getresponse()
         reply = Reply(response.status, response.headers, response.read())
     except (BrokenPipeError, ConnectionResetError):  # refused while we were still sending
@@ -232,7 +263,9 @@ def test_no_body_at_all(prepared, row):
 
 
 @pytest.mark.parametrize("row", rows(with_body))
-@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"]
+)
 def test_another_content_type(call, row, kind):
     error = check_error(call(row["method"], path_of(row), b"{}", headers={"Content-Type": kind}), row, 415)
     assert error["field"] == "Content-Type"
@@ -240,8 +273,12 @@ def test_another_content_type(call, row, kind):
 
 @pytest.mark.parametrize("row", rows(with_body))
 def test_an_encoded_body(call, row):
-    reply = call(row["method"], path_of(row), b"\x1f\x8b", headers={"Content-Type": "application/json",
-                                                                   "Content-Encoding": "gzip"})
+    reply = call(
+        row["method"],
+        path_of(row),
+        b"\x1f\x8b",
+        headers={"Content-Type": "application/json", "Content-Encoding": "gzip"},
+    )
     check_error(reply, row, 415, {"unsupported_media"})
 
 
@@ -250,7 +287,7 @@ def pattern(path):
 
 
 def methods_of(path):
-    """Methods of the row, and of rows whose pattern holds this path as well: DELETE /query/{query_id} is one of /query/sql."""
+    """Methods of the path, and of other patterns that hold it: DELETE /query/{query_id} is one of /query/sql."""
     found = {row["method"] for row in table("routes") if row["path"] == path}
     others = {row["method"] for row in table("routes") if row["path"] != path and pattern(row["path"]).match(path)}
     return found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()), others
@@ -293,8 +330,24 @@ def test_a_query_parameter_of_the_wrong_type_or_twice(call, row, parameter):
         check_error(reply, row, 400)
 
 
-TRICKS = ["..", "%2e%2e", "..%2f..%2fetc%2fpasswd", "%00", "a%00b", "%0d%0aX-Injected:%201", "\\..\\x", "%5c", "%ff",
-          "_catalog", ".lakehouse", "a" * 3000, "%", "con%20", "' OR 1=1 --", "%F0%9F%98%80"]
+TRICKS = [
+    "..",
+    "%2e%2e",
+    "..%2f..%2fetc%2fpasswd",
+    "%00",
+    "a%00b",
+    "%0d%0aX-Injected:%201",
+    "\\..\\x",
+    "%5c",
+    "%ff",
+    "_catalog",
+    ".lakehouse",
+    "a" * 3000,
+    "%",
+    "con%20",
+    "' OR 1=1 --",
+    "%F0%9F%98%80",
+]
 
 
 @pytest.mark.parametrize("row", rows(lambda row: "{" in row["path"]))
@@ -316,8 +369,12 @@ def test_a_page_of_another_origin_may_not_change_anything(prepared, server):
     for row in table("routes"):
         if row["method"] in ("POST", "PATCH", "PUT", "DELETE"):
             body = b"{}" if row["body_max_bytes"] else None
-            reply = prepared.call(row["method"], path_of(row), body,
-                                  headers={"Origin": "https://evil.example", "Content-Type": "application/json"})
+            reply = prepared.call(
+                row["method"],
+                path_of(row),
+                body,
+                headers={"Origin": "https://evil.example", "Content-Type": "application/json"},
+            )
             check_error(reply, row, 403, {"forbidden"})
 
 

@@ -1,4 +1,5 @@
 """Datasets over HTTP: made, listed, found, described, resynced with what their files say."""
+
 import json
 
 import pytest
@@ -48,8 +49,28 @@ def test_two_columns_of_one_name_are_refused(client, name):
     assert reply.status in (400, 409, 422), reply.body
 
 
-BAD_NAMES = ["", "a/b", "../etc", "..", ".", ".hidden", "_catalog", "a\x00b", "a\nb", " a", "a ", "a.", "a..b", "é", "a;b",
-             "a'b", 'a"b', "a\\b", "x" * 200, "💥"]
+BAD_NAMES = [
+    "",
+    "a/b",
+    "../etc",
+    "..",
+    ".",
+    ".hidden",
+    "_catalog",
+    "a\x00b",
+    "a\nb",
+    " a",
+    "a ",
+    "a.",
+    "a..b",
+    "é",
+    "a;b",
+    "a'b",
+    'a"b',
+    "a\\b",
+    "x" * 200,
+    "💥",
+]
 
 
 @pytest.mark.parametrize("bad", BAD_NAMES, ids=range(len(BAD_NAMES)))
@@ -81,8 +102,13 @@ def test_odd_but_harmless_names_work_in_sql(client, good, name):
 
 
 def test_file_names_become_dataset_names(client):
-    for filename, want in [("Über Straße 2.csv", None), ("../../etc/passwd.csv", "passwd"), ("C:\\x\\My File.CSV", "my_file"),
-                           ("report.final.csv.gz.csv", None), ("....csv", None)]:
+    for filename, want in [
+        ("Über Straße 2.csv", None),
+        ("../../etc/passwd.csv", "passwd"),
+        ("C:\\x\\My File.CSV", "my_file"),
+        ("report.final.csv.gz.csv", None),
+        ("....csv", None),
+    ]:
         reply = client.upload(b"a\n1\n" + filename.encode(), filename.replace('"', ""))
         assert reply.status == 200, (filename, reply.body)
         made = reply.json()["dataset"]
@@ -104,7 +130,9 @@ def test_list_is_paged_in_order_of_name(client):
         cursor, pages = page["next_cursor"], pages + 1
         if not cursor:
             break
-    assert seen == sorted(seen, key=str.lower) and set(mine) <= set(seen) and len(seen) == len(set(seen)) and pages > 2
+    assert (
+        seen == sorted(seen, key=str.lower) and set(mine) <= set(seen) and len(seen) == len(set(seen)) and pages > 2
+    )
     for bad in ("0", "-1", "1001"):
         assert client.call("GET", f"/catalog/datasets?limit={bad}").status == 400
 
@@ -121,7 +149,12 @@ def test_metadata_patch_sets_what_is_sent_and_keeps_the_rest(client, name):
     create(client, name, description="old", owner="me", tags=["t"])
     path = f"/catalog/datasets/by-name/{name}/metadata"
     patched = client.ask("PATCH", path, {"description": "new", "freshness": "daily"})
-    assert (patched["description"], patched["owner"], patched["tags"], patched["freshness"]) == ("new", "me", ["t"], "daily")
+    assert (patched["description"], patched["owner"], patched["tags"], patched["freshness"]) == (
+        "new",
+        "me",
+        ["t"],
+        "daily",
+    )
     assert patched["commit"] == 2 and patched["operation"] == "metadata"
     patched = client.ask("PATCH", path, {"tags": []})
     assert patched["tags"] == [] and patched["description"] == "new"
@@ -167,6 +200,7 @@ def test_resync_finds_what_drifted(make_server, name):
 def test_racing_writers_lose_nothing(client, name):
     """Eight appends at once: every one is in, in some order, each as a commit of its own."""
     import concurrent.futures as futures
+
     client.ingest("n\n0\n", name)
     with futures.ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda i: client.ingest(f"n\n{i}\n", name, mode="append"), range(1, 9)))

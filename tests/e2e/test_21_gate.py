@@ -1,15 +1,39 @@
 """A handful of hostile statements through the whole road (tests/golden/sql_gate has hundreds, against the worker)."""
+
 import pytest
 
 DENIED = [
-    "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM '/etc/passwd'", "SELECT * FROM read_text('/proc/self/environ')",
-    "COPY (SELECT 1) TO '/tmp/x'", "ATTACH '/tmp/x.db'", "INSTALL httpfs", "LOAD httpfs", "SET memory_limit='1TB'",
-    "PRAGMA database_list", "SELECT * FROM duckdb_settings()", "SELECT * FROM information_schema.tables",
-    "SELECT * FROM pg_catalog.pg_tables", "CREATE TABLE x AS SELECT 1", "DROP TABLE people", "DELETE FROM people",
-    "UPDATE people SET id = 1", "INSERT INTO people VALUES (1)", "SELECT getenv('HOME')", "CALL pragma_version()",
-    "SELECT * FROM glob('/*')", "EXPORT DATABASE '/tmp/x'", "SELECT current_setting('temp_directory')",
-    "SELECT * FROM sqlite_master", "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/x'", "SELECT 1; SELECT 2", "SELECT 1; DROP TABLE people",
-    "VACUUM", "CHECKPOINT", "BEGIN", "SELECT * FROM query('SELECT 1')", "SELECT * FROM read_parquet('data/datasets/*/*.parquet')",
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM read_text('/proc/self/environ')",
+    "COPY (SELECT 1) TO '/tmp/x'",
+    "ATTACH '/tmp/x.db'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "SET memory_limit='1TB'",
+    "PRAGMA database_list",
+    "SELECT * FROM duckdb_settings()",
+    "SELECT * FROM information_schema.tables",
+    "SELECT * FROM pg_catalog.pg_tables",
+    "CREATE TABLE x AS SELECT 1",
+    "DROP TABLE people",
+    "DELETE FROM people",
+    "UPDATE people SET id = 1",
+    "INSERT INTO people VALUES (1)",
+    "SELECT getenv('HOME')",
+    "CALL pragma_version()",
+    "SELECT * FROM glob('/*')",
+    "EXPORT DATABASE '/tmp/x'",
+    "SELECT current_setting('temp_directory')",
+    "SELECT * FROM sqlite_master",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/x'",
+    "SELECT 1; SELECT 2",
+    "SELECT 1; DROP TABLE people",
+    "VACUUM",
+    "CHECKPOINT",
+    "BEGIN",
+    "SELECT * FROM query('SELECT 1')",
+    "SELECT * FROM read_parquet('data/datasets/*/*.parquet')",
 ]
 
 

@@ -1,4 +1,5 @@
-"""Files become tables: the input people really have, made here small; the ways to send it; bad input that changes nothing."""
+"""Files become tables: the input people have, made here small; ways to send it; bad input that changes nothing."""
+
 import gzip
 import io
 import json
@@ -14,8 +15,11 @@ import zstandard
 from support.client import ApiError
 from support.server import wait_until
 
-SERVER_ENV = {"LAKEHOUSE_INGEST_UNPACKED_BYTES_MAX": "4MiB", "LAKEHOUSE_INGEST_UPLOAD_BYTES_MAX": "3MiB",
-              "LAKEHOUSE_INGEST_INBOX_POLL": "100ms"}
+SERVER_ENV = {
+    "LAKEHOUSE_INGEST_UNPACKED_BYTES_MAX": "4MiB",
+    "LAKEHOUSE_INGEST_UPLOAD_BYTES_MAX": "3MiB",
+    "LAKEHOUSE_INGEST_INBOX_POLL": "100ms",
+}
 SERVER_OPTIONS = {"inbox": True}
 
 
@@ -29,10 +33,19 @@ def table(client, name, order="ALL"):
 
 # ---- CSV as it is met ----
 
-@pytest.mark.parametrize("encode", [
-    lambda s: s.encode(), lambda s: s.encode("utf-8-sig"), lambda s: s.encode("utf-16"),
-    lambda s: s.encode("utf-16-le"), lambda s: b"\xfe\xff" + s.encode("utf-16-be"), lambda s: s.encode("latin-1")],
-    ids=["utf8", "bom", "utf16-bom", "utf16le", "utf16be-bom", "latin1"])
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda s: s.encode(),
+        lambda s: s.encode("utf-8-sig"),
+        lambda s: s.encode("utf-16"),
+        lambda s: s.encode("utf-16-le"),
+        lambda s: b"\xfe\xff" + s.encode("utf-16-be"),
+        lambda s: s.encode("latin-1"),
+    ],
+    ids=["utf8", "bom", "utf16-bom", "utf16le", "utf16be-bom", "latin1"],
+)
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
 def test_encodings_and_line_ends(client, name, encode, newline):
     text = newline.join(["id,name,city", "1,Müller,Köln", "2,Ångström,Besançon", ""])
@@ -43,8 +56,9 @@ def test_encodings_and_line_ends(client, name, encode, newline):
 
 def test_quoted_line_breaks_and_quotes(client, name):
     client.ingest('id,t\r\n1,"a\r\nb"\r\n2,"say ""hi"", x"\r\n3,""\r\n4,\r\n5," padded "\r\n', name)
-    assert table(client, name) == [[1, "a\r\nb"], [2, 'say "hi", x'], [3, ""], [4, None], [5, " padded "]] or \
-        table(client, name)[2][1] in ("", None)
+    assert table(client, name) == [[1, "a\r\nb"], [2, 'say "hi", x'], [3, ""], [4, None], [5, " padded "]] or table(
+        client, name
+    )[2][1] in ("", None)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"], ids=["comma", "semicolon", "tab", "pipe"])
@@ -78,8 +92,12 @@ def test_duplicate_and_empty_column_names(client, name):
 
 def test_two_thousand_columns(client, name):
     width = 2000
-    result = client.ingest(",".join(f"c{i}" for i in range(width)) + "\n"
-                           + "".join(",".join(str(r * i) for i in range(width)) + "\n" for r in range(5)), name)
+    result = client.ingest(
+        ",".join(f"c{i}" for i in range(width))
+        + "\n"
+        + "".join(",".join(str(r * i) for i in range(width)) + "\n" for r in range(5)),
+        name,
+    )
     assert len(result["columns"]) == width and result["rows"] == 5
     assert client.rows(f"SELECT sum(c0), sum(c1999), count(*) FROM {name}") == [[0, 1999 * 10, 5]]
 
@@ -95,14 +113,20 @@ def test_spellings_of_nothing(client, name):
 def test_types_are_decided_by_round_trip(client, name):
     result = client.ingest(
         "zip,phone,long_id,n,x,day,at,ok,mixed,version,exp,card,plus\n"
-        "01234,+49 30 1234,1234567890123456789012,7,1.50,2024-02-29,2024-02-29T01:02:03Z,true,1,1.10,1e5,4111111111111111,+5\n"
-        "98765,030/555,1,-8,2.25,2023-01-01,2024-03-01T00:00:00Z,false,x,1.2,2e6,4111111111111112,+6\n", name)
+        "01234,+49 30 1234,1234567890123456789012,7,1.50,2024-02-29,2024-02-29T01:02:03Z,"
+        "true,1,1.10,1e5,4111111111111111,+5\n"
+        "98765,030/555,1,-8,2.25,2023-01-01,2024-03-01T00:00:00Z,false,x,1.2,2e6,4111111111111112,+6\n",
+        name,
+    )
     found = types(result)
     for text in ("zip", "phone", "long_id", "mixed"):
         assert found[text] == "VARCHAR", (text, found)
     assert found["n"] == "BIGINT" and found["day"] == "DATE" and found["ok"] == "BOOLEAN"
     assert found["at"].startswith("TIMESTAMP")
-    assert client.rows(f"SELECT zip, long_id, n FROM {name} ORDER BY n") == [["98765", "1", -8], ["01234", "1234567890123456789012", 7]]
+    assert client.rows(f"SELECT zip, long_id, n FROM {name} ORDER BY n") == [
+        ["98765", "1", -8],
+        ["01234", "1234567890123456789012", 7],
+    ]
     back = client.rows(f"SELECT x::VARCHAR, version::VARCHAR FROM {name} ORDER BY n")
     assert [float(row[0]) for row in back] == [2.25, 1.5]
 
@@ -122,10 +146,28 @@ def test_files_without_a_header_and_with_one_row_only(client, name):
 def test_options_are_obeyed(client, name):
     result = client.ingest("a~b\n'x~y'~2\n", name, options={"delimiter": "~", "quote": "'", "all_text": True})
     assert types(result) == {"a": "VARCHAR", "b": "VARCHAR"} and table(client, name) == [["x~y", "2"]]
-    result = client.ingest("naïve\ncafé\n".encode("latin-1"), name + "l", filename="x.csv", options={"encoding": "latin-1", "header": "yes"})
+    result = client.ingest(
+        "naïve\ncafé\n".encode("latin-1"),
+        name + "l",
+        filename="x.csv",
+        options={"encoding": "latin-1", "header": "yes"},
+    )
     assert list(types(result)) == ["naïve"] and table(client, name + "l") == [["café"]]
-    for bad in ('{"nope": 1}', '{"format": "xml"}', "{", '{"delimiter": ";;"}', '{"encoding": "klingon"}', '{"compression": "lzma"}'):
-        reply = client.call("POST", "/ingest/file", b"a\n1\n", query={"dataset": name + "o", "options": bad}, headers={"X-Filename": "x.csv"})
+    for bad in (
+        '{"nope": 1}',
+        '{"format": "xml"}',
+        "{",
+        '{"delimiter": ";;"}',
+        '{"encoding": "klingon"}',
+        '{"compression": "lzma"}',
+    ):
+        reply = client.call(
+            "POST",
+            "/ingest/file",
+            b"a\n1\n",
+            query={"dataset": name + "o", "options": bad},
+            headers={"X-Filename": "x.csv"},
+        )
         assert reply.status in (400, 422), (bad, reply.body)
     assert client.call("GET", f"/catalog/datasets/by-name/{name}o").status == 404
 
@@ -138,24 +180,36 @@ def test_a_nul_byte_a_lone_quote_and_bad_utf8_lose_no_row(client, name):
 
 # ---- JSON ----
 
+
 def test_json_array_of_objects(client, name):
-    result = client.ingest(json.dumps([{"id": 1, "a": {"b": {"c": "deep"}}}, {"id": 2, "t": None}]), name, filename="x.json")
+    result = client.ingest(
+        json.dumps([{"id": 1, "a": {"b": {"c": "deep"}}}, {"id": 2, "t": None}]), name, filename="x.json"
+    )
     assert set(types(result)) >= {"id", "a.b.c"}
     assert client.rows(f'SELECT id, "a.b.c" FROM {name} ORDER BY id') == [[1, "deep"], [2, None]]
 
 
 def test_ndjson_with_changing_keys_nested_arrays_and_big_numbers(client, name):
-    lines = ['{"id":1,"tags":["a","b"],"n":9007199254740993}', '{"id":2,"extra":{"x":1.5},"n":18446744073709551615}',
-             '{"id":3,"tags":[],"n":123456789012345678901234567890}', "", '{"id":4,"extra":"now a text"}']
+    lines = [
+        '{"id":1,"tags":["a","b"],"n":9007199254740993}',
+        '{"id":2,"extra":{"x":1.5},"n":18446744073709551615}',
+        '{"id":3,"tags":[],"n":123456789012345678901234567890}',
+        "",
+        '{"id":4,"extra":"now a text"}',
+    ]
     result = client.ingest("\n".join(lines) + "\n", name, filename="x.ndjson")
     assert result["rows"] == 4
-    text = client.call("POST", "/query/sql", json_body={"sql": f"SELECT * FROM {name} ORDER BY id", "format": "csv"}).text()
+    text = client.call(
+        "POST", "/query/sql", json_body={"sql": f"SELECT * FROM {name} ORDER BY id", "format": "csv"}
+    ).text()
     for exact in ("9007199254740993", "18446744073709551615", "123456789012345678901234567890", "now a text", "1.5"):
         assert exact in text, exact
 
 
 def test_lone_surrogates_and_duplicate_keys_and_broken_lines(client, name):
-    content = b'{"id":1,"t":"\\ud83d\\ude00"}\n{"id":2,"t":"\\ud800 alone"}\n{"id":3,"id":4}\n{"id": broken\n{"id":5}\n'
+    content = (
+        b'{"id":1,"t":"\\ud83d\\ude00"}\n{"id":2,"t":"\\ud800 alone"}\n{"id":3,"id":4}\n{"id": broken\n{"id":5}\n'
+    )
     result = client.ingest(content, name, filename="x.jsonl")
     assert client.value(f"SELECT count(*) FROM {name}") == result["rows"] >= 4
     assert "😀" in json.dumps(table(client, name), ensure_ascii=False)
@@ -170,17 +224,27 @@ def test_scalars_and_pretty_json(client, name):
 
 # ---- Parquet, text ----
 
+
 def nested():
-    return pyarrow.table({
-        "id": pyarrow.array([1, 2, 3], pyarrow.int32()), "l": pyarrow.array([[1, 2], [], None], pyarrow.list_(pyarrow.int64())),
-        "s": pyarrow.array([{"a": 1, "b": "x"}, {"a": None, "b": "y"}, None]),
-        "m": pyarrow.array([[("k", 1)], [], None], pyarrow.map_(pyarrow.string(), pyarrow.int64())),
-        "d": pyarrow.array([1, None, 3]).cast(pyarrow.decimal128(21, 2)), "at": pyarrow.array([0, 1, None], pyarrow.timestamp("us", tz="UTC")),
-        "dict": pyarrow.array(["a", "b", "a"]).dictionary_encode(), "bin": pyarrow.array([b"\x00\xff", b"", None])})
+    return pyarrow.table(
+        {
+            "id": pyarrow.array([1, 2, 3], pyarrow.int32()),
+            "l": pyarrow.array([[1, 2], [], None], pyarrow.list_(pyarrow.int64())),
+            "s": pyarrow.array([{"a": 1, "b": "x"}, {"a": None, "b": "y"}, None]),
+            "m": pyarrow.array([[("k", 1)], [], None], pyarrow.map_(pyarrow.string(), pyarrow.int64())),
+            "d": pyarrow.array([1, None, 3]).cast(pyarrow.decimal128(21, 2)),
+            "at": pyarrow.array([0, 1, None], pyarrow.timestamp("us", tz="UTC")),
+            "dict": pyarrow.array(["a", "b", "a"]).dictionary_encode(),
+            "bin": pyarrow.array([b"\x00\xff", b"", None]),
+        }
+    )
 
 
-@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}, {"compression": "none", "version": "1.0"}, {"row_group_size": 1}],
-                         ids=["snappy", "gzip", "v1-plain", "many-groups"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"compression": "gzip"}, {"compression": "none", "version": "1.0"}, {"row_group_size": 1}],
+    ids=["snappy", "gzip", "v1-plain", "many-groups"],
+)
 def test_parquet_by_pyarrow_with_nested_types(client, name, options):
     out = io.BytesIO()
     pyarrow.parquet.write_table(nested(), out, **options)
@@ -192,8 +256,10 @@ def test_parquet_by_pyarrow_with_nested_types(client, name, options):
 
 def test_parquet_by_duckdb_with_nested_types(client, name, tmp_path):
     path = tmp_path / "x.parquet"
-    duckdb.sql(f"COPY (SELECT i AS id, [i, i+1] AS l, {{'a': i, 'b': {{'c': 'x'}}}} AS s, i::HUGEINT AS h, uuid() AS u, "
-               f"INTERVAL 1 DAY AS iv, 'a'::ENUM('a') AS e FROM range(5) t(i)) TO '{path}' (FORMAT parquet)")
+    duckdb.sql(
+        f"COPY (SELECT i AS id, [i, i+1] AS l, {{'a': i, 'b': {{'c': 'x'}}}} AS s, i::HUGEINT AS h, uuid() AS u, "
+        f"INTERVAL 1 DAY AS iv, 'a'::ENUM('a') AS e FROM range(5) t(i)) TO '{path}' (FORMAT parquet)"
+    )
     result = client.ingest(path.read_bytes(), name, filename="x.parquet")
     assert result["rows"] == 5
     assert client.rows(f"SELECT id, l, s.b.c FROM {name} ORDER BY id LIMIT 1") == [[0, [0, 1], "x"]]
@@ -214,31 +280,51 @@ def test_parquet_that_lies(client, server, name):
     pyarrow.parquet.write_table(nested(), out)
     good = out.getvalue()
     footer = struct.unpack("<I", good[-8:-4])[0]
-    lies = [good[:-8] + struct.pack("<I", 0x7FFFFFFF) + b"PAR1", good[:-8] + struct.pack("<I", len(good) * 2) + b"PAR1",
-            good[:-8] + struct.pack("<I", 0) + b"PAR1", b"PAR1" + good[4:len(good) // 2], b"PAR1PAR1", b"PAR1",
-            good[:4] + b"\xff" * (len(good) - footer - 12) + good[-footer - 8:], good[:-footer - 8] + b"\xff" * footer + good[-8:]]
+    lies = [
+        good[:-8] + struct.pack("<I", 0x7FFFFFFF) + b"PAR1",
+        good[:-8] + struct.pack("<I", len(good) * 2) + b"PAR1",
+        good[:-8] + struct.pack("<I", 0) + b"PAR1",
+        b"PAR1" + good[4 : len(good) // 2],
+        b"PAR1PAR1",
+        b"PAR1",
+        good[:4] + b"\xff" * (len(good) - footer - 12) + good[-footer - 8 :],
+        good[: -footer - 8] + b"\xff" * footer + good[-8:],
+    ]
     before = server.listing()
     for i, lie in enumerate(lies):
         error = client.ingest_error(lie, name, filename="x.parquet")
         assert error.status in (400, 422) or error.code in ("worker_crashed", "memory_limit"), (i, error)
         assert error.error["message"]
     assert server.listing() == before
-    for at in range(8, len(good) - 8, max(1, len(good) // 40)):  # one byte turned anywhere: an answer, never an outage
+    for at in range(
+        8, len(good) - 8, max(1, len(good) // 40)
+    ):  # one byte turned anywhere: an answer, never an outage
         bent = bytearray(good)
         bent[at] ^= 0xFF
-        reply = client.call("POST", "/ingest/file", bytes(bent), query={"dataset": name + "f", "wait_ms": 60000},
-                            headers={"X-Filename": "x.parquet"})
+        reply = client.call(
+            "POST",
+            "/ingest/file",
+            bytes(bent),
+            query={"dataset": name + "f", "wait_ms": 60000},
+            headers={"X-Filename": "x.parquet"},
+        )
         assert reply.status in (200, 400, 422, 500, 507), reply.body
     assert client.call("GET", "/health").status == 200 and client.ingest("a\n1\n", name)["rows"] == 1
 
 
 # ---- packed ----
 
+
 def test_gz_and_zst(client, name):
     text = b"id,t\n" + b"".join(b"%d,row\n" % i for i in range(1000))
-    for i, (packed, filename) in enumerate([(gzip.compress(text), "x.csv.gz"), (zstandard.compress(text), "x.csv.zst"),
-                                            (gzip.compress(text[:3000]) + gzip.compress(text[3000:]), "two.csv.gz"),
-                                            (gzip.compress(text), "unnamed")]):
+    for i, (packed, filename) in enumerate(
+        [
+            (gzip.compress(text), "x.csv.gz"),
+            (zstandard.compress(text), "x.csv.zst"),
+            (gzip.compress(text[:3000]) + gzip.compress(text[3000:]), "two.csv.gz"),
+            (gzip.compress(text), "unnamed"),
+        ]
+    ):
         result = client.ingest(packed, f"{name}{i}", filename=filename)
         assert result["rows"] == 1000 and result["bytes"] == len(packed)
     assert client.upload(gzip.compress(b'{"a":1}\n{"a":2}\n'), name + "j.ndjson.gz").json()["rows"] == 2
@@ -248,9 +334,11 @@ def test_gz_and_zst(client, name):
 @pytest.mark.parametrize("kind", ["gz", "zst"])
 def test_packed_files_that_are_damaged_change_nothing(client, server, name, damage, kind):
     text = b"id,t\n" + b"".join(b"%d,%d\n" % (i, i * 7919 % 10007) for i in range(5000))
-    packed = bytearray(gzip.compress(text) if kind == "gz" else zstandard.ZstdCompressor(write_checksum=True).compress(text))
+    packed = bytearray(
+        gzip.compress(text) if kind == "gz" else zstandard.ZstdCompressor(write_checksum=True).compress(text)
+    )
     if damage == "half":
-        packed = packed[:len(packed) // 2]
+        packed = packed[: len(packed) // 2]
     elif damage == "tail":
         packed = packed[:-3]
     elif damage == "crc":
@@ -259,14 +347,18 @@ def test_packed_files_that_are_damaged_change_nothing(client, server, name, dama
         packed[3 if kind == "gz" else 4] ^= 0xFF
     before = server.listing()
     error = client.ingest_error(bytes(packed), name, filename=f"x.csv.{kind}")
-    assert error.status == 422 and error.error["message"] and error.error["hint"] is not None or error.status == 422, error
+    assert (
+        error.status == 422 and error.error["message"] and error.error["hint"] is not None or error.status == 422
+    ), error
     assert server.listing() == before
 
 
 def test_a_bomb_stops_at_its_limit(client, server, name):
     before = server.listing()
-    for packed, filename in [(gzip.compress(b"a\n" + b"0\n" * (4 << 20)), "bomb.csv.gz"),
-                             (zstandard.compress(b"a\n" + b"0\n" * (4 << 20)), "bomb.csv.zst")]:
+    for packed, filename in [
+        (gzip.compress(b"a\n" + b"0\n" * (4 << 20)), "bomb.csv.gz"),
+        (zstandard.compress(b"a\n" + b"0\n" * (4 << 20)), "bomb.csv.zst"),
+    ]:
         assert len(packed) < 1 << 20
         error = client.ingest_error(packed, name, filename=filename)
         assert error.status in (413, 422) and error.error["message"], error
@@ -276,16 +368,22 @@ def test_a_bomb_stops_at_its_limit(client, server, name):
 def test_an_upload_beyond_the_limit(client, server, name):
     before = server.listing()
     big = b"a\n" + b"1\n" * (2 << 20)
-    reply = client.call("POST", "/ingest/file", big[:4 << 20], query={"dataset": name})
+    reply = client.call("POST", "/ingest/file", big[: 4 << 20], query={"dataset": name})
     assert reply.status == 413 and reply.json()["error"]["hint"]
 
     def pieces():
         for i in range(0, len(big), 65536):
-            yield big[i:i + 65536]
+            yield big[i : i + 65536]
+
     connection = client.connect()
     try:
-        connection.request("POST", f"/ingest/file?dataset={name}", body=pieces(), encode_chunked=True,
-                           headers={"Transfer-Encoding": "chunked"})
+        connection.request(
+            "POST",
+            f"/ingest/file?dataset={name}",
+            body=pieces(),
+            encode_chunked=True,
+            headers={"Transfer-Encoding": "chunked"},
+        )
         assert connection.getresponse().status == 413
     except (BrokenPipeError, ConnectionResetError):
         pass  # refused while we still sent
@@ -296,27 +394,47 @@ def test_an_upload_beyond_the_limit(client, server, name):
 
 # ---- ways to send ----
 
+
 def test_multipart_with_fields_in_any_order(client, name):
-    reply = client.upload(b"k,v\n1,a\n", "x.csv", fields={"dataset": name, "mode": "replace"}, query={"wait_ms": 60000})
+    reply = client.upload(
+        b"k,v\n1,a\n", "x.csv", fields={"dataset": name, "mode": "replace"}, query={"wait_ms": 60000}
+    )
     assert reply.status == 200 and reply.json()["dataset"] == name
-    body = (b"--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"y.csv\"\r\n\r\nk,v\n2,b\n\r\n"
-            b"--B\r\nContent-Disposition: form-data; name=\"mode\"\r\n\r\nappend\r\n"
-            b"--B\r\nContent-Disposition: form-data; name=\"dataset\"\r\n\r\n" + name.encode() + b"\r\n--B--\r\n")
+    body = (
+        b'--B\r\nContent-Disposition: form-data; name="file"; filename="y.csv"\r\n\r\nk,v\n2,b\n\r\n'
+        b'--B\r\nContent-Disposition: form-data; name="mode"\r\n\r\nappend\r\n'
+        b'--B\r\nContent-Disposition: form-data; name="dataset"\r\n\r\n' + name.encode() + b"\r\n--B--\r\n"
+    )
     reply = client.call("POST", "/ingest/file", body, headers={"Content-Type": "multipart/form-data; boundary=B"})
     assert reply.status == 200, reply.body
     assert table(client, name) == [[1, "a"], [2, "b"]]
 
 
 BAD_MULTIPART = [
-    (b"", "multipart/form-data; boundary=B"), (b"--B--\r\n", "multipart/form-data; boundary=B"), (b"x", "multipart/form-data"),
-    (b"--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\na\n1\n", "multipart/form-data; boundary=B"),
+    (b"", "multipart/form-data; boundary=B"),
+    (b"--B--\r\n", "multipart/form-data; boundary=B"),
+    (b"x", "multipart/form-data"),
+    (
+        b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\na\n1\n',
+        "multipart/form-data; boundary=B",
+    ),
     (b"--B\r\n\r\nno disposition\r\n--B--\r\n", "multipart/form-data; boundary=B"),
-    (b"--B\r\nContent-Disposition: form-data; name=\"nope\"\r\n\r\nx\r\n--B--\r\n", "multipart/form-data; boundary=B"),
-    (b"--B\r\nContent-Disposition: form-data; name=\"mode\"\r\n\r\nsideways\r\n--B--\r\n", "multipart/form-data; boundary=B"),
-    (b"--B\r\nContent-Disposition: form-data; name=\"dataset\"\r\n\r\nonly\r\n--B--\r\n", "multipart/form-data; boundary=B"),
-    (b"--B\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\na\n1\n\r\n--B\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\na\r\n"
-     b"--B--\r\n", "multipart/form-data; boundary=B"),
-    (b"garbage before", "multipart/form-data; boundary=B"), (b"x", "multipart/mixed; boundary=B"),
+    (b'--B\r\nContent-Disposition: form-data; name="nope"\r\n\r\nx\r\n--B--\r\n', "multipart/form-data; boundary=B"),
+    (
+        b'--B\r\nContent-Disposition: form-data; name="mode"\r\n\r\nsideways\r\n--B--\r\n',
+        "multipart/form-data; boundary=B",
+    ),
+    (
+        b'--B\r\nContent-Disposition: form-data; name="dataset"\r\n\r\nonly\r\n--B--\r\n',
+        "multipart/form-data; boundary=B",
+    ),
+    (
+        b'--B\r\nContent-Disposition: form-data; name="file"\r\n\r\na\n1\n\r\n'
+        b'--B\r\nContent-Disposition: form-data; name="file"\r\n\r\na\r\n--B--\r\n',
+        "multipart/form-data; boundary=B",
+    ),
+    (b"garbage before", "multipart/form-data; boundary=B"),
+    (b"x", "multipart/mixed; boundary=B"),
 ]
 
 
@@ -333,12 +451,24 @@ def test_a_raw_body_needs_a_name(client):
     assert reply.status == 400 and reply.json()["error"]["code"] == "missing_field"
 
 
-@pytest.mark.parametrize("content,filename", [
-    (b"", "empty.csv"), (b"\n\n\n", "blank.csv"), (b"\x00" * 100, "nul.csv"), (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "x.png"),
-    (b"[", "x.json"), (b"[{]", "x.json"), (b"%PDF-1.4 nonsense", "x.pdf"), (b"PK\x03\x04" + b"\x00" * 60, "x.xlsx")])
+@pytest.mark.parametrize(
+    "content,filename",
+    [
+        (b"", "empty.csv"),
+        (b"\n\n\n", "blank.csv"),
+        (b"\x00" * 100, "nul.csv"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "x.png"),
+        (b"[", "x.json"),
+        (b"[{]", "x.json"),
+        (b"%PDF-1.4 nonsense", "x.pdf"),
+        (b"PK\x03\x04" + b"\x00" * 60, "x.xlsx"),
+    ],
+)
 def test_content_that_is_no_table(client, server, name, content, filename):
     before = server.listing()
-    reply = client.call("POST", "/ingest/file", content, query={"dataset": name, "wait_ms": 60000}, headers={"X-Filename": filename})
+    reply = client.call(
+        "POST", "/ingest/file", content, query={"dataset": name, "wait_ms": 60000}, headers={"X-Filename": filename}
+    )
     assert reply.status in (200, 400, 415, 422), reply.body
     if reply.status != 200:
         assert server.listing() == before
@@ -346,25 +476,34 @@ def test_content_that_is_no_table(client, server, name, content, filename):
 
 
 def test_the_bucket_header(client, name):
-    reply = client.call("POST", "/ingest/file", b"a\n1\n", query={"dataset": name}, headers={"X-Lakehouse-Bucket": "nope"})
+    reply = client.call(
+        "POST", "/ingest/file", b"a\n1\n", query={"dataset": name}, headers={"X-Lakehouse-Bucket": "nope"}
+    )
     assert reply.status == 404 and "primary" in reply.json()["error"]["hint"]
-    reply = client.call("POST", "/ingest/file", b"a\n1\n", query={"dataset": name}, headers={"X-Lakehouse-Bucket": "primary"})
+    reply = client.call(
+        "POST", "/ingest/file", b"a\n1\n", query={"dataset": name}, headers={"X-Lakehouse-Bucket": "primary"}
+    )
     assert reply.status == 200
     shown = client.get(f"/catalog/datasets/by-name/{name}")
     assert all(one["bucket"] == "primary" for one in shown["objects"])
 
 
 def test_what_was_ingested_is_described(client, name):
-    content = "id,email,phone,ssn,salary\n" + "".join(f"{i},p{i}@example.org,(555) 010-{i:04d},900-12-{i:04d},5{i:03d}\n" for i in range(50))
+    content = "id,email,phone,ssn,salary\n" + "".join(
+        f"{i},p{i}@example.org,(555) 010-{i:04d},900-12-{i:04d},5{i:03d}\n" for i in range(50)
+    )
     result = client.ingest(content, name, filename="staff.csv")
     pii = {column["name"]: column["pii"] for column in result["columns"]}
     assert pii["email"] == ["email"] and pii["phone"] and pii["ssn"] and not pii["id"]
     shown = client.get(f"/catalog/datasets/by-name/{name}")
     assert shown["lineage"][0]["source_name"] == "staff.csv" and shown["lineage"][0]["ingest_job"] == result["job_id"]
-    assert shown["lineage"][0]["source_system"] == "file" and shown["bytes"] == sum(one["bytes"] for one in shown["objects"])
+    assert shown["lineage"][0]["source_system"] == "file" and shown["bytes"] == sum(
+        one["bytes"] for one in shown["objects"]
+    )
 
 
 # ---- modes ----
+
 
 def test_replace_append_upsert(client, name):
     assert client.ingest("k,v\n1,a\n2,b\n", name)["commit"] == 1
@@ -389,7 +528,10 @@ def test_columns_that_come_and_go(client, name):
     assert client.rows(f"SELECT k FROM {name} ORDER BY k") == [["1"], ["2"], ["x1"]]
 
 
-@pytest.mark.parametrize("query", [{"mode": "upsert"}, {"mode": "upsert", "key": "nope"}, {"mode": "append", "key": "k"}, {"mode": "sideways"}])
+@pytest.mark.parametrize(
+    "query",
+    [{"mode": "upsert"}, {"mode": "upsert", "key": "nope"}, {"mode": "append", "key": "k"}, {"mode": "sideways"}],
+)
 def test_modes_that_do_not_fit(client, server, name, query):
     client.ingest("k,v\n1,a\n", name)
     before = server.listing()
@@ -418,6 +560,7 @@ def test_the_same_bytes_again_are_a_no_op(client, server, name):
 
 # ---- jobs ----
 
+
 def test_not_waiting_gives_a_job_to_poll_and_to_watch(client, name):
     content = "id,t\n" + "".join(f"{i},row {i} of some text\n" for i in range(60000))
     reply = client.call("POST", "/ingest/file", content.encode(), query={"dataset": name, "wait_ms": 0})
@@ -429,7 +572,12 @@ def test_not_waiting_gives_a_job_to_poll_and_to_watch(client, name):
     versions = [data["version"] for _, data in seen]
     assert versions == sorted(versions)
     job = client.get(f"/jobs/{started['job_id']}")
-    assert job["state"] == "done" and job["result"]["rows"] == 60000 and job["kind"] == "ingest" and job["subject"] == name
+    assert (
+        job["state"] == "done"
+        and job["result"]["rows"] == 60000
+        and job["kind"] == "ingest"
+        and job["subject"] == name
+    )
     assert job["created_at"] <= job["started_at"] <= job["ended_at"]
     listed = client.get("/jobs?kind=ingest&limit=5")["items"]
     assert any(one["job_id"] == started["job_id"] for one in listed)
@@ -439,18 +587,32 @@ def test_not_waiting_gives_a_job_to_poll_and_to_watch(client, name):
 
 
 def test_a_failed_job_tells_why_on_every_road(client, name):
-    reply = client.call("POST", "/ingest/file", b"PAR1nonsensePAR1", query={"dataset": name, "wait_ms": 0}, headers={"X-Filename": "x.parquet"})
+    reply = client.call(
+        "POST",
+        "/ingest/file",
+        b"PAR1nonsensePAR1",
+        query={"dataset": name, "wait_ms": 0},
+        headers={"X-Filename": "x.parquet"},
+    )
     assert reply.status in (202, 422)
     if reply.status == 202:
         job = client.job(reply.json()["job_id"])
-        assert job["state"] == "failed" and (job["error"].get("code") or job["error"]["error"]["code"]) == "unprocessable"
+        assert (
+            job["state"] == "failed"
+            and (job["error"].get("code") or job["error"]["error"]["code"]) == "unprocessable"
+        )
 
 
 def test_cancelling_an_ingest_leaves_nothing(make_server):
     server = make_server(env={"LAKEHOUSE_JOBS_THREADS": "1"})
     client = server.client()
     content = ("id,t\n" + "".join(f"{i},{'x' * 100}\n" for i in range(200000))).encode()
-    jobs = [client.call("POST", "/ingest/file", content + b"%d,y\n" % i, query={"dataset": f"c{i}", "wait_ms": 0}).json()["job_id"] for i in range(3)]
+    jobs = [
+        client.call("POST", "/ingest/file", content + b"%d,y\n" % i, query={"dataset": f"c{i}", "wait_ms": 0}).json()[
+            "job_id"
+        ]
+        for i in range(3)
+    ]
     for job_id in reversed(jobs):
         reply = client.call("DELETE", f"/jobs/{job_id}")
         assert reply.status in (200, 409), reply.body
@@ -464,6 +626,7 @@ def test_cancelling_an_ingest_leaves_nothing(make_server):
 
 
 # ---- inbox ----
+
 
 def test_a_file_dropped_into_the_inbox(client, server, name):
     (server.inbox / f"{name}.csv").write_text("id,t\n1,dropped\n")
@@ -480,7 +643,9 @@ def test_a_file_dropped_into_the_inbox(client, server, name):
 
 def test_a_bad_file_goes_to_failed_with_the_reason(client, server, name):
     (server.inbox / f"{name}.parquet").write_bytes(b"PAR1 not at all PAR1")
-    reason = wait_until(lambda: next(iter((server.inbox / "failed").glob(f"*{name}*.error.json")), None), 15, "failed/")
+    reason = wait_until(
+        lambda: next(iter((server.inbox / "failed").glob(f"*{name}*.error.json")), None), 15, "failed/"
+    )
     said = json.loads(reason.read_text())
     said = said.get("error", said)
     assert said["code"] == "unprocessable" and said["message"]
@@ -504,6 +669,7 @@ def test_rows_of_a_larger_file_are_those_duckdb_reads(make_server, tmp_path):
     """Demo tables through our reader, compared value by value with an independent one."""
     import csv
     from support.server import run
+
     server = make_server()
     client = server.client()
     assert run("demo", "--scale", "0.01", "--dir", tmp_path / "demo").returncode == 0
@@ -514,7 +680,9 @@ def test_rows_of_a_larger_file_are_those_duckdb_reads(make_server, tmp_path):
             head, *want = csv.reader(stream)
         assert result["rows"] == len(want) and [c["name"] for c in result["columns"]] == head
         texts = [i for i, c in enumerate(result["columns"]) if c["type"] in ("VARCHAR", "BIGINT", "DATE")]
-        got = client.rows("SELECT " + ", ".join(f'coalesce(CAST("{head[i]}" AS VARCHAR), \'\')' for i in texts) + f" FROM {one}")
+        got = client.rows(
+            "SELECT " + ", ".join(f"coalesce(CAST(\"{head[i]}\" AS VARCHAR), '')" for i in texts) + f" FROM {one}"
+        )
         nothing = {"NULL", "N/A", "null", "NA", "-", "None", "none", "?", "n/a"}
         shown = [[("" if row[i] in nothing else row[i]) for i in texts] for row in want]
         assert sorted(got) == sorted(shown)
@@ -522,7 +690,9 @@ def test_rows_of_a_larger_file_are_those_duckdb_reads(make_server, tmp_path):
 
 def test_trailing_garbage_after_a_packed_stream(client, name):
     packed = gzip.compress(b"a\n1\n") + b"trailing garbage"
-    reply = client.call("POST", "/ingest/file", packed, query={"dataset": name, "wait_ms": 60000}, headers={"X-Filename": "x.csv.gz"})
+    reply = client.call(
+        "POST", "/ingest/file", packed, query={"dataset": name, "wait_ms": 60000}, headers={"X-Filename": "x.csv.gz"}
+    )
     assert reply.status in (200, 422)
 
 

@@ -1,4 +1,5 @@
-"""Search by meaning: indexes are built as jobs, searched by words or vector, filtered before the search, swapped while hot."""
+"""Search by meaning: indexes built as jobs, searched by words or vector, filtered before the search, swapped hot."""
+
 import http.client
 import json
 import threading
@@ -9,11 +10,16 @@ from support.client import ApiError
 from support.server import wait_until
 
 ANIMALS = [
-    ("a1", "A cat sleeps on the warm sofa all day.", "home", 1), ("a2", "The dog barks at the mailman every morning.", "home", 2),
-    ("a3", "Kittens play with a ball of wool.", "home", 3), ("a4", "Interest rates rose after the central bank met.", "money", 4),
-    ("a5", "Shares fell as investors sold technology stocks.", "money", 5), ("a6", "A forklift driver moves pallets in the warehouse at night.", "work", 6),
-    ("a7", "The nurse works the night shift at the hospital.", "work", 7), ("a8", "", "empty", 8),
-    ("a9", "Bake the bread for forty minutes at two hundred degrees.", "food", 9), ("a10", "Simmer the tomato sauce with basil and garlic.", "food", 10),
+    ("a1", "A cat sleeps on the warm sofa all day.", "home", 1),
+    ("a2", "The dog barks at the mailman every morning.", "home", 2),
+    ("a3", "Kittens play with a ball of wool.", "home", 3),
+    ("a4", "Interest rates rose after the central bank met.", "money", 4),
+    ("a5", "Shares fell as investors sold technology stocks.", "money", 5),
+    ("a6", "A forklift driver moves pallets in the warehouse at night.", "work", 6),
+    ("a7", "The nurse works the night shift at the hospital.", "work", 7),
+    ("a8", "", "empty", 8),
+    ("a9", "Bake the bread for forty minutes at two hundred degrees.", "food", 9),
+    ("a10", "Simmer the tomato sauce with basil and garlic.", "food", 10),
 ]
 
 
@@ -50,7 +56,9 @@ def test_a_build_is_a_job_that_shows_its_progress(server, name):
     client = server.client()
     rows = [(f"r{i}", f"Sentence number {i} about topic {i % 7}.", "t", i) for i in range(120)]
     client.ingest(as_csv(rows), name)
-    reply = client.call("POST", "/vectors/index", json_body={"dataset": name, "id_column": "id", "text_column": "text"})
+    reply = client.call(
+        "POST", "/vectors/index", json_body={"dataset": name, "id_column": "id", "text_column": "text"}
+    )
     assert reply.status == 202 and set(reply.json()) == {"job_id", "index_name"}
     started = reply.json()
     assert started["index_name"] == f"{name}_text"
@@ -71,16 +79,24 @@ def test_a_build_is_a_job_that_shows_its_progress(server, name):
     assert dataset["last_embedded_at"] and dataset["embedding_stale_since"] is None
 
 
-@pytest.mark.parametrize("query,best", [
-    ("pets resting at home", {"a1", "a3"}), ("stock market and banks", {"a4", "a5"}),
-    ("night shift forklift driver", {"a6"}), ("recipe for cooking pasta", {"a10", "a9"})])
+@pytest.mark.parametrize(
+    "query,best",
+    [
+        ("pets resting at home", {"a1", "a3"}),
+        ("stock market and banks", {"a4", "a5"}),
+        ("night shift forklift driver", {"a6"}),
+        ("recipe for cooking pasta", {"a10", "a9"}),
+    ],
+)
 def test_words_find_their_meaning(indexed, query, best):
     result = search(indexed, "animals_text", query, k=3)
     assert ids(result)[0] in best, result
     scores = [hit["score"] for hit in result["hits"]]
     assert scores == sorted(scores, reverse=True) and all(-1.001 <= s <= 1.001 for s in scores)
     assert all(hit["text"] and hit["chunk_no"] == 0 and hit["columns"] == {} for hit in result["hits"])
-    assert result["index"]["name"] == "animals_text" and result["index"]["dimensions"] == 384 and result["took_ms"] >= 0
+    assert (
+        result["index"]["name"] == "animals_text" and result["index"]["dimensions"] == 384 and result["took_ms"] >= 0
+    )
 
 
 def test_the_same_text_is_its_own_nearest_with_score_one(indexed):
@@ -99,13 +115,24 @@ def test_search_by_vector(indexed):
     assert doubled["hits"][0]["score"] == pytest.approx(result["hits"][0]["score"], abs=1e-5)
 
 
-@pytest.mark.parametrize("body,status,field", [
-    ({}, 400, "query"), ({"query": "x", "vector": [1.0] * 384}, 400, "query"), ({"vector": [1.0, 2.0]}, 400, "vector"),
-    ({"query": "x", "k": 0}, 400, "k"), ({"query": "x", "k": 10 ** 6}, 400, "k"), ({"query": ""}, 400, "query"),
-    ({"query": "x", "columns": ["topc"]}, 422, "columns[0]"), ({"query": "x", "filter": "topc = 'home'"}, 400, "filter"),
-    ({"query": "x", "filter": "1=1) UNION SELECT 1 --"}, 400, "filter"), ({"query": "x", "filter": ""}, None, None),
-    ({"query": "x", "filter": "topic = 'home"}, 400, "filter"), ({"query": "x", "filter": "id IN (SELECT * FROM read_text('/etc/passwd'))"}, 403, "filter"),
-    ({"query": "x", "filter": "  "}, 400, "filter")])
+@pytest.mark.parametrize(
+    "body,status,field",
+    [
+        ({}, 400, "query"),
+        ({"query": "x", "vector": [1.0] * 384}, 400, "query"),
+        ({"vector": [1.0, 2.0]}, 400, "vector"),
+        ({"query": "x", "k": 0}, 400, "k"),
+        ({"query": "x", "k": 10**6}, 400, "k"),
+        ({"query": ""}, 400, "query"),
+        ({"query": "x", "columns": ["topc"]}, 422, "columns[0]"),
+        ({"query": "x", "filter": "topc = 'home'"}, 400, "filter"),
+        ({"query": "x", "filter": "1=1) UNION SELECT 1 --"}, 400, "filter"),
+        ({"query": "x", "filter": ""}, None, None),
+        ({"query": "x", "filter": "topic = 'home"}, 400, "filter"),
+        ({"query": "x", "filter": "id IN (SELECT * FROM read_text('/etc/passwd'))"}, 403, "filter"),
+        ({"query": "x", "filter": "  "}, 400, "filter"),
+    ],
+)
 def test_requests_that_cannot_be_answered(indexed, body, status, field):
     if status is None:
         assert search(indexed, "animals_text", **body)["hits"]
@@ -127,14 +154,18 @@ def test_an_index_that_does_not_exist(indexed):
     assert indexed.call("GET", "/vectors/indexes/nope").status == 404
 
 
-@pytest.mark.parametrize("body,status", [
-    ({"dataset": "nope", "id_column": "id", "text_column": "text"}, 404),
-    ({"dataset": "animals", "id_column": "nope", "text_column": "text"}, 422),
-    ({"dataset": "animals", "id_column": "id", "text_column": "nope"}, 422),
-    ({"dataset": "animals", "id_column": "id", "text_column": "text", "model": "other-model"}, 422),
-    ({"dataset": "animals", "id_column": "id", "text_column": "text", "chunk_size": 1}, 400),
-    ({"dataset": "animals", "id_column": "id", "text_column": "text", "chunk_size": 200, "overlap": 190}, 400),
-    ({"dataset": "animals", "id_column": "id", "text_column": "text", "index_name": "../x"}, 400)])
+@pytest.mark.parametrize(
+    "body,status",
+    [
+        ({"dataset": "nope", "id_column": "id", "text_column": "text"}, 404),
+        ({"dataset": "animals", "id_column": "nope", "text_column": "text"}, 422),
+        ({"dataset": "animals", "id_column": "id", "text_column": "nope"}, 422),
+        ({"dataset": "animals", "id_column": "id", "text_column": "text", "model": "other-model"}, 422),
+        ({"dataset": "animals", "id_column": "id", "text_column": "text", "chunk_size": 1}, 400),
+        ({"dataset": "animals", "id_column": "id", "text_column": "text", "chunk_size": 200, "overlap": 190}, 400),
+        ({"dataset": "animals", "id_column": "id", "text_column": "text", "index_name": "../x"}, 400),
+    ],
+)
 def test_builds_that_cannot_be(indexed, server, body, status):
     reply = indexed.call("POST", "/vectors/index", json_body=body)
     if reply.status == 202:  # said by the job when it needs the data for it
@@ -149,7 +180,9 @@ def test_the_filter_comes_before_the_search(indexed):
     """The nearest of all are not in the filter: a filter after the search would give fewer than k."""
     result = search(indexed, "animals_text", "a sleeping cat", k=2, filter="topic = 'money'")
     assert sorted(ids(result)) == ["a4", "a5"]
-    result = search(indexed, "animals_text", "a sleeping cat", k=3, filter="rank BETWEEN 6 AND 7 OR topic IN ('food')")
+    result = search(
+        indexed, "animals_text", "a sleeping cat", k=3, filter="rank BETWEEN 6 AND 7 OR topic IN ('food')"
+    )
     assert len(result["hits"]) == 3 and set(ids(result)) <= {"a6", "a7", "a9", "a10"}
     assert search(indexed, "animals_text", "cat", filter="rank > 1000")["hits"] == []
     assert result["evaluations"] <= 4
@@ -189,6 +222,7 @@ def test_searching_goes_on_while_the_index_is_swapped(server, name):
                 answered[0] += 1
             except (ApiError, OSError, http.client.HTTPException) as error:
                 failures.append(error)
+
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -233,8 +267,13 @@ def test_two_builds_of_one_index_at_once_are_a_conflict_or_a_queue(server, name)
 
 def test_cancelling_a_build_leaves_the_old_index(server, name):
     client = server.client()
-    client.ingest(as_csv([(f"r{i}", f"Sentence number {i} which is a bit longer than needed.", "t", i) for i in range(300)]), name)
-    started = client.post("/vectors/index", {"dataset": name, "id_column": "id", "text_column": "text", "index_name": name})
+    client.ingest(
+        as_csv([(f"r{i}", f"Sentence number {i} which is a bit longer than needed.", "t", i) for i in range(300)]),
+        name,
+    )
+    started = client.post(
+        "/vectors/index", {"dataset": name, "id_column": "id", "text_column": "text", "index_name": name}
+    )
     job = client.ask("DELETE", f"/jobs/{started['job_id']}")
     assert client.job(started["job_id"])["state"] in ("cancelled", "done"), job
     assert client.call("GET", f"/vectors/indexes/{name}").status in (404, 200)
@@ -261,8 +300,13 @@ def test_a_build_goes_on_after_a_crash(make_server):
     """Killed in the middle of a build: the next start finishes it from its checkpoints, without being asked."""
     server = make_server()
     client = server.client()
-    client.ingest(as_csv([(f"r{i}", f"Sentence number {i} of a longer table about things.", "t", i) for i in range(600)]), "long")
-    started = client.post("/vectors/index", {"dataset": "long", "id_column": "id", "text_column": "text", "index_name": "long"})
+    client.ingest(
+        as_csv([(f"r{i}", f"Sentence number {i} of a longer table about things.", "t", i) for i in range(600)]),
+        "long",
+    )
+    started = client.post(
+        "/vectors/index", {"dataset": "long", "id_column": "id", "text_column": "text", "index_name": "long"}
+    )
     for _, data in client.events(f"/jobs/{started['job_id']}/events"):
         if data["state"] == "done" or (data["phase"] == "embedding" and data["done"] > 0):
             break
@@ -288,16 +332,21 @@ def test_a_bent_bit_in_an_index_is_found(make_server):
     content[len(content) // 2] ^= 1
     segment.write_bytes(bytes(content))
     code, _, findings = server.fsck()
-    assert code == 1 and any(one["finding"] == "damaged" and meta["segment_key"] in one["key"] for one in findings), findings
+    assert code == 1 and any(
+        one["finding"] == "damaged" and meta["segment_key"] in one["key"] for one in findings
+    ), findings
     server.start()
     client = server.client()
     reply = client.call("POST", "/vectors/search", json_body={"index_name": "idx", "query": "cat"})
     assert reply.status == 200 or reply.json()["error"]["code"] == "corrupt"  # vectors are not summed at every start
     assert client.value("SELECT count(*) FROM animals") == 10
     server.stop()
-    segment.write_bytes(bytes(content[:len(content) // 2]))  # cut in half: seen at once, and the rest still starts
+    segment.write_bytes(bytes(content[: len(content) // 2]))  # cut in half: seen at once, and the rest still starts
     server.start()
     client = server.client()
-    assert refused(client, index_name="idx", query="cat").code == "corrupt" and client.get("/vectors/indexes/idx")["damage"]
+    assert (
+        refused(client, index_name="idx", query="cat").code == "corrupt"
+        and client.get("/vectors/indexes/idx")["damage"]
+    )
     client.index("animals", "id", "text", "idx")
     assert search(client, "idx", "cat")["hits"]

@@ -1,4 +1,5 @@
-"""The server as a whole: its own pages, keys, signals, configuration, and folders and disks that are not as they should be."""
+"""The server as a whole: its own pages, keys, signals, configuration, and folders and disks not as they should be."""
+
 import gzip
 import http.client
 import json
@@ -26,6 +27,7 @@ def table(name):
 
 # ---- pages ----
 
+
 def test_health_and_ready(client):
     assert client.get("/health") == {"status": "ok"}
     wait_until(lambda: client.get("/ready")["workers"], 20, "a warm zygote")
@@ -45,10 +47,15 @@ def test_metrics_are_prometheus_text_with_every_declared_name(client):
             _, _, name, kind = line.split()
             typed[name] = kind
         elif line and line[0] != "#":
-            found = re.fullmatch(r'([a-z_0-9]+)(\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\})? (-?[0-9.e+-]+|\+Inf|NaN)', line)
+            found = re.fullmatch(
+                r'([a-z_0-9]+)(\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\})? (-?[0-9.e+-]+|\+Inf|NaN)', line
+            )
             assert found, line
-            seen.add(re.sub(r"_(bucket|sum|count)$", "", found.group(1)) if re.sub(r"_(bucket|sum|count)$", "", found.group(1)) in typed
-                     else found.group(1))
+            seen.add(
+                re.sub(r"_(bucket|sum|count)$", "", found.group(1))
+                if re.sub(r"_(bucket|sum|count)$", "", found.group(1)) in typed
+                else found.group(1)
+            )
     assert seen == set(typed) or seen < set(typed)
     assert {row["name"] for row in table("metrics")} <= set(typed) | seen
     assert typed["lakehouse_http_requests_total"] == "counter"
@@ -57,7 +64,12 @@ def test_metrics_are_prometheus_text_with_every_declared_name(client):
 def test_openapi_describes_every_route_and_every_reference_resolves(client):
     document = client.get("/openapi.json")
     assert document["openapi"].startswith("3.1") and document["info"]["title"]
-    told = {(method.upper(), path) for path, item in document["paths"].items() for method in item if method != "parameters"}
+    told = {
+        (method.upper(), path)
+        for path, item in document["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
     rows = {(row["method"], row["path"].replace("*}", "}")) for row in table("routes")}
     assert told == rows
     ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
@@ -74,12 +86,15 @@ def test_openapi_describes_every_route_and_every_reference_resolves(client):
         elif isinstance(node, list):
             for value in node:
                 walk(value)
+
     walk(document)
     for path, item in document["paths"].items():
         for operation in item.values():
             needed = set(re.findall(r"\{(\w+)\}", path))
             assert needed == {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}, path
-            assert operation["responses"] and all(response["description"] for response in operation["responses"].values())
+            assert operation["responses"] and all(
+                response["description"] for response in operation["responses"].values()
+            )
 
 
 def test_openapi_is_valid_by_its_own_schema(client):
@@ -94,7 +109,9 @@ def test_docs_and_start_page_show_what_is_there(client, name):
     docs = client.call("GET", "/docs").text()
     for row in table("routes"):
         assert row["path"].replace("&", "&amp;") in docs, row["path"]
-    assert "<script src=" not in docs and "http://" not in re.sub(r"http://(127\.0\.0\.1|localhost|www\.w3\.org)", "", docs)
+    assert "<script src=" not in docs and "http://" not in re.sub(
+        r"http://(127\.0\.0\.1|localhost|www\.w3\.org)", "", docs
+    )
 
 
 def test_pages_render_in_a_browser(client, tmp_path):
@@ -104,11 +121,23 @@ def test_pages_render_in_a_browser(client, tmp_path):
     client.ingest("id,text\n1,hello\n2,world\n", "shown_in_the_browser")
     for path in ("/", "/docs"):
         shot = tmp_path / "shot.png"
-        command = [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-                   f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1200,900"]
-        dump = subprocess.run([*command, "--dump-dom", f"http://{client.address}{path}"], capture_output=True, text=True, timeout=120)
+        command = [
+            chromium,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--window-size=1200,900",
+        ]
+        dump = subprocess.run(
+            [*command, "--dump-dom", f"http://{client.address}{path}"], capture_output=True, text=True, timeout=120
+        )
         assert "Lakehouse" in dump.stdout, dump.stderr[-1000:]
-        subprocess.run([*command, f"--screenshot={shot}", f"http://{client.address}{path}"], capture_output=True, timeout=120)
+        subprocess.run(
+            [*command, f"--screenshot={shot}", f"http://{client.address}{path}"], capture_output=True, timeout=120
+        )
         assert shot.exists() and shot.read_bytes()[:4] == b"\x89PNG" and shot.stat().st_size > 5000
         keep = os.environ.get("LH_SCREENSHOTS")
         if keep:
@@ -117,12 +146,19 @@ def test_pages_render_in_a_browser(client, tmp_path):
 
 
 def test_a_dataset_name_cannot_inject_into_the_start_page(client):
-    client.post("/catalog/datasets", {"name": "plain name", "columns": [{"name": "<script>alert(1)</script>", "type": "BIGINT"}],
-                                      "description": "<b>x</b>"})
+    client.post(
+        "/catalog/datasets",
+        {
+            "name": "plain name",
+            "columns": [{"name": "<script>alert(1)</script>", "type": "BIGINT"}],
+            "description": "<b>x</b>",
+        },
+    )
     assert "<script>alert" not in client.call("GET", "/").text()
 
 
 # ---- HTTP ----
+
 
 def test_keep_alive_and_pipelining(client):
     connection = client.connect()
@@ -130,7 +166,10 @@ def test_keep_alive_and_pipelining(client):
         connection.request("GET", "/health")
         assert connection.getresponse().read() == b'{"status":"ok"}'
     connection.close()
-    said = client.raw(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" * 3 + b"GET /ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    said = client.raw(
+        b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" * 3
+        + b"GET /ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    )
     assert said.count(b"HTTP/1.1 200") == 4
 
 
@@ -141,8 +180,12 @@ def test_replies_are_packed_when_asked(client):
     assert plain.header("Content-Encoding") is None and packed.header("Content-Encoding") == "gzip"
     assert gzip.decompress(packed.body) == plain.body and len(packed.body) < len(plain.body) / 3
     assert "Accept-Encoding" in packed.header("Vary")
-    reply = client.call("POST", "/query/sql", json_body={"sql": "SELECT i FROM range(5000) t(i)", "format": "ndjson"},
-                        headers={"Accept-Encoding": "gzip"})
+    reply = client.call(
+        "POST",
+        "/query/sql",
+        json_body={"sql": "SELECT i FROM range(5000) t(i)", "format": "ndjson"},
+        headers={"Accept-Encoding": "gzip"},
+    )
     body = gzip.decompress(reply.body) if reply.header("Content-Encoding") == "gzip" else reply.body
     assert len(body.splitlines()) == 5000
     assert client.call("GET", "/health", headers={"Accept-Encoding": "gzip;q=0"}).header("Content-Encoding") is None
@@ -154,12 +197,26 @@ def test_cors(make_server):
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
     good = client.call("OPTIONS", "/query/sql", headers={"Origin": "https://good.example", **preflight})
     assert good.status == 204 and good.header("Access-Control-Allow-Origin") == "https://good.example"
-    assert "POST" in good.header("Access-Control-Allow-Methods") and "content-type" in good.header("Access-Control-Allow-Headers")
+    assert "POST" in good.header("Access-Control-Allow-Methods") and "content-type" in good.header(
+        "Access-Control-Allow-Headers"
+    )
     bad = client.call("OPTIONS", "/query/sql", headers={"Origin": "https://evil.example", **preflight})
     assert bad.header("Access-Control-Allow-Origin") is None
-    assert client.call("POST", "/query/sql", json_body={"sql": "SELECT 1"}, headers={"Origin": "https://good.example"}).status == 200
-    assert client.call("POST", "/query/sql", json_body={"sql": "SELECT 1"}, headers={"Origin": "https://evil.example"}).status == 403
-    assert client.call("GET", "/health", headers={"Origin": "https://good.example"}).header("Access-Control-Allow-Origin")
+    assert (
+        client.call(
+            "POST", "/query/sql", json_body={"sql": "SELECT 1"}, headers={"Origin": "https://good.example"}
+        ).status
+        == 200
+    )
+    assert (
+        client.call(
+            "POST", "/query/sql", json_body={"sql": "SELECT 1"}, headers={"Origin": "https://evil.example"}
+        ).status
+        == 403
+    )
+    assert client.call("GET", "/health", headers={"Origin": "https://good.example"}).header(
+        "Access-Control-Allow-Origin"
+    )
 
 
 def test_limits_on_connections_and_slow_heads(make_server):
@@ -177,6 +234,7 @@ def test_limits_on_connections_and_slow_heads(make_server):
 
 
 # ---- keys ----
+
 
 def test_keys_are_hashed_at_rest_and_both_headers_work(make_server):
     server = make_server(env={"LAKEHOUSE_AUTH_ENABLED": "on"})
@@ -202,7 +260,13 @@ def test_keys_are_hashed_at_rest_and_both_headers_work(make_server):
 
 
 def test_a_configured_key_never_reaches_the_log(make_server):
-    server = make_server(env={"LAKEHOUSE_AUTH_ENABLED": "on", "LAKEHOUSE_AUTH_KEY": "very-secret-key-0815", "LAKEHOUSE_LOG_LEVEL": "debug"})
+    server = make_server(
+        env={
+            "LAKEHOUSE_AUTH_ENABLED": "on",
+            "LAKEHOUSE_AUTH_KEY": "very-secret-key-0815",
+            "LAKEHOUSE_LOG_LEVEL": "debug",
+        }
+    )
     client = server.client(key="very-secret-key-0815")
     client.ingest("a\n1\n", "x")
     client.call("GET", "/jobs?cursor=very-secret-key-0815")
@@ -217,6 +281,7 @@ def test_off_on_loopback_with_a_banner(server):
 
 # ---- signals ----
 
+
 def test_sigterm_drains(make_server):
     server = make_server()
     client = server.client()
@@ -224,7 +289,10 @@ def test_sigterm_drains(make_server):
     box = {}
 
     def ask():
-        box["rows"] = client.sql("SELECT count(*) FROM range(60000000) t(i) WHERE md5(i::VARCHAR) > 'zz'", timeout_ms=60000)["rows"]
+        box["rows"] = client.sql(
+            "SELECT count(*) FROM range(60000000) t(i) WHERE md5(i::VARCHAR) > 'zz'", timeout_ms=60000
+        )["rows"]
+
     thread = threading.Thread(target=ask)
     thread.start()
     wait_until(lambda: client.get("/query/running")["items"], 20, "a running query")
@@ -282,23 +350,39 @@ def test_sighup_reloads_what_can_be(tmp_path, make_server):
     def logged():
         client.get("/ready")
         return server.log("http.access")
+
     wait_until(logged, 10, "the access log after SIGHUP")
     config.write_text("[log]\nlevel = nonsense\n")
     server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: "bad_config" in server.stderr() or "bad_value" in server.stderr(), 10, "a complaint about the file")
+    wait_until(
+        lambda: "bad_config" in server.stderr() or "bad_value" in server.stderr(), 10, "a complaint about the file"
+    )
     assert client.get("/health")
 
 
 # ---- configuration, folders, disks ----
 
-@pytest.mark.parametrize("text,line,column", [
-    ("[server]\nlistn = \"x\"\n", 2, None), ("[server]\nlisten = 7\n", 2, None), ("[nope]\nx = 1\n", 2, None), ("[server\n", 1, None),
-    ("[query]\ntimeout = \"soon\"\n", 2, None), ("[query]\nworkers = 0\n", 2, None), ("[query]\nworkers = 1\nworkers = 2\n", 3, None),
-    ("[log]\nlevel = \"loud\"\n", 2, None), ("\x00", 1, None)])
+
+@pytest.mark.parametrize(
+    "text,line,column",
+    [
+        ('[server]\nlistn = "x"\n', 2, None),
+        ("[server]\nlisten = 7\n", 2, None),
+        ("[nope]\nx = 1\n", 2, None),
+        ("[server\n", 1, None),
+        ('[query]\ntimeout = "soon"\n', 2, None),
+        ("[query]\nworkers = 0\n", 2, None),
+        ("[query]\nworkers = 1\nworkers = 2\n", 3, None),
+        ('[log]\nlevel = "loud"\n', 2, None),
+        ("\x00", 1, None),
+    ],
+)
 def test_configuration_errors_have_their_place(tmp_path, text, line, column):
     config = tmp_path / "bad.toml"
     config.write_text(text)
-    done = run("serve", "--config", config, "--data", tmp_path / "data", "--listen", "127.0.0.1:0", cwd=tmp_path, timeout=30)
+    done = run(
+        "serve", "--config", config, "--data", tmp_path / "data", "--listen", "127.0.0.1:0", cwd=tmp_path, timeout=30
+    )
     assert done.returncode == 1 and "bad_config" in done.stderr, done.stderr
     found = re.search(r"line:? (\d+), column (\d+)", done.stderr)
     assert found and int(found.group(1)) == line, done.stderr
@@ -308,7 +392,11 @@ def test_configuration_errors_have_their_place(tmp_path, text, line, column):
 
 
 def test_bad_values_in_the_environment_name_the_variable(tmp_path):
-    for name, value in [("LAKEHOUSE_QUERY_WORKERS", "many"), ("LAKEHOUSE_QUERY_MEMORY", "7 parrots"), ("LAKEHOUSE_AUTH_ENABLED", "perhaps")]:
+    for name, value in [
+        ("LAKEHOUSE_QUERY_WORKERS", "many"),
+        ("LAKEHOUSE_QUERY_MEMORY", "7 parrots"),
+        ("LAKEHOUSE_AUTH_ENABLED", "perhaps"),
+    ]:
         done = run("serve", "--data", tmp_path / "data", env={name: value}, cwd=tmp_path, timeout=30)
         assert done.returncode == 1 and name in done.stderr, (name, done.stderr)
 
@@ -346,7 +434,11 @@ def test_a_read_only_folder_is_said(tmp_path):
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
         done = run("serve", "--data", folder, "--listen", "127.0.0.1:0", cwd=tmp_path, timeout=60)
-        assert done.returncode == 1 and "hint" in done.stderr and ("read-only" in done.stderr.lower() or "right" in done.stderr), done.stderr
+        assert (
+            done.returncode == 1
+            and "hint" in done.stderr
+            and ("read-only" in done.stderr.lower() or "right" in done.stderr)
+        ), done.stderr
         assert "Sanitizer" not in done.stderr
         done = run("fsck", "--data", folder, "--json")
         assert done.returncode == 0, done.stderr
@@ -367,7 +459,12 @@ def test_a_full_disk_is_507_and_loses_nothing(tmp_path):
         filler = os.urandom(1 << 20).hex()
         refused = None
         for i in range(30):
-            reply = client.call("POST", "/ingest/file", f"k,v\n{i},{filler}\n".encode(), query={"dataset": f"big{i}", "wait_ms": 60000})
+            reply = client.call(
+                "POST",
+                "/ingest/file",
+                f"k,v\n{i},{filler}\n".encode(),
+                query={"dataset": f"big{i}", "wait_ms": 60000},
+            )
             if reply.status != 200:
                 refused = reply
                 break
@@ -409,7 +506,9 @@ def test_where_no_model_is_only_search_is_missing(make_server):
     client = server.client()
     client.ingest("id,text\n1,hello\n", "x")
     assert client.value("SELECT count(*) FROM x") == 1
-    reply = client.call("POST", "/vectors/index", json_body={"dataset": "x", "id_column": "id", "text_column": "text"})
+    reply = client.call(
+        "POST", "/vectors/index", json_body={"dataset": "x", "id_column": "id", "text_column": "text"}
+    )
     if reply.status == 202:
         job = client.job(reply.json()["job_id"])
         assert job["state"] == "failed" and job["error"], job
@@ -427,8 +526,12 @@ def test_the_journal_tells_what_happened(client, name):
 
 def test_fifty_idle_streams_and_a_query(client, name):
     """Open event streams do not take the threads that requests need."""
-    server_jobs = [client.call("POST", "/ingest/file", f"a\n{i}\n".encode(), query={"dataset": f"{name}_{i}", "wait_ms": 0}).json()["job_id"]
-                   for i in range(3)]
+    server_jobs = [
+        client.call(
+            "POST", "/ingest/file", f"a\n{i}\n".encode(), query={"dataset": f"{name}_{i}", "wait_ms": 0}
+        ).json()["job_id"]
+        for i in range(3)
+    ]
     streams = [client.open("GET", f"/jobs/{server_jobs[i % 3]}/events") for i in range(50)]
     assert client.value("SELECT 1") == 1
     for connection, response in streams:

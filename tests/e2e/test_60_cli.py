@@ -1,4 +1,5 @@
 """The command line against a real server and a real data folder: output for people and machines, and exit codes."""
+
 import json
 import os
 import re
@@ -10,7 +11,7 @@ from support.server import program, run, version
 
 @pytest.fixture(scope="module")
 def url(server):
-    server.client().ingest("id,city,n\n1,Köln,1.5\n2,\"A, B\",\n3,Paris,2.5\n", "places")
+    server.client().ingest('id,city,n\n1,Köln,1.5\n2,"A, B",\n3,Paris,2.5\n', "places")
     return f"http://{server.address}"
 
 
@@ -55,7 +56,12 @@ def test_the_program_without_a_command_and_with_a_wrong_one():
 def test_sql_in_every_format(url):
     statement = "SELECT * FROM places ORDER BY id"
     table = ok(cli(url, "sql", statement))
-    assert table.splitlines()[0].split() == ["id", "|", "city", "|", "n"] and "Köln" in table and "(3 rows" in table and "NULL" in table
+    assert (
+        table.splitlines()[0].split() == ["id", "|", "city", "|", "n"]
+        and "Köln" in table
+        and "(3 rows" in table
+        and "NULL" in table
+    )
     assert json.loads(ok(cli(url, "sql", statement, "--format", "json")))["rows"][0]["city"] == "Köln"
     assert len(ok(cli(url, "sql", statement, "-f", "ndjson")).splitlines()) == 3
     assert ok(cli(url, "sql", statement, "--format=csv")).splitlines()[2] == '2,"A, B",'
@@ -66,7 +72,10 @@ def test_sql_in_every_format(url):
 def test_arrow_on_stdout_is_binary_clean(url):
     import subprocess
     import pyarrow.ipc
-    out = subprocess.run([program(), "sql", "SELECT * FROM places", "-f", "arrow", "--url", url], capture_output=True, timeout=60)
+
+    out = subprocess.run(
+        [program(), "sql", "SELECT * FROM places", "-f", "arrow", "--url", url], capture_output=True, timeout=60
+    )
     assert out.returncode == 0 and pyarrow.ipc.open_stream(out.stdout).read_all().num_rows == 3
 
 
@@ -90,7 +99,10 @@ def test_ingest_index_and_search(url, tmp_path, name):
     more.write_text("id,text\n3,bread and butter\n")
     assert json.loads(ok(cli(url, "ingest", more, "--dataset", name, "--mode", "append", "--json")))["rows"] == 1
     assert "chunks of 3 rows" in ok(cli(url, "index", name, "--text", "text", "--id", "id"))
-    assert json.loads(ok(cli(url, "index", name, "-t", "text", "-i", "id", "-n", name + "2", "--json")))["index_name"] == name + "2"
+    assert (
+        json.loads(ok(cli(url, "index", name, "-t", "text", "-i", "id", "-n", name + "2", "--json")))["index_name"]
+        == name + "2"
+    )
     text = ok(cli(url, "search", name + "_text", "a sleeping pet", "-k", "2", "--columns", "id"))
     assert text.splitlines()[0].split()[1] == "1" and "the cat sleeps" in text
     found = json.loads(ok(cli(url, "search", name + "_text", "food", "--filter", "id > 1", "--json")))
@@ -120,14 +132,37 @@ def test_demo_is_deterministic_and_whole(tmp_path):
     ok(run("demo", "--scale", "0.002", "--dir", second))
     ok(run("demo", "--scale", "0.002", "--dir", other, "--seed", "7"))
     names = sorted(path.name for path in first.iterdir())
-    assert {"candidates.csv", "clients.csv", "job_orders.csv", "placements.csv", "timesheets.csv", "call_log.csv", "email_log.csv",
-            "demo-truth.csv"} == set(names)
+    assert {
+        "candidates.csv",
+        "clients.csv",
+        "job_orders.csv",
+        "placements.csv",
+        "timesheets.csv",
+        "call_log.csv",
+        "email_log.csv",
+        "demo-truth.csv",
+    } == set(names)
     for one in names:
         assert (first / one).read_bytes() == (second / one).read_bytes(), one
     assert (first / "candidates.csv").read_bytes() != (other / "candidates.csv").read_bytes()
     head = (first / "candidates.csv").read_text().splitlines()[0].split(",")
-    assert head == ["candidate_id", "name", "email", "phone", "ssn", "city", "state", "skills", "years_experience", "availability", "status",
-                    "salary_expectation", "recruiter_id", "updated_at", "resume_text"]
+    assert head == [
+        "candidate_id",
+        "name",
+        "email",
+        "phone",
+        "ssn",
+        "city",
+        "state",
+        "skills",
+        "years_experience",
+        "availability",
+        "status",
+        "salary_expectation",
+        "recruiter_id",
+        "updated_at",
+        "resume_text",
+    ]
     refused(run("demo", "--scale", "much"), 2)
 
 
@@ -166,7 +201,9 @@ def test_fsck_and_inspect(make_server, tmp_path):
     beside = server.fsck()  # beside the running server
     assert beside[0] == 0 and beside[1]["clean"], beside
     server.stop()
-    assert "clean" in ok(run("fsck", "--data", server.data)) and "clean" in ok(run("fsck", "--data", server.data, "--quick"))
+    assert "clean" in ok(run("fsck", "--data", server.data)) and "clean" in ok(
+        run("fsck", "--data", server.data, "--quick")
+    )
     data = server.data
     kinds = {}
     for path in sorted(data.rglob("*")):
@@ -202,6 +239,7 @@ def test_fsck_and_inspect(make_server, tmp_path):
 def test_embed_without_a_server(tmp_path):
     import subprocess
     import struct
+
     done = run("embed", "--format", "ndjson", stdin="a cat\na kitten\ninterest rates\n")
     rows = [json.loads(line) for line in ok(done).splitlines()]
     assert len(rows) == 3
@@ -209,6 +247,7 @@ def test_embed_without_a_server(tmp_path):
 
     def dot(a, b):
         return sum(x * y for x, y in zip(a, b))
+
     assert len(vectors[0]) == 384 and dot(vectors[0], vectors[0]) == pytest.approx(1, abs=1e-4)
     assert dot(vectors[0], vectors[1]) > dot(vectors[0], vectors[2]) + 0.2
     raw = subprocess.run([program(), "embed"], input=b"a cat\n", capture_output=True, timeout=60).stdout

@@ -7,6 +7,7 @@ dataset must be what the ticked writes made, or that plus the one write that was
 `make test` runs each point once and 10 random kills. LH_CRASH_FULL=1: each point at five of its hits;
 LH_KILLS=200: so many kills.
 """
+
 import http.client
 import json
 import os
@@ -57,11 +58,11 @@ class Ledger:
 
     def __init__(self):
         self.lock = threading.Lock()
-        self.made = {}      # dataset -> rows as {key: value} after every acknowledged write; None: not created
+        self.made = {}  # dataset -> rows as {key: value} after every acknowledged write; None: not created
         self.under_way = {}  # dataset -> rows after the write that has no answer yet
-        self.events = {}    # journal entity -> [acknowledged, asked]
-        self.owner = {}     # dataset -> [acknowledged, asked]
-        self.indexes = {}   # index -> acknowledged
+        self.events = {}  # journal entity -> [acknowledged, asked]
+        self.owner = {}  # dataset -> [acknowledged, asked]
+        self.indexes = {}  # index -> acknowledged
         self.acknowledged = 0
         self.rows_acknowledged = 0
 
@@ -117,7 +118,10 @@ class Writer:
 
     def owner(self, dataset, value):
         self.ledger.owner.setdefault(dataset, ["", ""])[1] = value
-        if self.call("PATCH", f"/catalog/datasets/by-name/{dataset}/metadata", json_body={"owner": value}).status == 200:
+        if (
+            self.call("PATCH", f"/catalog/datasets/by-name/{dataset}/metadata", json_body={"owner": value}).status
+            == 200
+        ):
             self.ledger.owner[dataset][0] = value
             self.ledger.acknowledged += 1
 
@@ -131,7 +135,11 @@ class Writer:
 
     def index(self, dataset, name):
         self.ledger.indexes.setdefault(name, False)
-        reply = self.call("POST", "/vectors/index", json_body={"dataset": dataset, "id_column": "k", "text_column": "v", "index_name": name})
+        reply = self.call(
+            "POST",
+            "/vectors/index",
+            json_body={"dataset": dataset, "id_column": "k", "text_column": "v", "index_name": name},
+        )
         if reply.status != 202:
             return
         job_id = reply.json()["job_id"]
@@ -139,6 +147,7 @@ class Writer:
         def ended():
             job = self.call("GET", f"/jobs/{job_id}").json()
             return job if job["state"] not in ("queued", "running") else None
+
         if wait_until(ended, 120, "the index")["state"] == "done":
             self.ledger.indexes[name] = True
             self.ledger.acknowledged += 1
@@ -164,7 +173,9 @@ def scenario(writer, point, round_number):
 
 
 def check_rows(client, ledger, dataset):
-    reply = client.call("POST", "/query/sql", json_body={"sql": f"SELECT k, v FROM {dataset}", "format": "json_arrays", "limit": 0})
+    reply = client.call(
+        "POST", "/query/sql", json_body={"sql": f"SELECT k, v FROM {dataset}", "format": "json_arrays", "limit": 0}
+    )
     made, going = ledger.made.get(dataset), ledger.under_way.get(dataset)
     if reply.status == 404:
         assert made is None, f"{dataset} is lost: {len(made)} rows"
@@ -173,8 +184,9 @@ def check_rows(client, ledger, dataset):
     rows = reply.json()["rows"]
     found = dict(map(tuple, rows))
     assert len(found) == len(rows), f"{dataset}: rows twice"
-    assert found in [state for state in (made, going) if state is not None], \
-        f"{dataset}: {found} is neither {made} nor {going}"
+    assert found in [
+        state for state in (made, going) if state is not None
+    ], f"{dataset}: {found} is neither {made} nor {going}"
     shown = client.get(f"/catalog/datasets/by-name/{dataset}")
     assert shown["row_count"] == len(rows)
     ledger.made[dataset] = found
@@ -191,7 +203,10 @@ def check_all(server, ledger):
         found = []
         cursor = None
         while True:
-            page = client.get("/journal/history/" + entity.replace(" ", "%20"), query={"limit": 1000, **({"cursor": cursor} if cursor else {})})
+            page = client.get(
+                "/journal/history/" + entity.replace(" ", "%20"),
+                query={"limit": 1000, **({"cursor": cursor} if cursor else {})},
+            )
             found += [event["new_value"] for event in page["items"]]
             cursor = page["next_cursor"]
             if not cursor:
@@ -206,6 +221,7 @@ def check_all(server, ledger):
 def check_index(client, name, promised):
     def settled():
         return all(job["state"] not in ("queued", "running") for job in client.get("/vectors/jobs")["items"])
+
     wait_until(settled, 120, "resumed builds")
     reply = client.call("POST", "/vectors/search", json_body={"index_name": name, "query": "text 1", "k": 100})
     assert reply.status == 200 or (reply.status == 404 and not promised), reply.body
@@ -262,7 +278,9 @@ def test_a_crash_at_a_fault_point(tmp_path, point, hit, record_property):
         server.start()  # the crash is over
         check_all(server, ledger)
         after = Writer(server, ledger)
-        assert after.ingest("first", {-1: "after"}, "append") and after.ingest("keyed", {-1: "after"}, "upsert"), after.failures
+        assert after.ingest("first", {-1: "after"}, "append") and after.ingest(
+            "keyed", {-1: "after"}, "upsert"
+        ), after.failures
         after.event("after")
         check_all(server, ledger)
         server.stop()
@@ -284,7 +302,9 @@ def load(writer, number, round_number, stop):
             step += 1
             base = step * 10
             writer.ingest(f"a{round_number}_{number}", {base + i: f"t{step}" for i in range(5)}, "append")
-            writer.ingest(f"u{round_number}_{number}", {i: f"t{step}" for i in range(step % 3, step % 3 + 4)}, "upsert")
+            writer.ingest(
+                f"u{round_number}_{number}", {i: f"t{step}" for i in range(step % 3, step % 3 + 4)}, "upsert"
+            )
             if number == 0:
                 writer.ingest("shared_whole", {i: f"r{round_number}s{step}" for i in range(3)}, "replace")
                 writer.owner(f"a{round_number}_{number}", f"o{step}")
@@ -310,7 +330,10 @@ def test_kills_at_random_moments_under_load(tmp_path, record_property):
             if whole["made"] is not None:
                 ledger.made["shared_whole"] = whole["made"]
             writers = [Writer(server, ledger) for _ in range(3)]
-            threads = [threading.Thread(target=load, args=(writer, i, round_number, stop)) for i, writer in enumerate(writers)]
+            threads = [
+                threading.Thread(target=load, args=(writer, i, round_number, stop))
+                for i, writer in enumerate(writers)
+            ]
             for thread in threads:
                 thread.start()
             if chance.random() < 0.8:  # from a moment when there is something to lose
@@ -351,8 +374,17 @@ def test_kills_at_random_moments_under_load(tmp_path, record_property):
 
 def test_a_failing_write_is_an_error_and_nothing_else(tmp_path):
     """Not a crash but a failure at each point, once: that request says so, the next one works."""
-    server = Server(tmp_path / "s", env={"LAKEHOUSE_FAULTS": ",".join(
-        f"{name}=fail@{12 if name.startswith(('FILE_', 'DIR_')) else 2}" for name in points() if name not in OF_WORKERS)}, auto_start=False)
+    server = Server(
+        tmp_path / "s",
+        env={
+            "LAKEHOUSE_FAULTS": ",".join(
+                f"{name}=fail@{12 if name.startswith(('FILE_', 'DIR_')) else 2}"
+                for name in points()
+                if name not in OF_WORKERS
+            )
+        },
+        auto_start=False,
+    )
     ledger = Ledger()
     try:
         server.start()

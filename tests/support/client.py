@@ -1,4 +1,5 @@
 """A small HTTP client for tests: one connection per call unless kept, JSON in and out, SSE, uploads, raw bytes."""
+
 import http.client
 import json
 import socket
@@ -63,7 +64,10 @@ class Client:
         try:
             connection.request(method, path, body=body, headers=self.headers(headers))
             return connection, connection.getresponse()
-        except (BrokenPipeError, ConnectionResetError):  # refused while we still sent: the reason may be there already
+        except (
+            BrokenPipeError,
+            ConnectionResetError,
+        ):  # refused while we still sent: the reason may be there already
             if connection.sock is None:
                 raise
             response = connection.response_class(connection.sock, method=method)
@@ -135,13 +139,24 @@ class Client:
         boundary = uuid.uuid4().hex
         parts = []
         for name, value in (fields or {}).items():
-            parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
-                         + (value if isinstance(value, bytes) else str(value).encode()) + b"\r\n")
-        parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n'
-                     "Content-Type: application/octet-stream\r\n\r\n".encode() + content + b"\r\n")
+            parts.append(
+                f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
+                + (value if isinstance(value, bytes) else str(value).encode())
+                + b"\r\n"
+            )
+        parts.append(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n".encode() + content + b"\r\n"
+        )
         body = b"".join(parts) + f"--{boundary}--\r\n".encode()
-        return self.call("POST", "/ingest/file", body, query=query, timeout=timeout,
-                         headers={"Content-Type": f"multipart/form-data; boundary={boundary}", **(headers or {})})
+        return self.call(
+            "POST",
+            "/ingest/file",
+            body,
+            query=query,
+            timeout=timeout,
+            headers={"Content-Type": f"multipart/form-data; boundary={boundary}", **(headers or {})},
+        )
 
     def ingest(self, content, dataset=None, filename="data.csv", options=None, **query):
         """Raw upload that must succeed, waited for; the result."""
@@ -152,8 +167,13 @@ class Client:
             query["dataset"] = dataset
         if options:
             query["options"] = json.dumps(options)
-        reply = self.call("POST", "/ingest/file", content, query=query,
-                          headers={"X-Filename": filename, "Content-Type": "application/octet-stream"})
+        reply = self.call(
+            "POST",
+            "/ingest/file",
+            content,
+            query=query,
+            headers={"X-Filename": filename, "Content-Type": "application/octet-stream"},
+        )
         if reply.status != 200:
             raise ApiError(reply, f"ingest {filename}")
         return reply.json()

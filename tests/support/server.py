@@ -3,6 +3,7 @@
 Server owns a process and the folder it works in. Nothing here sleeps: every wait is for an event (a file, an exit, a
 reply) with a deadline. A server that ends with a sanitizer's report in its stderr fails the test that used it.
 """
+
 import json
 import os
 import pathlib
@@ -18,8 +19,9 @@ from support.client import Client
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START_S = 60  # a sanitized start on a busy machine
 STOP_S = 60
-REPORT = re.compile(r"ERROR: (?:Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|assertion failed|"
-                    r"lh_assert", re.I)
+REPORT = re.compile(
+    r"ERROR: (?:Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|assertion failed|" r"lh_assert", re.I
+)
 
 
 def bin_dir():
@@ -45,8 +47,9 @@ def run(*args, env=None, cwd=None, stdin=None, timeout=120):
     """One command of the program, to its end. The result has returncode, stdout and stderr as text."""
     full = {name: value for name, value in os.environ.items() if not name.startswith("LAKEHOUSE_")}
     full.update(env or {})
-    return subprocess.run([program(), *map(str, args)], capture_output=True, text=True, env=full, cwd=cwd,
-                          input=stdin, timeout=timeout)
+    return subprocess.run(
+        [program(), *map(str, args)], capture_output=True, text=True, env=full, cwd=cwd, input=stdin, timeout=timeout
+    )
 
 
 def wait_until(check, seconds, what="", process=None):
@@ -147,10 +150,23 @@ class Server:
         self.ready_file.unlink(missing_ok=True)
         # A pipe, not the file itself: workers may not make files grow, and their last words would be lost.
         self.process = subprocess.Popen(
-            [str(self.programs / "lakehouse"), "serve", "--data", str(self.data), "--listen", "127.0.0.1:0",
-             "--ready-file", str(self.ready_file), *self.args],
-            cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT)
+            [
+                str(self.programs / "lakehouse"),
+                "serve",
+                "--data",
+                str(self.data),
+                "--listen",
+                "127.0.0.1:0",
+                "--ready-file",
+                str(self.ready_file),
+                *self.args,
+            ],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         self.pid = self.process.pid
         self.listener = threading.Thread(target=self.listen, args=(self.process.stdout,), daemon=True)
         self.listener.start()
@@ -204,10 +220,10 @@ class Server:
         """Raises when a sanitizer or an assertion of ours spoke."""
         if self.listener is not None and not self.running():
             self.listener.join(20)  # ends when the last worker is gone
-        text = self.stderr()[self.forgiven:]
+        text = self.stderr()[self.forgiven :]
         found = REPORT.search(text)
         if found:
-            raise AssertionError("the server reported:\n" + text[max(0, found.start() - 500):found.start() + 6000])
+            raise AssertionError("the server reported:\n" + text[max(0, found.start() - 500) : found.start() + 6000])
 
     def stop(self, expect=0):
         """SIGTERM, the end, and what was said until then. Its workers must be gone as well."""
