@@ -31,7 +31,7 @@ QUERIES = {
     "join": "SELECT u.city, count(*) AS n, sum(e.amount) AS total FROM events e JOIN users u ON e.user_id = u.id "
     "WHERE e.kind = 'buy' GROUP BY u.city ORDER BY n DESC",
     "filter": "SELECT id, amount, note FROM events WHERE amount > 998.5 AND kind <> 'view' ORDER BY id LIMIT 100",
-    "point": "SELECT * FROM events WHERE id = 654321",
+    "point": "SELECT * FROM events WHERE id = 54321",
     "aggregate": "SELECT kind, date_trunc('month', seen) AS month, count(*) AS n, avg(amount) AS mean, "
     "max(note) AS last FROM events "
     "GROUP BY ALL ORDER BY ALL",

@@ -175,7 +175,8 @@ static int is_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type == SOCK_STREAM;
 }
 
-/* Workers have points of their own, so that a crash meant for the server does not hit one of them first. */
+/* Workers have points of their own, so that a crash meant for the server does not hit one of them
+ * first. */
 static lh_rc arm_faults(lh_ctx *cx)
 {
 #if defined(LH_FAULTS) && LH_FAULTS
