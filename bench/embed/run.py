@@ -17,6 +17,7 @@ import tempfile
 import time
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of the reference, which multiplies small matrices
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "support")]
@@ -139,8 +140,8 @@ def differing(packed, records, flags):
     return bad + abs(len(result) - len(records)), tokens
 
 
-def check_tokens(packed, real, all_code_points):
-    hostile = embed_texts.nasty(60000, 5, real)
+def check_tokens(packed, real, hostile_count, all_code_points):
+    hostile = embed_texts.nasty(hostile_count, 5, real)
     sets = [("real_lines", real, 0), ("hostile", hostile, 0), ("hostile_with_specials", hostile, 1)]
     if all_code_points:
         every = [("x%cy %c" % (c, c)).encode() for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF and c != 10]
@@ -241,6 +242,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--lines", type=int, default=60000)
     parser.add_argument("--texts", type=int, default=1000, help="short texts a pass; a tenth as many long")
+    parser.add_argument("--hostile", type=int, default=60000, help="generated hostile texts")
     parser.add_argument("--all-code-points", action="store_true")
     args = parser.parse_args()
     if not os.path.exists(DRIVER):
@@ -251,7 +253,7 @@ def main():
         start = time.perf_counter()
         subprocess.run([DRIVER, "pack", MODEL, packed], check=True)
         emit("embed_pack", time.perf_counter() - start, "s", 1, bytes=os.path.getsize(packed))
-        bad = check_tokens(packed, real, args.all_code_points)
+        bad = check_tokens(packed, real, args.hostile, args.all_code_points)
         reference = embed_reference.Encoder(MODEL)
         check_vectors(packed, real[:1000], reference, Peer(2, True, reference))
         speed_of_tokenizer(packed, write_lines(os.path.join(folder, "all"), real), real, args.rounds)
