@@ -31,8 +31,9 @@ typedef struct lh_worker_limits {
     uint32_t workers_max;
     uint32_t queue_max;
     uint32_t tasks_per_life; /* 0 = no limit; 1 = a fresh process for every task (ingest) */
-    uint64_t memory_bytes;   /* RLIMIT_AS in release builds, and watched RSS in all builds */
-    int64_t idle_us;         /* an idle worker beyond the first ends after so long */
+    /* watched RSS in all builds; in release builds RLIMIT_AS is half as much again. 0 = no limit */
+    uint64_t memory_bytes;
+    int64_t idle_us; /* an idle worker beyond the first ends after so long */
 } lh_worker_limits;
 
 typedef struct lh_pool lh_pool;
