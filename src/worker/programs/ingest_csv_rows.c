@@ -4,7 +4,7 @@
 #include "base/json_write.h"
 #include "worker/programs/ingest_csv.h"
 
-enum { EXTRA_BYTES_MAX = 64 * 1024 * 1024, WIDE_WINDOW_BYTES_MAX = 12 * 1024 * 1024 };
+enum { EXTRA_BYTES_MAX = 64 * 1024 * 1024 };
 
 typedef struct reader {
     const lh_csv_layout *layout;
@@ -35,10 +35,8 @@ static lh_rc reader_open(lh_ctx *cx, const lh_rows_plan *plan, lh_rows_part *par
     r->part = part;
     part->actual_end = part->begin;
     lh_rc rc = lh_csv_cursor_open(cx, plan->source, layout->dialect, part->begin, &r->cursor);
-    if (rc == LH_OK && layout->fields_count >= LH_WIDE_COLUMNS)
-        rc = lh_window_reserve(cx, &r->cursor.window,
-                               LH_MIN((size_t)plan->row_bytes * LH_BATCH_ROWS_MAX * 5 / 4,
-                                      (size_t)WIDE_WINDOW_BYTES_MAX));
+    if (rc == LH_OK)
+        rc = lh_window_reserve(cx, &r->cursor.window, lh_rows_window_bytes(plan));
     if (rc != LH_OK) {
         reader_close(r);
         return rc;

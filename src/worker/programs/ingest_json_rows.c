@@ -38,6 +38,8 @@ static lh_rc reader_open(lh_ctx *cx, const lh_rows_plan *plan, lh_rows_part *par
     lh_rc rc = r->row_of != NULL ? LH_OK : lh_fail(cx, LH_E_NO_MEMORY, "no memory for a reader");
     if (rc == LH_OK)
         rc = lh_json_cursor_open(cx, plan->source, layout->shape, part->begin, &r->cursor);
+    if (rc == LH_OK)
+        rc = lh_window_reserve(cx, &r->cursor.window, lh_rows_window_bytes(plan));
     if (rc != LH_OK) {
         reader_close(r);
         return rc;

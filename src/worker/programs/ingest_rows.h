@@ -15,7 +15,8 @@
 #define LH_PARTS_MAX 1024u
 /* From so many columns on a table is wide: its batches are large in the engine, so they must be
  * full and one at a time. */
-#define LH_WIDE_COLUMNS 300u
+#define LH_WIDE_COLUMNS      300u
+#define LH_WIDE_WINDOW_BYTES (12u * 1024 * 1024)
 
 /* What was found and taken as it is. To add one: a row here; the wire code goes to DONE and to the
  * reply. */
@@ -87,6 +88,15 @@ struct lh_rows_plan {
     uint32_t parts_count;
     uint64_t row_bytes; /* rough mean of one row in the source, for row groups; 0 = not known */
 };
+
+/* Bytes a reader's window should hold so that a batch of this plan is full; 0 = as usual. */
+static inline size_t lh_rows_window_bytes(const lh_rows_plan *plan)
+{
+    uint64_t bytes = plan->row_bytes * LH_BATCH_ROWS_MAX * 5 / 4;
+    return plan->columns_count < LH_WIDE_COLUMNS
+               ? 0
+               : (size_t)LH_MIN(bytes, (uint64_t)LH_WIDE_WINDOW_BYTES);
+}
 
 /* Equal ranges over [begin, end), at least bytes_min each, a multiple of threads when there are
  * several. Only the nominal bounds are set. */
