@@ -63,9 +63,8 @@ static lh_rc close_doors(lh_ctx *cx, const lh_ingest_env *env)
     LH_TRY(lh_ingest_connect(cx, env, &connection));
     LH_CLEANUP(lh_buf_done) lh_buf sql;
     lh_buf_init(&sql, LH_INGEST_SQL_BYTES_MAX);
-    LH_TRY(lh_buf_append(cx, &sql,
-                         LH_S("SET TimeZone='UTC'; SET GLOBAL parquet_metadata_cache=true; "
-                              "SET allowed_directories=[")));
+    /* No cache of footers: a part may be written again under its name. */
+    LH_TRY(lh_buf_append(cx, &sql, LH_S("SET TimeZone='UTC'; SET allowed_directories=[")));
     const lh_str folders[] = {env->staging_dir, env->read_root, env->spill_dir};
     bool first = true;
     for (size_t i = 0; i < LH_ARRAY_LEN(folders); i++) {
