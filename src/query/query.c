@@ -227,7 +227,7 @@ static lh_rc read_frames(lh_ctx *cx, run *r, lh_lease *lease)
         case LH_FRAME_NEED: LH_TRY(give_views(cx, r, lease, frame.payload)); break;
         case LH_FRAME_HEAD: LH_TRY(send_head(cx, r, frame.payload)); break;
         case LH_FRAME_DATA:
-            r->entry.bytes += frame.payload.len;
+            atomic_fetch_add_explicit(&r->entry.bytes, frame.payload.len, memory_order_relaxed);
             LH_TRY(r->sink->data(cx, r->sink->arg, frame.payload));
             break;
         case LH_FRAME_PROGRESS: break;

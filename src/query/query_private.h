@@ -9,6 +9,8 @@
 #include "os/thread.h"
 #include "query/query.h"
 
+#include <stdatomic.h>
+
 typedef struct lhi_query_entry {
     char query_id[24];
     char principal[64];
@@ -21,7 +23,7 @@ typedef struct lhi_query_entry {
     int64_t took_us;
     int64_t cpu_us;
     uint64_t rows;
-    uint64_t bytes;
+    _Atomic(uint64_t) bytes; /* grows while lists look at it */
     const char *error_code;
     struct lhi_query_entry *next;
 } lhi_query_entry;
