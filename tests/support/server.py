@@ -140,6 +140,8 @@ class Server:
         # workers map much address space on purpose; what limits them in tests is said by the test
         env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+        if "TSAN_OPTIONS" in env:  # the engine in a worker is not instrumented: all it does would look like a race
+            env["TSAN_OPTIONS"] += ":ignore_noninstrumented_modules=1"
         if self.faults:
             env["LAKEHOUSE_FAULTS"] = self.faults
         env.update(self.env)
