@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import threading
 import time
 
 import pyarrow
@@ -11,7 +10,7 @@ import pyarrow.ipc
 import pytest
 
 from support.client import ApiError, Reply
-from support.server import children, wait_until
+from support.server import children, in_background, wait_until
 
 SERVER_ENV = {"LAKEHOUSE_QUERY_TIMEOUT": "20s"}
 # Long enough to be caught in the act, and stopped by the deadline if nothing else does.
@@ -346,20 +345,6 @@ def test_failing_late_cuts_the_stream_so_that_a_client_can_tell(client, people):
 
 
 # ---- running, cancelling ----
-
-
-def in_background(call):
-    box = {}
-
-    def work():
-        try:
-            box["value"] = call()
-        except Exception as error:  # handed to the test that waits for it
-            box["error"] = error
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread, box
 
 
 def running_with(client, mark):

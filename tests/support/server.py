@@ -71,6 +71,21 @@ def wait_until(check, seconds, what="", process=None):
             os.close(pidfd)
 
 
+def in_background(call):
+    """Runs call on a thread: (thread, box); box gets its value or its error."""
+    box = {}
+
+    def work():
+        try:
+            box["value"] = call()
+        except Exception as error:  # handed to the test that waits for it
+            box["error"] = error
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, box
+
+
 def children(pid):
     """All descendants of a process that live now."""
     parents = {}
