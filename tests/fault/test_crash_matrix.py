@@ -165,7 +165,7 @@ def scenario(writer, point, round_number):
     if writer.ledger.made.get("first"):
         writer.owner("first", f"owner {round_number}")
     writer.event(f"entity {round_number}")
-    if "COMPACT" in point:
+    if "COMPACT" in point or "REMOVE" in point:  # only merges of the journal remove files
         for i in range(80):
             writer.event(f"many {round_number}")
     if point.startswith("INDEX_") or point in ("FILE_BEFORE_RENAME", "STAGED_BEFORE_SYNC"):
@@ -179,6 +179,7 @@ def check_rows(client, ledger, dataset):
     made, going = ledger.made.get(dataset), ledger.under_way.get(dataset)
     if reply.status == 404:
         assert made is None, f"{dataset} is lost: {len(made)} rows"
+        ledger.under_way.pop(dataset, None)
         return
     assert reply.status == 200, reply.body
     rows = reply.json()["rows"]
@@ -362,7 +363,7 @@ def test_kills_at_random_moments_under_load(tmp_path, record_property):
                 totals["fsck"] += 1
                 server.start()
         for ledger in ledgers:  # what was checked once is still there at the end
-            ledger.made.pop("shared_whole", None)
+            ledger.made.pop("shared_whole", None)  # later rounds wrote it too
             check_all(server, ledger)
         server.stop()
     finally:
