@@ -33,11 +33,6 @@ def program(name="lakehouse"):
     return str(bin_dir() / name)
 
 
-def has_faults():
-    """Whether this build has fault points (dev, tsan), so that LAKEHOUSE_FAULTS means something."""
-    return "LH_FAULTS=1" in version().get("build", "") or bool(os.environ.get("LH_TEST_FAULTS"))
-
-
 def version():
     done = subprocess.run([program(), "version", "--json"], capture_output=True, text=True, timeout=60)
     return json.loads(done.stdout)
