@@ -345,7 +345,7 @@ static size_t files_in(room *r)
     return count;
 }
 
-#if LH_FAULTS
+#if defined(LH_FAULTS) && LH_FAULTS
 LH_TEST(a_part_that_cannot_be_synced_is_no_part)
 {
     room r;
