@@ -27,10 +27,12 @@ def main():
     tests = subprocess.run([sys.executable, runner, "--preset", "coverage", *sys.argv[1:]])
     lines = collections.defaultdict(dict)
     with tempfile.TemporaryDirectory() as work:
-        data = glob.glob(os.path.join(BUILD, "**", "*.gcda"), recursive=True)
-        if data:
-            subprocess.run(["gcov", "--json-format", "--object-directory", BUILD, *data], cwd=work,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        data = [path for folder in ("lh_*.dir", "lakehouse*.dir")
+                for path in glob.glob(os.path.join(BUILD, "CMakeFiles", folder, "**", "*.gcda"), recursive=True)]
+        for path in data:  # one by one: a file that a killed process left torn must not hide the others
+            gcov = subprocess.run(["gcov", "--json-format", path], cwd=work, text=True, capture_output=True)
+            if gcov.returncode != 0:
+                print(f"coverage: {os.path.relpath(path, BUILD)}: {gcov.stderr.strip()[:200]}", file=sys.stderr)
         for report in glob.glob(os.path.join(work, "*.gcov.json.gz")):
             with gzip.open(report) as stream:
                 for file in json.load(stream)["files"]:
