@@ -108,9 +108,10 @@ static lh_rc check_section(lh_ctx *cx, const lh_container *c, uint32_t index, ui
 
 lh_rc lh_container_open_any(lh_ctx *cx, lh_str bytes, lh_container *ret)
 {
-    lh_assert((uintptr_t)bytes.ptr % sizeof(uint64_t) == 0);
+    /* The length first: the bytes of an empty file may lie anywhere. */
     if (bytes.len < sizeof(lhi_container_header) || bytes.len >= LHI_CONTAINER_BYTES_MAX)
         return CORRUPT(cx, "a container of %zu bytes cannot be", bytes.len);
+    lh_assert((uintptr_t)bytes.ptr % sizeof(uint64_t) == 0);
     const lhi_container_header *header = (const lhi_container_header *)(const void *)bytes.ptr;
     LH_TRY(check_header(cx, header, bytes.len));
 

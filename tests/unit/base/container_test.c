@@ -102,6 +102,18 @@ LH_TEST(a_flipped_bit_is_found)
         }
 }
 
+/* What maps an empty file hands out a literal, which the linker puts at any address. */
+LH_TEST(an_empty_file_is_refused_wherever_it_lies)
+{
+    WITH_CX;
+    _Alignas(uint64_t) static const char bytes[sizeof(uint64_t)] = "";
+    for (size_t at = 0; at < sizeof(bytes); at++) {
+        lh_container container;
+        ck_assert_int_eq(lh_container_open_any(cx, lh_str_n(bytes + at, 0), &container),
+                         LH_E_CORRUPT);
+    }
+}
+
 LH_TEST(a_cut_or_longer_file_is_refused)
 {
     WITH_CX;
