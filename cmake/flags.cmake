@@ -37,7 +37,9 @@ if(LH_WERROR)
 endif()
 target_compile_options(lh_flags INTERFACE ${LH_WARNINGS} "$<$<COMPILE_LANGUAGE:C>:${LH_WARNINGS_C}>"
                                           -fno-common)
-add_compile_options("-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
+if(NOT LH_COVERAGE) # gcov must find the sources
+    add_compile_options("-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
+endif()
 add_link_options(LINKER:--as-needed)
 
 if(LH_SANITIZE)

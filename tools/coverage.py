@@ -36,7 +36,6 @@ def main():
         for report in glob.glob(os.path.join(work, "*.gcov.json.gz")):
             with gzip.open(report) as stream:
                 for file in json.load(stream)["files"]:
-                    # -ffile-prefix-map made names relative to the root
                     path = os.path.normpath(os.path.join(ROOT, file["file"]))
                     for line in file["lines"]:
                         known = lines[path].get(line["line_number"], 0)
