@@ -60,9 +60,9 @@ tidy: ## clang-tidy alone (remembers what was clean)
 format: ## lay out every C file as `make check` wants it
 	@python3 tools/format.py
 
-coverage: install-test ## unit tests with line coverage, per module
+coverage: install-test ## line coverage per module of all tests (ARGS="--only unit" for some)
 	@$(call build,coverage)
-	@deps/venv/bin/python3 tools/coverage.py
+	@deps/venv/bin/python3 tools/coverage.py $(ARGS)
 
 tsan: install-test ## unit and end-to-end tests under the thread sanitizer
 	@$(call build,tsan)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the unit tests of the coverage preset and prints line coverage per module, from gcov's own JSON."""
+"""Runs the tests of the coverage preset and prints line coverage per module, from gcov's own JSON."""
 import collections
 import glob
 import gzip
@@ -27,8 +27,8 @@ def main():
     tests = subprocess.run([sys.executable, runner, "--preset", "coverage", *sys.argv[1:]])
     lines = collections.defaultdict(dict)
     with tempfile.TemporaryDirectory() as work:
-        data = [path for folder in ("lh_*.dir", "lakehouse*.dir")
-                for path in glob.glob(os.path.join(BUILD, "CMakeFiles", folder, "**", "*.gcda"), recursive=True)]
+        data = [path for folder in ("lh_*.dir", "lakehouse*.dir")  # .gcno: also what never ran
+                for path in glob.glob(os.path.join(BUILD, "CMakeFiles", folder, "**", "*.gcno"), recursive=True)]
         for path in data:  # one by one: a file that a killed process left torn must not hide the others
             gcov = subprocess.run(["gcov", "--json-format", path], cwd=work, text=True, capture_output=True)
             if gcov.returncode != 0:
