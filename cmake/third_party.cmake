@@ -8,6 +8,7 @@ pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
+find_library(STEMMER_LIBRARY stemmer REQUIRED)
 find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED)
 
 # Debian ships llhttp as the generated C of node-llhttp; it is compiled where it lies, with its own warnings.
@@ -36,5 +37,6 @@ endif()
 
 set(lh_third_party_of_base Threads::Threads OpenSSL::Crypto m)
 set(lh_third_party_of_os Threads::Threads PkgConfig::SECCOMP)
+set(lh_third_party_of_text "${STEMMER_LIBRARY}" m)
 set(lh_third_party_of_net llhttp PkgConfig::LIBUV CURL::libcurl OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB)
 set(lh_third_party_of_programs duckdb ZLIB::ZLIB PkgConfig::ZSTD Threads::Threads m)

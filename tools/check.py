@@ -24,6 +24,7 @@ RULES = []
 THIRD_PARTY = {
     "curl/": ["src/net"],
     "duckdb.h": ["src/worker/programs"],
+    "libstemmer.h": ["src/text"],
     "linux/landlock.h": ["src/os"],
     "linux/seccomp.h": ["src/os"],
     "llhttp.h": ["src/net"],
