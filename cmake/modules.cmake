@@ -28,7 +28,7 @@ function(lh_simd_flags)
                 COMPILE_DEFINITIONS TOML_EXCEPTIONS=0)
         endif()
         # A vector's bits are part of an index's identity: fused only where the code says so.
-        if(source MATCHES "/embed/kernels_")
+        if(source MATCHES "/embed/kernels_|/vector/")
             set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_OPTIONS "-ffp-contract=off")
         endif()
     endforeach()

@@ -330,7 +330,8 @@ static lh_rc run_on_generation(lh_ctx *cx, search_run *r, lh_search_result *ret_
         return cx->err.rc;
     LH_TRY(query_vector(cx, r, vector));
     LH_TRY(make_bitmap(cx, r));
-    lh_vector_query query = {vector, r->request->k, r->bitmap.words ? &r->bitmap : NULL};
+    lh_vector_query query = {
+        .vector = vector, .k = r->request->k, .filter = r->bitmap.words ? &r->bitmap : NULL};
     lh_vector_search_stats stats;
     uint32_t count;
     LH_TRY(lh_vector_index_search(cx, r->generation->index, &query, found, &count, &stats));

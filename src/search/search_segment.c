@@ -114,8 +114,8 @@ static lh_rc fill(lh_ctx *cx, segment_run *s, const lhi_plan *plan, lh_file *chu
                   lh_file *vectors_file)
 {
     LH_TRY(lh_chunk_writer_new(cx, lh_file_container_sink(chunks_file), &s->chunks));
-    LH_TRY(lh_vector_builder_new(cx, lh_file_container_sink(vectors_file), plan->dimensions,
-                                 LH_VECTOR_COSINE, &s->vectors));
+    lh_vector_options options = {.dimensions = plan->dimensions};
+    LH_TRY(lh_vector_builder_new(cx, lh_file_container_sink(vectors_file), &options, &s->vectors));
     const lh_index_part *parts = plan->parts.items;
     for (size_t i = 0; i < plan->parts.count; i++)
         LH_TRY(read_part(cx, s, &parts[i]));

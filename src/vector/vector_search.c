@@ -1,134 +1,125 @@
-/* vector/vector_search.c - opens a flat segment and finds the k best rows exactly: one pass, a heap
- * of k.
+/* vector/vector_search.c - one search: check the question, make it ready, choose a plan, run it.
  *
- * Exact search is the truth other kinds are measured against, and enough for some hundred thousand
- * rows (9 ms for 100,000 x 768, research/duckdb.md section 2). */
-#include "vector/vector_kernels.h"
+ * Exact search is one of the plans: the truth the others are measured against, and what remains
+ * when few rows may answer. */
 #include "vector/vector_private.h"
 
 #include <math.h>
+#include <stdio.h>
 
-#define ROWS_BETWEEN_CHECKS 8192u
+#define ROWS_BETWEEN_CHECKS 4096u
 
-struct lh_vector_index {
-    lh_str bytes;
-    const float *rows;
-    lhi_vector_meta meta;
-    const lh_vector_kernels *kernels;
-};
-
-lh_rc lh_vector_index_open(lh_ctx *cx, lh_str bytes, lh_vector_index **ret_index)
+static lh_rc bad(lh_ctx *cx, const char *field, const char *what)
 {
-    lh_container c;
-    lh_str meta_bytes;
-    lh_str rows;
-    LH_TRY(lh_container_open(cx, bytes, LHI_VECTOR_KIND, &c));
-    if (c.kind_version != LHI_VECTOR_VERSION)
-        return lh_fail(cx, LH_E_CORRUPT, "vector segment of version %u, this program reads %u",
-                       c.kind_version, LHI_VECTOR_VERSION);
-    lhi_vector_meta meta;
-    LH_TRY(lh_container_get(cx, &c, LH_S("meta"), sizeof meta, &meta_bytes));
-    LH_TRY(lh_container_get(cx, &c, LH_S("f32"), sizeof(float), &rows));
-    if (meta_bytes.len != sizeof meta)
-        return lh_fail(cx, LH_E_CORRUPT, "vector segment: meta of %zu bytes", meta_bytes.len);
-    memcpy(&meta, meta_bytes.ptr, sizeof meta);
-    uint64_t floats = rows.len / sizeof(float);
-    if (meta.kind != LHI_VECTOR_FLAT || meta.metric != LH_VECTOR_COSINE || meta.dimensions == 0 ||
-        meta.dimensions > LH_VECTOR_DIMENSIONS_MAX || floats % meta.dimensions != 0 ||
-        floats / meta.dimensions != meta.rows || meta.rows >= UINT32_MAX)
-        return lh_fail(cx, LH_E_CORRUPT, "vector segment: meta does not fit its rows");
-    lh_vector_index *index = lh_alloc_zero(1, sizeof *index);
-    if (!index)
-        return lh_fail(cx, LH_E_NO_MEMORY, "vector index");
-    *index = (lh_vector_index){bytes, (const float *)(const void *)rows.ptr, meta,
-                               lh_vector_kernels_get()};
-    *ret_index = index;
+    LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "%s", what));
+    return lh_err_field(cx, "%s", field);
+}
+
+static lh_rc check_query(lh_ctx *cx, const lh_vector_index *index, const lh_vector_query *q)
+{
+    uint64_t rows = index->meta.rows;
+    if (q->k == 0 || q->k > LH_VECTOR_K_MAX)
+        return bad(cx, "k", "k is 1 to 10000");
+    if (q->filter && q->rows)
+        return bad(cx, "filter", "a bitmap and a list of rows were both given");
+    if (q->filter && q->filter->words && q->filter->rows != rows)
+        return bad(cx, "filter", "the bitmap is for another number of rows");
+    for (size_t i = 0; q->rows && i < q->rows_count; i++) {
+        if (q->rows[i] >= rows || (i > 0 && q->rows[i] <= q->rows[i - 1]))
+            return bad(cx, "rows", "rows must rise and be rows of the index");
+    }
+    if (!(q->recall >= 0 && q->recall <= 1))
+        return bad(cx, "recall", "recall is 0 to 1");
+    if (!(q->diversity >= 0 && q->diversity <= 1))
+        return bad(cx, "diversity", "diversity is 0 to 1");
+    if (q->ef_search != 0 && (q->ef_search < LH_VECTOR_EF_SEARCH_MIN || q->ef_search > 4096))
+        return bad(cx, "ef_search", "ef_search is 10 to 4096");
+    if (q->has_score_min && !isfinite(q->score_min))
+        return bad(cx, "score_min", "score_min is no number");
     return LH_OK;
 }
 
-lh_vector_index *lh_vector_index_close(lh_vector_index *index)
+static void allow(const lh_vector_index *index, const lh_vector_query *q, lhi_vector_allowed *a)
 {
-    return lh_free(index);
-}
-
-void lh_vector_index_stats(const lh_vector_index *index, lh_vector_stats *ret_stats)
-{
-    *ret_stats = (lh_vector_stats){.kind = "flat",
-                                   .rows = index->meta.rows,
-                                   .dimensions = index->meta.dimensions,
-                                   .bytes_mapped = index->bytes.len,
-                                   .bytes_resident = sizeof *index,
-                                   .simd = index->kernels->name};
-}
-
-/* a is a worse answer than b: lower score, or equal and a later row. */
-static int worse(lh_vector_hit a, lh_vector_hit b)
-{
-    return a.score < b.score || (a.score == b.score && a.row > b.row);
-}
-
-/* Moves the root down; the heap keeps the worst answer on top. */
-static void sift_down(lh_vector_hit *heap, uint32_t count, uint32_t at)
-{
-    lh_vector_hit moving = heap[at];
-    for (;;) {
-        uint32_t child = at * 2 + 1;
-        if (child >= count)
-            break;
-        if (child + 1 < count && worse(heap[child + 1], heap[child]))
-            child++;
-        if (!worse(heap[child], moving))
-            break;
-        heap[at] = heap[child];
-        at = child;
+    *a = (lhi_vector_allowed){.count = index->meta.rows};
+    if (!q->vector) {
+        a->never = q->like;
+        a->never_count = q->like_count;
+        a->never2 = q->unlike;
+        a->never2_count = q->unlike_count;
     }
-    heap[at] = moving;
-}
-
-static void offer(lh_vector_hit *heap, uint32_t *count, uint32_t k, lh_vector_hit hit)
-{
-    if (*count == k) {
-        if (worse(hit, heap[0]) || k == 0)
-            return;
-        heap[0] = hit;
-        sift_down(heap, k, 0);
-        return;
-    }
-    uint32_t at = (*count)++;
-    while (at > 0 && worse(hit, heap[(at - 1) / 2])) {
-        heap[at] = heap[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    heap[at] = hit;
-}
-
-static void sort_best_first(lh_vector_hit *heap, uint32_t count)
-{
-    for (uint32_t end = count; end > 1; end--) {
-        lh_vector_hit worst = heap[0];
-        heap[0] = heap[end - 1];
-        sift_down(heap, end - 1, 0);
-        heap[end - 1] = worst;
+    if (q->rows) {
+        a->list = q->rows;
+        a->list_count = q->rows_count;
+        a->count = q->rows_count;
+    } else if (q->filter && q->filter->words) {
+        a->words = q->filter->words;
+        a->count = 0;
+        for (uint64_t w = 0; w < index->meta.rows / 64; w++)
+            a->count += (uint64_t)__builtin_popcountll(a->words[w]);
+        uint64_t rest = index->meta.rows % 64;
+        if (rest)
+            a->count += (uint64_t)__builtin_popcountll(a->words[index->meta.rows / 64] &
+                                                       ((1ull << rest) - 1));
     }
 }
 
-static lh_rc normalise(lh_ctx *cx, const lh_vector_index *index, const float *vector, float **ret)
+static int is_example(const lhi_vector_allowed *a, uint64_t row)
 {
-    uint32_t dimensions = index->meta.dimensions;
-    float *unit = LH_NEW_ARRAY(cx, float, dimensions);
-    if (!unit)
-        return cx->err.rc;
-    double square = 0;
-    for (uint32_t i = 0; i < dimensions; i++)
-        square += (double)vector[i] * (double)vector[i];
-    if (!isfinite(square) || square == 0) {
-        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "the query vector is zero, NaN or infinite"));
-        return lh_err_field(cx, "vector");
+    for (size_t i = 0; i < a->never_count; i++)
+        if (a->never[i] == row)
+            return 1;
+    for (size_t i = 0; i < a->never2_count; i++)
+        if (a->never2[i] == row)
+            return 1;
+    return 0;
+}
+
+typedef struct run {
+    lh_ctx *cx;
+    const lh_vector_index *index;
+    const lh_vector_query *query;
+    lhi_vector_allowed allowed;
+    const float *values;
+    lhi_vector_best best;
+    lh_vector_search_stats *stats;
+} run;
+
+static lh_rc offer_exact(run *r, uint64_t row)
+{
+    LH_TRY(lhi_vector_check_row(r->cx, r->index, row));
+    if (r->stats->exact++ % ROWS_BETWEEN_CHECKS == 0)
+        LH_TRY(lh_ctx_check(r->cx));
+    if (is_example(&r->allowed, row))
+        return LH_OK;
+    float score = lhi_vector_exact(r->index, r->values, row);
+    if (!r->query->has_score_min || score >= r->query->score_min)
+        lhi_vector_best_offer(&r->best, (lh_vector_hit){row, score});
+    return LH_OK;
+}
+
+static lh_rc run_exact(run *r)
+{
+    const lhi_vector_allowed *a = &r->allowed;
+    uint64_t rows = r->index->meta.rows;
+    r->stats->plan = "exact";
+    if (a->list) {
+        for (size_t i = 0; i < a->list_count; i++)
+            LH_TRY(offer_exact(r, a->list[i]));
+        return LH_OK;
     }
-    float scale = (float)(1.0 / sqrt(square));
-    for (uint32_t i = 0; i < dimensions; i++)
-        unit[i] = vector[i] * scale;
-    *ret = unit;
+    if (!a->words) {
+        for (uint64_t row = 0; row < rows; row++)
+            LH_TRY(offer_exact(r, row));
+        return LH_OK;
+    }
+    for (uint64_t w = 0; w * 64 < rows; w++) {
+        for (uint64_t bits = a->words[w]; bits; bits &= bits - 1) {
+            uint64_t row = w * 64 + (uint64_t)__builtin_ctzll(bits);
+            if (row < rows)
+                LH_TRY(offer_exact(r, row));
+        }
+    }
     return LH_OK;
 }
 
@@ -136,24 +127,36 @@ lh_rc lh_vector_index_search(lh_ctx *cx, const lh_vector_index *index, const lh_
                              lh_vector_hit *ret_hits, uint32_t *ret_count,
                              lh_vector_search_stats *ret_stats)
 {
-    lh_assert(query->k > 0 && query->k <= LH_VECTOR_K_MAX);
-    lh_assert(!query->filter || query->filter->rows == index->meta.rows);
-    float *unit;
-    LH_TRY(normalise(cx, index, query->vector, &unit));
-    uint32_t dimensions = index->meta.dimensions;
-    uint32_t count = 0;
-    uint64_t evaluations = 0;
-    for (uint64_t row = 0; row < index->meta.rows; row++) {
-        if (row % ROWS_BETWEEN_CHECKS == 0)
-            LH_TRY(lh_ctx_check(cx));
-        if (query->filter && !lh_bitmap_get(query->filter, row))
-            continue;
-        float score = index->kernels->dot(index->rows + row * dimensions, unit, dimensions);
-        evaluations++;
-        offer(ret_hits, &count, query->k, (lh_vector_hit){row, score});
+    float *values;
+    lh_vector_search_stats stats = {.plan = "exact"};
+    LH_TRY(check_query(cx, index, query));
+    LH_TRY(lhi_vector_query_values(cx, index, query, &values));
+    run r = {.cx = cx,
+             .index = index,
+             .query = query,
+             .values = values,
+             .best = {ret_hits, 0, query->k},
+             .stats = &stats};
+    allow(index, query, &r.allowed);
+    LH_TRY(run_exact(&r));
+    lhi_vector_best_sort(&r.best);
+    *ret_count = r.best.count;
+    stats.evaluations += stats.exact;
+    LH_IGNORE(snprintf(stats.why, sizeof stats.why, "%llu rows may answer",
+                       (unsigned long long)r.allowed.count));
+    if (ret_stats)
+        *ret_stats = stats;
+    return LH_OK;
+}
+
+lh_rc lh_vector_index_search_batch(lh_ctx *cx, const lh_vector_index *index,
+                                   const lh_vector_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        lh_assert(batch->queries[i].k <= batch->hits_stride);
+        LH_TRY(lh_vector_index_search(cx, index, &batch->queries[i],
+                                      batch->hits + i * batch->hits_stride, &batch->counts[i],
+                                      batch->stats ? &batch->stats[i] : NULL));
     }
-    sort_best_first(ret_hits, count);
-    *ret_count = count;
-    *ret_stats = (lh_vector_search_stats){evaluations, "flat"};
     return LH_OK;
 }

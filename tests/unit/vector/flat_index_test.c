@@ -2,7 +2,6 @@
  * refused. */
 #include "support/scratch.h"
 #include "vector/vector_index.h"
-#include "vector/vector_kernels.h"
 
 #include <math.h>
 
@@ -23,8 +22,8 @@ static lh_vector_index *build(lh_scratch *s, lh_map *map, const float *rows, siz
     uint64_t bytes;
     ck_assert_int_eq(lh_file_remove(&s->cx, path), LH_OK);
     ck_assert_int_eq(lh_file_open(&s->cx, path, LH_FILE_READ_WRITE, &file), LH_OK);
-    ck_assert_int_eq(lh_vector_builder_new(&s->cx, lh_file_container_sink(file), dimensions,
-                                           LH_VECTOR_COSINE, &b),
+    lh_vector_options options = {.dimensions = dimensions, .kind = LH_VECTOR_EXACT};
+    ck_assert_int_eq(lh_vector_builder_new(&s->cx, lh_file_container_sink(file), &options, &b),
                      LH_OK);
     ck_assert_int_eq(lh_vector_builder_add(&s->cx, b, rows, count), LH_OK);
     ck_assert_int_eq(lh_vector_builder_finish(&s->cx, b, &bytes), LH_OK);
@@ -34,23 +33,6 @@ static lh_vector_index *build(lh_scratch *s, lh_map *map, const float *rows, siz
     ck_assert_uint_eq(map->bytes.len, bytes);
     ck_assert_int_eq(lh_vector_index_open(&s->cx, map->bytes, &index), LH_OK);
     return index;
-}
-
-LH_TEST(every_kernel_equals_scalar_at_every_dimension)
-{
-    static float a[520];
-    static float b[520];
-    const lh_vector_kernels *kernels = lh_vector_kernels_get();
-    for (size_t i = 0; i < LH_ARRAY_LEN(a); i++) {
-        a[i] = draw();
-        b[i] = draw();
-    }
-    for (size_t n = 0; n <= 515; n++) {
-        float expected = lh_vector_kernels_scalar.dot(a + 1, b, n);
-        float found = kernels->dot(a + 1, b, n); /* unaligned on purpose */
-        ck_assert_msg(fabsf(expected - found) <= 1e-5f * (float)(n + 1), "%zu dimensions: %g, %g",
-                      n, (double)expected, (double)found);
-    }
 }
 
 enum { ROWS = 500, DIM = 37 };
@@ -72,14 +54,14 @@ LH_TEST(finds_what_a_plain_loop_finds_in_the_same_order)
     lh_vector_hit hits[ROWS];
     uint32_t count;
     lh_vector_search_stats stats;
-    lh_vector_query query = {q, 20, NULL};
+    lh_vector_query query = {.vector = q, .k = 20, .filter = NULL};
     ck_assert_int_eq(lh_vector_index_search(&s.cx, index, &query, hits, &count, &stats), LH_OK);
     ck_assert_uint_eq(count, 20);
     ck_assert_uint_eq(hits[0].row, 3);
     ck_assert_uint_eq(hits[1].row, 7);
     ck_assert(fabs((double)hits[0].score - 1) < 1e-5);
     lh_vector_hit all[ROWS];
-    lh_vector_query everything = {q, ROWS, NULL};
+    lh_vector_query everything = {.vector = q, .k = ROWS, .filter = NULL};
     ck_assert_int_eq(lh_vector_index_search(&s.cx, index, &everything, all, &count, &stats), LH_OK);
     ck_assert_uint_eq(count, ROWS);
     for (size_t i = 0; i < 20; i++)
@@ -108,7 +90,7 @@ LH_TEST(a_filter_decides_before_the_search)
     lh_vector_hit hits[10];
     uint32_t count;
     lh_vector_search_stats stats;
-    lh_vector_query query = {rows, 10, &allowed};
+    lh_vector_query query = {.vector = rows, .k = 10, .filter = &allowed};
     ck_assert_int_eq(lh_vector_index_search(&s.cx, index, &query, hits, &count, &stats), LH_OK);
     ck_assert_uint_eq(count, 3);
     ck_assert_uint_eq(stats.evaluations, 3);
@@ -130,14 +112,15 @@ LH_TEST(refuses_vectors_that_are_no_numbers)
     lh_vector_builder *b = NULL;
     ck_assert_int_eq(lh_file_open(&s.cx, lh_scratch_path(&s, "x"), LH_FILE_READ_WRITE, &file),
                      LH_OK);
-    ck_assert_int_eq(
-        lh_vector_builder_new(&s.cx, lh_file_container_sink(file), 0, LH_VECTOR_COSINE, &b),
-        LH_E_BAD_VALUE);
-    ck_assert_int_eq(
-        lh_vector_builder_new(&s.cx, lh_file_container_sink(file), 4097, LH_VECTOR_COSINE, &b),
-        LH_E_BAD_VALUE);
-    ck_assert_int_eq(
-        lh_vector_builder_new(&s.cx, lh_file_container_sink(file), 2, LH_VECTOR_COSINE, &b), LH_OK);
+    lh_vector_options options = {.dimensions = 0};
+    ck_assert_int_eq(lh_vector_builder_new(&s.cx, lh_file_container_sink(file), &options, &b),
+                     LH_E_BAD_VALUE);
+    options.dimensions = 4097;
+    ck_assert_int_eq(lh_vector_builder_new(&s.cx, lh_file_container_sink(file), &options, &b),
+                     LH_E_BAD_VALUE);
+    options.dimensions = 2;
+    ck_assert_int_eq(lh_vector_builder_new(&s.cx, lh_file_container_sink(file), &options, &b),
+                     LH_OK);
     ck_assert_int_eq(lh_vector_builder_add(&s.cx, b, bad, 1), LH_E_BAD_VALUE);
     lh_vector_builder_free(b);
     lh_file_close(file);
@@ -145,11 +128,11 @@ LH_TEST(refuses_vectors_that_are_no_numbers)
     lh_vector_hit hit;
     uint32_t count;
     lh_vector_search_stats stats;
-    lh_vector_query of_zero = {zero, 1, NULL};
+    lh_vector_query of_zero = {.vector = zero, .k = 1, .filter = NULL};
     ck_assert_int_eq(lh_vector_index_search(&s.cx, index, &of_zero, &hit, &count, &stats),
                      LH_E_BAD_VALUE);
     float one[2] = {1, 0};
-    lh_vector_query of_one = {one, 1, NULL};
+    lh_vector_query of_one = {.vector = one, .k = 1, .filter = NULL};
     ck_assert_int_eq(lh_vector_index_search(&s.cx, index, &of_one, &hit, &count, &stats), LH_OK);
     ck_assert(hit.score == 0.0f);
     lh_vector_index_close(index);
