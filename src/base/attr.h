@@ -49,9 +49,19 @@
     } while (0)
 
 #define LH_ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
-#define LH_MIN(a, b)                       ((a) < (b) ? (a) : (b))
-#define LH_MAX(a, b)                       ((a) > (b) ? (a) : (b))
 #define LH_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* The smaller and the larger of two: each argument is evaluated once. The counter keeps the names
+ * of nested ones apart. Not for constants at file scope. */
+#define LH_MIN(a, b)            LHI_CHOOSE(a, b, <, __COUNTER__)
+#define LH_MAX(a, b)            LHI_CHOOSE(a, b, >, __COUNTER__)
+#define LHI_CHOOSE(a, b, op, n) LHI_CHOOSE_NAMED(a, b, op, n)
+#define LHI_CHOOSE_NAMED(a, b, op, n)                                                              \
+    __extension__({                                                                                \
+        const __auto_type first_##n = (a);                                                         \
+        const __auto_type second_##n = (b);                                                        \
+        first_##n op second_##n ? first_##n : second_##n;                                          \
+    })
 
 /* For our own mistakes, never for the world's: on in every build. */
 #define lh_assert(cond)                                                                            \

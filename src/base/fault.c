@@ -120,7 +120,7 @@ static lh_rc arm_one(lh_ctx *cx, lh_str item)
     lh_str spec = item;
     lh_str name, word, value;
     (void)lh_str_split_next(&spec, '=', &name);
-    lh_fault_point point;
+    lh_fault_point point = LH_FAULT_COUNT;
     LH_TRY(find_point(cx, lh_str_trim(name), &point));
 
     uint64_t nth = 1;
