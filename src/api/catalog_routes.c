@@ -204,38 +204,26 @@ static lh_rc reply_dataset(lh_ctx *cx, lh_reply *rp, const lh_snapshot *snapshot
 
 /* ---- list and look ---- */
 
-static lh_rc write_list(lh_ctx *cx, lh_reply *rp, lh_app *app, lh_snapshot **snapshots,
-                        size_t count, int more)
-{
-    dataset *items = LH_NEW_ARRAY(cx, dataset, LH_MAX(count, (size_t)1));
-    if (!items)
-        return cx->err.rc;
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (lh_policy_may_see(app->policy, cx->principal, snapshots[i]))
-            LH_TRY(fill_dataset(cx, snapshots[i], 0, &items[n++]));
-    }
-    lhi_list_reply reply = {.items = {items, n},
-                            .next_cursor = more && count > 0
-                                               ? lh_snapshot_manifest(snapshots[count - 1])->name
-                                               : LH_STR_NONE};
-    return lh_reply_json(cx, rp, &dataset_list, &reply);
-}
-
 static lh_rc datasets_list(lh_ctx *cx, lh_request *rq, lh_reply *rp)
 {
     lh_app *app = lhi_app(rq);
     int64_t limit;
     lh_str after;
-    lh_snapshot **snapshots;
-    size_t count;
-    int more;
+    LH_CLEANUP(lh_catalog_page_done) lh_catalog_page page = {0};
     LH_TRY(lhi_page(cx, rq, &limit, &after));
-    LH_TRY(lh_catalog_list(cx, app->catalog, after, (size_t)limit, &snapshots, &count, &more));
-    lh_rc rc = write_list(cx, rp, app, snapshots, count, more);
-    for (size_t i = 0; i < count; i++)
-        lh_snapshot_unref(snapshots[i]);
-    return rc;
+    LH_TRY(lh_catalog_list(cx, app->catalog, after, (size_t)limit, &page));
+    dataset *items = LH_NEW_ARRAY(cx, dataset, LH_MAX(page.count, (size_t)1));
+    if (!items)
+        return cx->err.rc;
+    size_t n = 0;
+    for (size_t i = 0; i < page.count; i++) {
+        if (lh_policy_may_see(app->policy, cx->principal, page.items[i]))
+            LH_TRY(fill_dataset(cx, page.items[i], 0, &items[n++]));
+    }
+    lhi_list_reply reply = {.items = {items, n}};
+    if (page.more && page.count > 0)
+        reply.next_cursor = lh_snapshot_manifest(page.items[page.count - 1])->name;
+    return lh_reply_json(cx, rp, &dataset_list, &reply);
 }
 
 /* The dataset of the path, when the principal may know of it. */
@@ -471,41 +459,27 @@ static lh_rc dataset_resync(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     return lh_reply_json(cx, rp, &resync_record, &result);
 }
 
-static lh_rc resync_all(lh_ctx *cx, lh_app *app, lh_snapshot **snapshots, size_t count,
-                        lhi_list_reply *ret)
+static lh_rc resync_missing(lh_ctx *cx, lh_request *rq, lh_reply *rp)
 {
-    resync_result *results = LH_NEW_ARRAY(cx, resync_result, LH_MAX(count, (size_t)1));
+    lh_app *app = lhi_app(rq);
+    LH_CLEANUP(lh_catalog_page_done) lh_catalog_page page = {0};
+    LH_TRY(lh_catalog_list(cx, app->catalog, LH_STR_NONE, 100000, &page));
+    resync_result *results = LH_NEW_ARRAY(cx, resync_result, LH_MAX(page.count, (size_t)1));
     if (!results)
         return cx->err.rc;
     size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < page.count; i++) {
         LH_TRY(lh_ctx_check(cx));
-        if (resync_one(cx, app, snapshots[i], &results[n]) != LH_OK) {
-            results[n].dataset = lh_snapshot_manifest(snapshots[i])->name;
+        if (resync_one(cx, app, page.items[i], &results[n]) != LH_OK) {
+            results[n].dataset = lh_snapshot_manifest(page.items[i])->name;
             results[n].error = lh_ctx_dup(cx, lh_str_from(cx->err.message));
             lh_err_clear(cx);
         }
         if (results[n].changed || results[n].error.len > 0)
             n++;
     }
-    ret->items = (lh_list){results, n};
-    return LH_OK;
-}
-
-static lh_rc resync_missing(lh_ctx *cx, lh_request *rq, lh_reply *rp)
-{
-    lh_app *app = lhi_app(rq);
-    lh_snapshot **snapshots;
-    size_t count;
-    int more;
-    LH_TRY(lh_catalog_list(cx, app->catalog, LH_STR_NONE, 100000, &snapshots, &count, &more));
-    lhi_list_reply reply = {0};
-    lh_rc rc = resync_all(cx, app, snapshots, count, &reply);
-    if (rc == LH_OK)
-        rc = lh_reply_json(cx, rp, &resync_list, &reply);
-    for (size_t i = 0; i < count; i++)
-        lh_snapshot_unref(snapshots[i]);
-    return rc;
+    lhi_list_reply reply = {.items = {results, n}};
+    return lh_reply_json(cx, rp, &resync_list, &reply);
 }
 
 static const lh_query_param page_params[] = {LHI_PAGE_PARAMS, {0}};

@@ -179,16 +179,11 @@ static lh_rc put_page(lh_ctx *cx, lh_app *app, lh_buf *html, lh_snapshot *const 
 static lh_rc start_page(lh_ctx *cx, lh_request *rq, lh_reply *rp)
 {
     lh_app *app = lhi_app(rq);
-    lh_snapshot **snapshots;
-    size_t count;
-    int more;
+    LH_CLEANUP(lh_catalog_page_done) lh_catalog_page page = {0};
     LH_CLEANUP(lh_buf_done) lh_buf html;
     lh_buf_init(&html, 4u << 20);
-    LH_TRY(lh_catalog_list(cx, app->catalog, LH_STR_NONE, 1000, &snapshots, &count, &more));
-    lh_rc rc = put_page(cx, app, &html, snapshots, count);
-    for (size_t i = 0; i < count; i++)
-        lh_snapshot_unref(snapshots[i]);
-    LH_TRY(rc);
+    LH_TRY(lh_catalog_list(cx, app->catalog, LH_STR_NONE, 1000, &page));
+    LH_TRY(put_page(cx, app, &html, page.items, page.count));
     return lh_reply_bytes(cx, rp, "text/html; charset=utf-8", lh_buf_str(&html));
 }
 

@@ -180,8 +180,15 @@ lh_rc lhi_catalog_publish(lh_ctx *cx, lh_catalog *catalog, lh_snapshot *snapshot
     return publish_locked(cx, catalog, snapshot, &replaced);
 }
 
+void lh_catalog_page_done(lh_catalog_page *page)
+{
+    for (size_t i = 0; i < page->count; i++)
+        lh_snapshot_unref(page->items[i]);
+    *page = (lh_catalog_page){0};
+}
+
 lh_rc lh_catalog_list(lh_ctx *cx, lh_catalog *catalog, lh_str after, size_t limit,
-                      lh_snapshot ***ret_items, size_t *ret_count, int *ret_more)
+                      lh_catalog_page *ret_page)
 {
     lh_mutex_lock(&catalog->lock);
     size_t room = catalog->entries_count;
@@ -200,9 +207,7 @@ lh_rc lh_catalog_list(lh_ctx *cx, lh_catalog *catalog, lh_str after, size_t limi
             items[count++] = lh_snapshot_ref(catalog->entries[i]->current);
     while (i < catalog->entries_count && catalog->entries[i]->damage != NULL)
         i++;
-    *ret_items = items;
-    *ret_count = count;
-    *ret_more = i < catalog->entries_count;
+    *ret_page = (lh_catalog_page){items, count, i < catalog->entries_count};
     return LH_OK;
 }
 
@@ -237,7 +242,7 @@ size_t lh_catalog_count(lh_catalog *catalog)
     return catalog->entries_count - catalog->damaged_count;
 }
 
-enum { NEAR_MAX = 3, CONTAINS_MIN = 3, NOT_NEAR = 1000 };
+enum { NEAR_MAX = 3, CONTAINS_MIN = 3, PREFIX_SCORE = 3, CONTAINS_SCORE = 500, NOT_NEAR = 1000 };
 
 static int contains_nocase(lh_str text, lh_str part)
 {
@@ -247,18 +252,30 @@ static int contains_nocase(lh_str text, lh_str part)
     return 0;
 }
 
-/* 0 = equal but for case; a name inside the other comes after typing mistakes. */
+/* How many mistakes a word of that length may hold and still be meant. */
+static uint32_t mistakes_max(size_t len)
+{
+    if (len <= 2)
+        return 0;
+    return len == 3 ? 1 : len <= 8 ? 2 : (uint32_t)len / 3;
+}
+
+/* 0 = equal but for case, two for each mistake. The beginning of a name comes after one mistake,
+ * a piece of it after all of them. */
 static uint32_t nearness(lh_str asked, lh_str name)
 {
-    uint32_t max = (uint32_t)LH_MAX(LH_MIN(asked.len, name.len) / 3, (size_t)1);
-    uint32_t distance = lh_str_distance(asked, name, max);
-    if (distance <= max)
-        return distance;
     lh_str shorter = asked.len < name.len ? asked : name;
-    if (shorter.len >= CONTAINS_MIN &&
-        contains_nocase(asked.len < name.len ? name : asked, shorter))
-        return max + 1;
-    return NOT_NEAR;
+    lh_str longer = asked.len < name.len ? name : asked;
+    uint32_t max = mistakes_max(shorter.len);
+    uint32_t distance = lh_str_distance(asked, name, max);
+    uint32_t score = distance <= max ? 2 * distance : NOT_NEAR;
+    if (shorter.len < CONTAINS_MIN)
+        return score;
+    if (lh_str_starts_nocase(longer, shorter))
+        return LH_MIN(score, (uint32_t)PREFIX_SCORE);
+    if (contains_nocase(longer, shorter))
+        return LH_MIN(score, (uint32_t)CONTAINS_SCORE);
+    return score;
 }
 
 lh_rc lh_catalog_near(lh_ctx *cx, lh_catalog *catalog, lh_str name, lh_str_list *ret_names)

@@ -41,11 +41,17 @@ LH_DEFINE_CLEANUP(lh_snapshot, lh_snapshot_unref)
 const lh_manifest *lh_snapshot_manifest(
     const lh_snapshot *snapshot); /* borrowed from the snapshot */
 
+typedef struct lh_catalog_page {
+    lh_snapshot **items; /* the array is in the arena; each is a reference until `done` */
+    size_t count;
+    int more; /* datasets follow */
+} lh_catalog_page;
+void lh_catalog_page_done(lh_catalog_page *page); /* gives the references back */
+LH_DEFINE_CLEANUP_VALUE(lh_catalog_page, lh_catalog_page_done)
 /* Current snapshots in order of name, after `after` (empty = from the start), limit 0 = all.
- * Each is a reference, the caller's to give back; list in the arena. Damaged datasets are left
- * out. */
+ * Damaged datasets are left out. */
 LH_WARN_UNUSED lh_rc lh_catalog_list(lh_ctx *cx, lh_catalog *catalog, lh_str after, size_t limit,
-                                     lh_snapshot ***ret_items, size_t *ret_count, int *ret_more);
+                                     lh_catalog_page *ret_page);
 size_t lh_catalog_count(lh_catalog *catalog); /* without damaged ones */
 /* Datasets whose newest manifest cannot be read. In the arena. */
 typedef struct lh_damaged_dataset {

@@ -44,17 +44,14 @@ static void see(fixture *f, const lh_manifest *m, crash_found *found)
 static void look(crash_run *run, crash_found *found)
 {
     fixture f;
-    lh_snapshot **items;
-    size_t count;
-    int more;
     for (int round = 0; round < 2; round++) { /* a second restart changes nothing */
         memset(found, 0, sizeof(*found));
         start(&f, run->scratch);
-        ck_lh_ok(&f.s, lh_catalog_list(&f.s.cx, f.catalog, LH_STR_NONE, 0, &items, &count, &more));
-        for (size_t i = 0; i < count; i++) {
-            see(&f, lh_snapshot_manifest(items[i]), found);
-            lh_snapshot_unref(items[i]);
-        }
+        lh_catalog_page page;
+        ck_lh_ok(&f.s, lh_catalog_list(&f.s.cx, f.catalog, LH_STR_NONE, 0, &page));
+        for (size_t i = 0; i < page.count; i++)
+            see(&f, lh_snapshot_manifest(page.items[i]), found);
+        lh_catalog_page_done(&page);
         for (unsigned n = 0; n < COMMITS; n++) {
             char text[32];
             snprintf(text, sizeof(text), "\"unit %u\"", n);

@@ -32,19 +32,17 @@ LH_TEST(a_commit_is_seen_and_survives_a_restart)
 /* Everything a catalog holds, as texts: equal before and after a rebuild. */
 static lh_str everything(fixture *f)
 {
-    lh_snapshot **items;
-    size_t count;
-    int more;
+    lh_catalog_page page;
     lh_buf out;
     lh_buf_init(&out, 16 << 20);
-    ck_lh_ok(&f->s, lh_catalog_list(&f->s.cx, f->catalog, LH_STR_NONE, 0, &items, &count, &more));
-    ck_assert_int_eq(more, 0);
-    for (size_t i = 0; i < count; i++) {
+    ck_lh_ok(&f->s, lh_catalog_list(&f->s.cx, f->catalog, LH_STR_NONE, 0, &page));
+    ck_assert_int_eq(page.more, 0);
+    for (size_t i = 0; i < page.count; i++) {
         lh_str json;
-        ck_lh_ok(&f->s, lh_manifest_write(&f->s.cx, lh_snapshot_manifest(items[i]), &json));
+        ck_lh_ok(&f->s, lh_manifest_write(&f->s.cx, lh_snapshot_manifest(page.items[i]), &json));
         ck_lh_ok(&f->s, lh_buf_append(&f->s.cx, &out, json));
-        lh_snapshot_unref(items[i]);
     }
+    lh_catalog_page_done(&page);
     lh_str text = lh_ctx_dup(&f->s.cx, lh_buf_str(&out));
     lh_buf_done(&out);
     return text;
@@ -74,17 +72,15 @@ LH_TEST(lists_are_in_order_and_in_pages)
         lh_snapshot_unref(append(&f, many[i], 1, 1));
     lh_str after = LH_STR_NONE;
     for (size_t at = 0; at < LH_ARRAY_LEN(order);) {
-        lh_snapshot **items;
-        size_t count;
-        int more;
-        ck_lh_ok(&f.s, lh_catalog_list(&f.s.cx, f.catalog, after, 2, &items, &count, &more));
-        ck_assert_uint_eq(count, LH_MIN((size_t)2, LH_ARRAY_LEN(order) - at));
-        for (size_t i = 0; i < count; i++, at++) {
-            after = lh_ctx_dup(&f.s.cx, lh_snapshot_manifest(items[i])->name);
+        lh_catalog_page page;
+        ck_lh_ok(&f.s, lh_catalog_list(&f.s.cx, f.catalog, after, 2, &page));
+        ck_assert_uint_eq(page.count, LH_MIN((size_t)2, LH_ARRAY_LEN(order) - at));
+        for (size_t i = 0; i < page.count; i++, at++) {
+            after = lh_ctx_dup(&f.s.cx, lh_snapshot_manifest(page.items[i])->name);
             ck_assert(lh_str_eq(after, lh_str_from(order[at])));
-            lh_snapshot_unref(items[i]);
         }
-        ck_assert_int_eq(more, at < LH_ARRAY_LEN(order));
+        ck_assert_int_eq(page.more, at < LH_ARRAY_LEN(order));
+        lh_catalog_page_done(&page);
     }
     fixture_close(&f);
 }
@@ -110,6 +106,63 @@ LH_TEST(an_unknown_name_brings_a_near_one)
     ck_assert_uint_eq(near.count, 0);
     ck_lh_fails(lh_catalog_get(&f.s.cx, f.catalog, LH_S("../x"), 0, 0, &snapshot),
                 LH_E_UNKNOWN_DATASET);
+    fixture_close(&f);
+}
+
+static const char *nearest(fixture *f, const char *asked)
+{
+    lh_str_list near;
+    ck_lh_ok(&f->s, lh_catalog_near(&f->s.cx, f->catalog, lh_str_from(asked), &near));
+    return near.count > 0 ? lh_ctx_cstr(&f->s.cx, near.items[0]) : "";
+}
+
+LH_TEST(two_mistakes_or_a_missing_end_still_bring_the_name)
+{
+    static const struct {
+        const char *asked;
+        const char *wanted; /* "" = none */
+    } rows[] = {
+        {"clint", "clients"},
+        {"candidate", "candidates"},
+        {"canddate", "candidates"},
+        {"cand", "candidates"},
+        {"placments", "placements"},
+        {"timesheat", "timesheets"},
+        {"job_orders2", "job_orders"},
+        {"joborder", "job_orders"},
+        {"cal", "call_log"},
+        {"log", "call_log"},
+        {"CLIENT", "clients"},
+        {"xyz", ""},
+        {"jo", ""},
+        {"t", ""},
+        {"cat", ""},
+    };
+    static const char *const names[] = {"clients",    "candidates", "placements",
+                                        "timesheets", "job_orders", "call_log"};
+    fixture f;
+    fixture_open(&f);
+    for (size_t i = 0; i < LH_ARRAY_LEN(names); i++)
+        lh_snapshot_unref(append(&f, names[i], 1, 1));
+    for (size_t i = 0; i < LH_ARRAY_LEN(rows); i++)
+        ck_assert_str_eq(nearest(&f, rows[i].asked), rows[i].wanted);
+    fixture_close(&f);
+}
+
+LH_TEST(an_older_snapshot_never_comes_over_a_newer_one)
+{
+    fixture f;
+    fixture_open(&f);
+    lh_snapshot *first = append(&f, "orders", 1, 1);
+    lh_snapshot *second = append(&f, "orders", 2, 1);
+    ck_lh_ok(&f.s, lhi_catalog_publish(&f.s.cx, f.catalog, first));
+    ck_lh_ok(&f.s, lhi_catalog_publish(&f.s.cx, f.catalog, second));
+    lh_snapshot *current = get(&f, "orders");
+    ck_assert_uint_eq(lh_snapshot_manifest(current)->commit, 2);
+    ck_assert_ptr_eq(current, second);
+    lh_snapshot_unref(current);
+    lh_snapshot_unref(second);
+    lh_snapshot_unref(first);
     fixture_close(&f);
 }
 
