@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 
@@ -440,6 +441,7 @@ def test_a_statement_that_eats_memory_ends_alone(small, text):
     if reply.status == 500:
         assert reply.json()["error"]["code"] == "worker_crashed"
     assert took < 10.5, f"{took:.1f} s"
+    assert not re.search(r"SET |PRAGMA |solutions|setting", reply.text()), reply.body[:500]  # nobody can follow it
     assert client.value("SELECT count(*) FROM people") == 3
     assert small.rss() < 1 << 30
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import struct
 import time
 
@@ -295,6 +296,9 @@ def test_parquet_that_lies(client, server, name):
         error = client.ingest_error(lie, name, filename="x.parquet")
         assert error.status in (400, 422) or error.code in ("worker_crashed", "memory_limit"), (i, error)
         assert error.error["message"]
+        said = json.dumps(error.error)
+        assert not re.search(r"source-|\.parquet|SET |duckdb|/", said), said  # our files and settings are ours
+        assert error.code != "unprocessable" or error.error["hint"]
     assert server.listing() == before
     for at in range(
         8, len(good) - 8, max(1, len(good) // 40)

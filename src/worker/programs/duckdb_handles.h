@@ -60,8 +60,8 @@ static inline void lh_duckdb_free_scope(char **text)
 /* Runs one statement of ours and drops its result. Errors: lh_duck_fail on what the engine says. */
 LH_WARN_UNUSED lh_rc lh_duck_run(lh_ctx *cx, duckdb_connection connection, const char *sql);
 /* Turns an engine message into cx: out of memory -> LH_E_MEMORY_LIMIT, interrupt -> LH_E_CANCELLED,
- * full disk -> LH_E_NO_SPACE, otherwise `otherwise`; host paths are cut out of the text. Returns
- * the code. */
+ * full disk -> LH_E_NO_SPACE, otherwise `otherwise`. The message's class, host paths, names of
+ * staged files and advice about settings are cut out of the text. Returns the code. */
 LH_COLD lh_rc lh_duck_fail(lh_ctx *cx, lh_rc otherwise, const char *engine_message);
 
 /* How a program wants its database; all bytes. */

@@ -1,4 +1,4 @@
-/* duckdb_open.c - an engine opened the one way we open it, and its messages made fit to be shown.
+/* duckdb_open.c - an engine opened the one way we open it.
  *
  * Options that only a configuration may hold come first, then those that are SET, then external
  * access is closed but for the given folders, and at last, inside the sandbox, threads are started
@@ -12,88 +12,7 @@
 
 #define MEMORY_SHARE_PERCENT                                                                       \
     60u /* memory_limit counts buffers only; strings and parser stay outside it */
-#define SPILL_BYTES_MAX   "20GB"
-#define MESSAGE_BYTES_MAX 2048
-
-/* ---------------------------------------------------------------- errors */
-
-static int is_path_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           strchr("_-.=+@%~/", c) != NULL || (unsigned char)c >= 0x80;
-}
-
-/* Cuts the folders off absolute paths: "/var/lib/x/datasets/a/1.parquet" -> "1.parquet". In place;
- * returns the length. */
-static size_t cut_paths(char *text, size_t len)
-{
-    size_t out = 0;
-    for (size_t i = 0; i < len;) {
-        int begins = text[i] == '/' && i + 1 < len && is_path_char(text[i + 1]) &&
-                     text[i + 1] != '/' && (i == 0 || !is_path_char(text[i - 1]));
-        if (!begins) {
-            text[out++] = text[i++];
-            continue;
-        }
-        size_t end = i;
-        size_t base = i;
-        while (end < len && is_path_char(text[end])) {
-            if (text[end] == '/')
-                base = end + 1;
-            end++;
-        }
-        if (base == i + 1 && end - i < 3)
-            base = i; /* "a / b" and the like */
-        memmove(text + out, text + base, end - base);
-        out += end - base;
-        i = end;
-    }
-    return out;
-}
-
-typedef struct engine_error {
-    const char *beginning; /* of the engine's message */
-    lh_rc rc;
-    const char *hint;
-} engine_error;
-
-static const engine_error errors[] = {
-    {"Out of Memory Error", LH_E_MEMORY_LIMIT,
-     "Ask for less at once: filter earlier, aggregate, or add a LIMIT."},
-    {"INTERRUPT Error", LH_E_CANCELLED, NULL},
-    {"Interrupted", LH_E_CANCELLED, NULL},
-    {"std::bad_alloc", LH_E_MEMORY_LIMIT,
-     "Ask for less at once: filter earlier, aggregate, or add a LIMIT."},
-};
-
-lh_rc lh_duck_fail(lh_ctx *cx, lh_rc otherwise, const char *engine_message)
-{
-    lh_str said =
-        lh_str_from(engine_message != NULL ? engine_message : "the engine gave no reason");
-    char text[MESSAGE_BYTES_MAX];
-    size_t len = lh_utf8_cut(said, sizeof(text));
-    memcpy(text, said.ptr, len);
-    len = cut_paths(text, len);
-    lh_str shown = lh_str_trim(lh_str_n(text, len));
-    for (size_t i = 0; i < LH_ARRAY_LEN(errors); i++) {
-        if (!lh_str_starts(said, lh_str_from(errors[i].beginning)))
-            continue;
-        if (errors[i].rc == LH_E_MEMORY_LIMIT &&
-            lh_str_find(said, LH_S("max_temp_directory_size")) != LH_STR_NPOS)
-            return lh_fail(cx, LH_E_NO_SPACE, "there is no room left to spill to: %.*s",
-                           LH_STR_ARG(shown));
-        LH_IGNORE(lh_fail(cx, errors[i].rc, "%.*s", LH_STR_ARG(shown)));
-        return errors[i].hint != NULL ? lh_err_hint(cx, "%s", errors[i].hint) : errors[i].rc;
-    }
-    if (lh_str_find(said, LH_S("bad_alloc")) != LH_STR_NPOS ||
-        lh_str_find(said, LH_S("failed to allocate data")) != LH_STR_NPOS || /* any class */
-        lh_str_find(said, LH_S("Allocation failure")) != LH_STR_NPOS)
-        return lh_fail(cx, LH_E_MEMORY_LIMIT, "%.*s", LH_STR_ARG(shown));
-    if (lh_str_find(said, LH_S("No space left")) != LH_STR_NPOS ||
-        lh_str_find(said, LH_S("Disk quota")) != LH_STR_NPOS)
-        return lh_fail(cx, LH_E_NO_SPACE, "%.*s", LH_STR_ARG(shown));
-    return lh_fail(cx, otherwise, "%.*s", LH_STR_ARG(shown));
-}
+#define SPILL_BYTES_MAX "20GB"
 
 lh_rc lh_duck_run(lh_ctx *cx, duckdb_connection connection, const char *sql)
 {

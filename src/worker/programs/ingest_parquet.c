@@ -195,8 +195,17 @@ static lh_rc put_rewrite(lh_ctx *cx, lh_buf *sql, duckdb_connection connection, 
     return lh_buf_append_char(cx, sql, ')');
 }
 
-lh_rc lh_parquet_rewrite(lh_ctx *cx, lh_ingest_env *env, lh_str path, const lh_write_options *opts,
-                         lh_written *ret_written)
+/* A refusal with what the sender can do. */
+static lh_rc refused(lh_ctx *cx, lh_rc rc)
+{
+    return rc == LH_E_UNPROCESSABLE && cx->err.hint[0] == '\0'
+               ? lh_err_hint(cx, "The file is no whole Parquet file: write it again and compare "
+                                 "its size on both sides.")
+               : rc;
+}
+
+static lh_rc rewrite(lh_ctx *cx, lh_ingest_env *env, lh_str path, const lh_write_options *opts,
+                     lh_written *ret_written)
 {
     lh_written written = {
         .parts = LH_NEW(cx, lh_ingest_part), .paths = LH_NEW(cx, lh_str), .parts_count = 1};
@@ -233,6 +242,12 @@ lh_rc lh_parquet_rewrite(lh_ctx *cx, lh_ingest_env *env, lh_str path, const lh_w
     written.parts[0].rows = written.rows;
     *ret_written = written;
     return LH_OK;
+}
+
+lh_rc lh_parquet_rewrite(lh_ctx *cx, lh_ingest_env *env, lh_str path, const lh_write_options *opts,
+                         lh_written *ret_written)
+{
+    return refused(cx, rewrite(cx, env, path, opts, ret_written));
 }
 
 lh_rc lh_parquet_spill(lh_ctx *cx, const lh_ingest_env *env, const lh_source *source,

@@ -9,8 +9,6 @@
 #include "base/json.h"
 #include "base/num.h"
 
-#define CLASS_BYTES_MAX 24 /* "Invalid Input" and the like */
-
 static const char *const hints[] = {
     "Did you mean", "Candidate bindings:", "Candidate functions:", "Candidate tables:"};
 
@@ -104,18 +102,6 @@ static void hint_from(lh_ctx *cx, lh_str message)
     }
 }
 
-/* "Binder Error: text" -> "text"; the class says nothing the code does not say. */
-static lh_str without_class(lh_str message)
-{
-    size_t at = lh_str_find(message, LH_S(" Error: "));
-    lh_str head = lh_str_sub(message, 0, at == LH_STR_NPOS ? 0 : at);
-    if (lh_str_eq(head, LH_S("Out of Memory")) || lh_str_eq(head, LH_S("INTERRUPT")))
-        return message; /* lh_duck_fail knows them by their class */
-    if (head.len == 0 || head.len > CLASS_BYTES_MAX || lh_str_find_char(head, ':') != LH_STR_NPOS)
-        return message;
-    return lh_str_from_offset(message, at + strlen(" Error: "));
-}
-
 /* Errors that are the world's, not the statement's. */
 static lh_rc code_of(lh_str message)
 {
@@ -136,9 +122,8 @@ lh_rc lhi_sql_fail(lh_ctx *cx, lh_str sql, const char *engine_message)
 {
     lh_str message =
         lh_str_from(engine_message != NULL ? engine_message : "the engine gave no reason");
-    lh_str text = without_class(message);
-    size_t marker = find_marker(text);
-    lh_str head = marker == LH_STR_NPOS ? text : lh_str_sub(text, 0, marker);
+    size_t marker = find_marker(message);
+    lh_str head = marker == LH_STR_NPOS ? message : lh_str_sub(message, 0, marker);
     size_t end = lh_str_find_char(head, '\n'); /* what follows goes into the hint */
     if (end != LH_STR_NPOS)
         head = lh_str_sub(head, 0, end);
@@ -148,7 +133,7 @@ lh_rc lhi_sql_fail(lh_ctx *cx, lh_str sql, const char *engine_message)
     if (rc != LH_E_SQL_INVALID)
         return rc;
     if (marker != LH_STR_NPOS)
-        place_from(cx, sql, lh_str_from_offset(text, marker));
-    hint_from(cx, text);
+        place_from(cx, sql, lh_str_from_offset(message, marker));
+    hint_from(cx, message);
     return rc;
 }

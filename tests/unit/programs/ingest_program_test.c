@@ -167,3 +167,19 @@ LH_TEST(a_broken_frame_of_chunks_is_refused)
     ck_assert(!lh_file_exists(lh_path_join(&y.cx, y.staging, LH_S("c-0.parquet"))));
     yard_close(&y);
 }
+
+LH_TEST(a_broken_parquet_file_names_no_file_of_the_host)
+{
+    yard y;
+    lh_ingest_done done;
+    const lh_str broken = LH_S("PAR1 these bytes are no Parquet file PAR2");
+    yard_open(&y);
+    ck_assert_int_eq(
+        ask(&y, LH_S("{\"op\":\"file\",\"file_name\":\"x.parquet\",\"output_prefix\":\"p\"}"),
+            &broken, LH_STR_NONE, NULL, &done),
+        LH_E_UNPROCESSABLE);
+    ck_assert_ptr_null(strchr(y.cx.err.message, '/'));
+    ck_assert_ptr_null(strstr(y.cx.err.message, "source-"));
+    ck_assert_ptr_null(strstr(y.cx.err.message, ".parquet"));
+    yard_close(&y);
+}
