@@ -179,6 +179,36 @@ int lh_sql_function_known(const lh_sql_functions *functions, lh_str name)
            NULL;
 }
 
+/* Two mistakes from four letters on; of equal ones that with the same beginning. */
+static lh_str find_near(const lh_sql_functions *functions, lh_str name)
+{
+    lh_str best = LH_STR_NONE;
+    uint32_t best_score = UINT32_MAX;
+    for (size_t i = 0; i < functions->count; i++) {
+        lh_str known = functions->names[i];
+        size_t len = LH_MIN(known.len, name.len);
+        uint32_t max = len < 3 ? 0 : len == 3 ? 1 : 2;
+        uint32_t distance = lh_str_distance(name, known, max);
+        if (distance > max || known.ptr[0] == '_')
+            continue;
+        uint32_t score =
+            2 * distance + !lh_str_eq_nocase(lh_str_sub(name, 0, 1), lh_str_sub(known, 0, 1));
+        if (score >= best_score)
+            continue;
+        best = known;
+        best_score = score;
+    }
+    return best;
+}
+
+lh_rc lh_sql_function_hint(lh_ctx *cx, const lh_sql_functions *functions, lh_str name)
+{
+    lh_str near = find_near(functions, name);
+    if (near.len == 0)
+        return lh_err_hint(cx, "Check the spelling; functions are DuckDB's.");
+    return lh_err_hint(cx, "Did you mean \"%.*s\"? Functions are DuckDB's.", LH_STR_ARG(near));
+}
+
 int lh_sql_internal_view(const lh_sql_functions *functions, lh_str name)
 {
     return bsearch(&name, functions->internal_views, functions->internal_views_count,

@@ -47,6 +47,8 @@ LH_WARN_UNUSED lh_rc lh_sql_functions_build(lh_ctx *cx, const lh_str *names, siz
                                             const lh_str *views, size_t views_count,
                                             lh_sql_functions *ret_functions);
 int lh_sql_function_known(const lh_sql_functions *functions, lh_str name);
+/* Adds to cx's error which allowed function an unknown one may mean; returns the error's code. */
+LH_COLD lh_rc lh_sql_function_hint(lh_ctx *cx, const lh_sql_functions *functions, lh_str name);
 int lh_sql_internal_view(const lh_sql_functions *functions, lh_str name);
 
 #endif

@@ -356,7 +356,7 @@ static lh_rc check_function(gate *g, const lh_json *node, const scope *visible)
     if (!lh_sql_function_known(g->in->functions, name)) {
         LH_IGNORE(
             deny(g, node, "function %.*s is not known or not allowed here", LH_STR_ARG(name)));
-        return lh_err_hint(g->cx, "Check the spelling; functions are DuckDB's.");
+        return lh_sql_function_hint(g->cx, g->in->functions, name);
     }
     return check_amplifier(g, node, name);
 }

@@ -252,6 +252,26 @@ LH_TEST(unknown_dataset_comes_with_near_names)
     lh_test_pool_close(&t);
 }
 
+LH_TEST(near_functions_are_in_the_hint)
+{
+    static const struct {
+        const char *sql;
+        const char *near;
+    } rows[] = {{"SELECT lenght('a')", "\"length\""},
+                {"SELECT STRPTME('a', 'b')", "\"strptime\""},
+                {"SELECT couunt(*)", "\"count\""},
+                {"SELECT reed_text('a')", NULL}}; /* near what is denied: not told */
+    open_pool();
+    for (size_t i = 0; i < LH_ARRAY_LEN(rows); i++) {
+        expect_error(&(lh_test_query){.sql = lh_str_from(rows[i].sql)}, LH_E_SQL_DENIED);
+        const char *hint = t.cx.err.hint;
+        ck_assert_msg(rows[i].near ? strstr(hint, rows[i].near) != NULL
+                                   : strstr(hint, "read_text") == NULL,
+                      "%s: %s", rows[i].sql, hint);
+    }
+    lh_test_pool_close(&t);
+}
+
 LH_TEST(near_columns_are_in_the_hint)
 {
     open_pool();
