@@ -1,10 +1,11 @@
 /* coltype_common.c - the least type that holds the values of two: a table for plain types, rules
  * for nested ones.
  *
- * Widening is exact or it is text. Iceberg's promotions (int to long, float to double, a wider
- * decimal of equal scale) are among them; so are a few more that lose nothing (32-bit integers
- * in DOUBLE, DATE in TIMESTAMP). BIGINT and DOUBLE have no common number: beyond 2^53 one of
- * them would change. */
+ * Widening loses nothing or it is text. Iceberg's promotions (int to long, float to double, a wider
+ * decimal of equal scale) are among them; so are a few more (32-bit integers in DOUBLE, decimals of
+ * 15 digits in DOUBLE, from which they come back unchanged, DATE in TIMESTAMP). BIGINT and DOUBLE
+ * have no common number by type alone, because beyond 2^53 one of them would change: who knows the
+ * values says so in the column's range. */
 #include "catalog/coltype.h"
 
 typedef enum word_class {
@@ -40,7 +41,12 @@ static const struct {
     {LH_S_INIT("TIMESTAMP"), CLASS_TIME, 4, 0},
     {LH_S_INIT("NULL"), CLASS_NULL, 0, 0},
 };
-enum { DECIMAL_DIGITS_MAX = 38, FLOAT_INT_BITS = 16, DOUBLE_INT_BITS = 32 };
+enum {
+    DECIMAL_DIGITS_MAX = 38,
+    FLOAT_INT_BITS = 16,
+    DOUBLE_INT_BITS = 32,
+    DOUBLE_DIGITS = 15 /* DBL_DIG */
+};
 
 static const lh_coltype varchar = {.kind = LH_COLTYPE_WORD, .word = LH_S_INIT("VARCHAR")};
 
@@ -121,6 +127,9 @@ static lh_rc common_decimal(lh_ctx *cx, const lh_coltype *a, const lh_coltype *b
     const lh_coltype *both[2] = {a, b};
     for (int i = 0; i < 2; i++) {
         int word = find_word(both[i]);
+        if (word >= 0 && words[word].class == CLASS_FLOAT &&
+            both[1 - i]->precision <= DOUBLE_DIGITS)
+            return new_word(cx, LH_S("DOUBLE"), ret);
         if (both[i]->kind != LH_COLTYPE_DECIMAL && !is_integer(word))
             return LH_OK;
         scale[i] = word >= 0 ? 0 : both[i]->scale;

@@ -26,6 +26,13 @@ typedef struct lh_nested_id {
     int32_t field_id; /* from the same numbers as those of columns */
 } lh_nested_id;
 
+/* What is known of a column's values beside its type; decides what it may become in an append. */
+typedef enum lh_column_range {
+    LH_RANGE_ANY,   /* nothing */
+    LH_RANGE_NONE,  /* there is no value, only NULL */
+    LH_RANGE_DOUBLE /* every integer of it is exactly a DOUBLE */
+} lh_column_range;
+
 typedef struct lh_column {
     int32_t field_id; /* permanent within the dataset, from 1 */
     lh_str name;
@@ -33,6 +40,7 @@ typedef struct lh_column {
     lh_list pii; /* lh_str: email, phone, ssn, salary, address, medical, name */
     lh_str description;
     lh_list nested; /* lh_nested_id; empty for plain types. Given by evolve and merge */
+    int range;      /* lh_column_range */
 } lh_column;
 
 typedef struct lh_schema {

@@ -98,6 +98,34 @@ static lh_rc check_unique(lh_ctx *cx, const lh_schema *schema, const lh_column *
     return lh_err_field(cx, "columns[%zu].name", index);
 }
 
+/* The type of a column for meeting another: what is known of its values lets it fit more. Text can
+ * be cast to every type, so a text column without values is of none yet. */
+static lh_str meeting_type(const lh_column *column, const lh_column *other)
+{
+    if (column->range == LH_RANGE_NONE && lh_str_eq(column->type, LH_S("VARCHAR")))
+        return LH_S("\"NULL\"");
+    if (column->range == LH_RANGE_DOUBLE && lh_str_eq(column->type, LH_S("BIGINT")) &&
+        (lh_str_eq(other->type, LH_S("DOUBLE")) || lh_str_eq(other->type, LH_S("FLOAT"))))
+        return LH_S("INTEGER");
+    return column->type;
+}
+
+/* The least type for the values of both columns. */
+static lh_rc meet(lh_ctx *cx, const lh_column *a, const lh_column *b, lh_str *ret_type,
+                  lh_coltype_fit *ret_fit)
+{
+    if (lh_str_eq(a->type, b->type))
+        return lh_coltype_common(cx, a->type, b->type, ret_type, ret_fit);
+    return lh_coltype_common(cx, meeting_type(a, b), meeting_type(b, a), ret_type, ret_fit);
+}
+
+static int range_of_both(const lh_column *a, const lh_column *b)
+{
+    if (a->range == LH_RANGE_NONE || b->range == LH_RANGE_NONE)
+        return a->range == LH_RANGE_NONE ? b->range : a->range;
+    return a->range == b->range ? a->range : LH_RANGE_ANY;
+}
+
 typedef enum keep_rule { KEEP_COMPATIBLE, KEEP_ALWAYS } keep_rule;
 
 /* The given columns with ids: of the current column of the same name (any case) when the rule
@@ -120,7 +148,7 @@ static lh_rc identify(lh_ctx *cx, lh_manifest *next, const lh_schema *given, kee
         lh_coltype_fit fit = LH_COLTYPE_SAME;
         lh_str common;
         if (before != NULL)
-            LH_TRY(lh_coltype_common(cx, before->type, items[i].type, &common, &fit));
+            LH_TRY(meet(cx, before, &items[i], &common, &fit));
         if (fit == LH_COLTYPE_TEXT && rule == KEEP_COMPATIBLE)
             kept = NULL;
         items[i].field_id = kept != NULL ? kept->field_id : 0;
@@ -217,8 +245,9 @@ static lh_rc unite(lh_ctx *cx, lh_manifest *next, lh_schema *all, const lh_schem
         }
         lh_coltype_fit fit;
         lh_str common;
-        LH_TRY(lh_coltype_common(cx, have[k].type, from[i].type, &common, &fit));
+        LH_TRY(meet(cx, &have[k], &from[i], &common, &fit));
         have[k].pii = from[i].pii; /* already joined with those there were */
+        have[k].range = range_of_both(&have[k], &from[i]);
         if (fit == LH_COLTYPE_SAME)
             continue;
         lh_column before = have[k];

@@ -22,6 +22,8 @@ static const lh_record nested_record = {.name = "NestedFieldId",
                                         .doc = "The permanent number of a part of a nested type.",
                                         .flags = LH_RECORD_OPEN};
 
+static const char *const range_names[] = {"any", "none", "double", NULL};
+
 static const lh_field column_fields[] = {
     LH_FIELD("field_id", I32, lh_column, field_id,
              .doc = "Permanent number of the column within the dataset, from 1."),
@@ -36,6 +38,8 @@ static const lh_field column_fields[] = {
     LH_FIELD("nested", LIST, lh_column, nested, .item = LH_F_OBJECT, .record = &nested_record,
              .max = LIST_MAX, .flags = LH_FIELD_OMIT_EMPTY,
              .doc = "Permanent numbers of the parts of a nested type."),
+    LH_FIELD("range", ENUM, lh_column, range, .names = range_names, .flags = LH_FIELD_OMIT_EMPTY,
+             .doc = "What is known of the values: none but NULL, or integers exact as DOUBLE."),
     {0}};
 const lh_record lh_column_record = {.name = "Column",
                                     .size = sizeof(lh_column),

@@ -2,8 +2,9 @@
  *
  * Columns are matched by field id, so a renamed column is found under its old name in old files
  * and one that was dropped and made anew is not confused with the old one. Files whose columns
- * read alike share one read_parquet, and with a single such group the text is a plain SELECT,
- * which keeps count(*) and filters fast. */
+ * read alike and have the same types share one read_parquet (which reads all its files with the
+ * types of the first), and with a single such group the text is a plain SELECT, which keeps
+ * count(*) and filters fast. */
 #include "base/buf.h"
 #include "catalog/catalog_private.h"
 #include "catalog/coltype.h"
@@ -12,6 +13,7 @@
 
 typedef struct group {
     lh_str columns; /* select list */
+    lh_str casts;   /* types it casts from, in order */
     size_t first;   /* index of its first file */
     size_t last;
 } group;
@@ -96,10 +98,12 @@ static lh_rc write_column(lh_ctx *cx, const lh_column *wanted, const lh_column *
     return LH_OK;
 }
 
-static lh_rc select_list(lh_ctx *cx, const lh_schema *wanted, const lh_schema *file, lh_str *ret)
+static lh_rc select_list(lh_ctx *cx, const lh_schema *wanted, const lh_schema *file,
+                         lh_str *ret_columns, lh_str *ret_casts)
 {
-    LH_CLEANUP(lh_buf_done) lh_buf out;
+    LH_CLEANUP(lh_buf_done) lh_buf out, casts;
     lh_buf_init(&out, SQL_BYTES_MAX);
+    lh_buf_init(&casts, SQL_BYTES_MAX);
     const lh_column *columns = wanted->columns.items;
     for (size_t i = 0; i < wanted->columns.count; i++) {
         const lh_column *source =
@@ -107,11 +111,15 @@ static lh_rc select_list(lh_ctx *cx, const lh_schema *wanted, const lh_schema *f
         if (i > 0)
             LH_TRY(lh_buf_append(cx, &out, LH_S(", ")));
         LH_TRY(write_column(cx, &columns[i], source, &out));
+        if (source != NULL && !lh_str_eq(source->type, columns[i].type))
+            LH_TRY(lh_buf_printf(cx, &casts, "%zu %.*s\n", i, LH_STR_ARG(source->type)));
     }
     lh_str text = lh_ctx_dup(cx, lh_buf_str(&out));
-    if (text.ptr == NULL)
+    lh_str types = lh_ctx_dup(cx, lh_buf_str(&casts));
+    if (text.ptr == NULL || types.ptr == NULL)
         return LH_E_NO_MEMORY;
-    *ret = text;
+    *ret_columns = text;
+    *ret_casts = types;
     return LH_OK;
 }
 
@@ -132,8 +140,8 @@ static lh_rc check_readable(lh_ctx *cx, const lh_manifest *m)
     return LH_OK;
 }
 
-/* Groups of files with the same select list, in order of their first file; group_of[i] is the
- * group of file i. */
+/* Groups of files with the same select list and types, in order of their first file; group_of[i] is
+ * the group of file i. */
 static lh_rc make_groups(lh_ctx *cx, const lh_manifest *m, group *groups, size_t *ret_count,
                          size_t *group_of)
 {
@@ -146,12 +154,14 @@ static lh_rc make_groups(lh_ctx *cx, const lh_manifest *m, group *groups, size_t
             if (files[groups[j].first].schema_id == files[i].schema_id)
                 k = j;
         if (k == count) {
-            lh_str columns;
-            LH_TRY(select_list(cx, current, lh_manifest_schema(m, files[i].schema_id), &columns));
-            for (k = 0; k < count && !lh_str_eq(groups[k].columns, columns);)
+            group new = {.first = i};
+            LH_TRY(select_list(cx, current, lh_manifest_schema(m, files[i].schema_id), &new.columns,
+                               &new.casts));
+            for (k = 0; k < count && !(lh_str_eq(groups[k].columns, new.columns) &&
+                                       lh_str_eq(groups[k].casts, new.casts));)
                 k++;
             if (k == count)
-                groups[count++] = (group){.columns = columns, .first = i};
+                groups[count++] = new;
         }
         groups[k].last = i;
         group_of[i] = k;
@@ -210,8 +220,8 @@ lh_rc lh_snapshot_sql(lh_ctx *cx, lh_store *store, const lh_snapshot *snapshot, 
     LH_CLEANUP(lh_buf_done) lh_buf out;
     lh_buf_init(&out, SQL_BYTES_MAX);
     if (m->files.count == 0) {
-        lh_str columns;
-        LH_TRY(select_list(cx, current, NULL, &columns));
+        lh_str columns, casts;
+        LH_TRY(select_list(cx, current, NULL, &columns, &casts));
         LH_TRY(lh_buf_printf(cx, &out, "SELECT %.*s WHERE false", LH_STR_ARG(columns)));
     } else {
         LH_TRY(write_groups(cx, store, m, &out));

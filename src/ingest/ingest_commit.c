@@ -34,7 +34,11 @@ static lh_rc plan_columns(lh_ctx *cx, commit_plan *plan)
         lh_pii_hints hints = {(double)from[i].like_email / sampled,
                               (double)from[i].like_phone / sampled,
                               (double)from[i].like_ssn / sampled};
-        plan->columns[i] = (lh_column){.name = from[i].name, .type = from[i].type};
+        plan->columns[i] = (lh_column){.name = from[i].name,
+                                       .type = from[i].type,
+                                       .range = from[i].values == 0   ? LH_RANGE_NONE
+                                                : from[i].fits_double ? LH_RANGE_DOUBLE
+                                                                      : LH_RANGE_ANY};
         LH_TRY(lh_pii_detect(cx, from[i].name, from[i].type, &hints, &plan->columns[i].pii));
     }
     return LH_OK;

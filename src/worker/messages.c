@@ -226,6 +226,8 @@ static const lh_field ingest_column_fields[] = {
     LH_FIELD("type", STR, lh_ingest_column, type, .max = TEXT_SQL_MAX,
              .doc = "Type in DuckDB's spelling."),
     LH_FIELD("values", U64, lh_ingest_column, values, .max = MAX_OF_COUNTERS, .doc = "Not null."),
+    LH_FIELD("fits_double", BOOL, lh_ingest_column, fits_double, .flags = LH_FIELD_OMIT_EMPTY,
+             .doc = "Every value of a BIGINT is exactly a DOUBLE."),
     LH_FIELD("sampled", U64, lh_ingest_column, sampled, .max = MAX_OF_COUNTERS,
              .doc = "Texts looked at for the counts."),
     LH_FIELD("like_email", U64, lh_ingest_column, like_email, .max = MAX_OF_COUNTERS,

@@ -148,6 +148,7 @@ typedef struct lh_ingest_column {
     lh_str name;      /* unique, as it will be seen */
     lh_str type;      /* DuckDB's spelling: VARCHAR BIGINT DOUBLE BOOLEAN DATE TIMESTAMP ... */
     uint64_t values;  /* not null */
+    bool fits_double; /* BIGINT: every value is exactly a DOUBLE */
     uint64_t sampled; /* texts looked at for the counts below */
     uint64_t like_email;
     uint64_t like_phone;

@@ -1,5 +1,6 @@
 """Files become tables: the input people have, made here small; ways to send it; bad input that changes nothing."""
 
+import decimal
 import gzip
 import io
 import json
@@ -530,6 +531,43 @@ def test_columns_that_come_and_go(client, name):
     wider = client.ingest("k,v\nx1,1.5\n", name, mode="append")
     assert {c["name"]: c["type"] for c in wider["columns"]}["k"] == "VARCHAR"
     assert client.rows(f"SELECT k FROM {name} ORDER BY k") == [["1"], ["2"], ["x1"]]
+
+
+def parquet_of(**columns):
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), out)
+    return out.getvalue()
+
+
+BIG = 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    "first,then,wanted,values",
+    [
+        ("v\n1.5\n", "v\n2\n", "DOUBLE", [1.5, 2.0]),
+        ("v\n2\n", "v\n1.5\n", "DOUBLE", [1.5, 2.0]),
+        ("v\n1.5\n", parquet_of(v=[BIG]), "VARCHAR", ["1.5", str(BIG)]),
+        (parquet_of(v=[-BIG, 2]), "v\n1.5\n", "VARCHAR", [str(-BIG), "1.5", "2"]),
+        (parquet_of(v=[2**53, None]), "v\n1.5\n", "DOUBLE", [1.5, 2.0**53, None]),
+        ("v\n1.5\n", parquet_of(v=pyarrow.array([7], pyarrow.int32())), "DOUBLE", [1.5, 7.0]),
+        (parquet_of(v=[decimal.Decimal("12.25")]), "v\n1.5\n", "DOUBLE", [1.5, 12.25]),
+        (parquet_of(v=[decimal.Decimal("12.25")]), "v\n1\n", "DECIMAL(21,2)", [1.0, 12.25]),
+        ("v\n2024-01-02\n", "v\n2024-01-02 03:04:05\n", "TIMESTAMP", None),
+        ("v\n2024-01-02 03:04:05\n", "v\n2024-01-02\n", "TIMESTAMP", None),
+        ("k,v\n1,5\n", "k,v\n2,\n", "BIGINT", [5, None]),
+        ("k,v\n1,\n", "k,v\n2,5\n", "BIGINT", [5, None]),
+        ("k,v\n1,\n", "k,v\n2,2024-01-02\n", "DATE", ["2024-01-02", None]),
+        ("v\n5\n", "v\nx\n", "VARCHAR", ["5", "x"]),
+    ],
+)
+def test_an_append_widens_no_more_than_it_must(client, name, first, then, wanted, values):
+    for content in (first, then):
+        client.ingest(content, name, filename="x.csv" if isinstance(content, str) else "x.parquet", mode="append")
+    reply = client.sql(f"SELECT v FROM {name} ORDER BY v")
+    assert reply["columns"][0]["type"] == wanted
+    assert values is None or [row["v"] for row in reply["rows"]] == values
+    assert len(reply["rows"]) == client.value(f"SELECT count(*) FROM {name}") >= 2
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,8 @@ static lh_rc from_parquet(lh_ctx *cx, lh_buf *out, const char *function, const l
 
 /* ---- values ---- */
 
+#define DOUBLE_INTEGER_MAX "9007199254740992" /* 2^53: up to here every integer is a DOUBLE */
+
 /* Columns the footers cannot answer for: nested ones, or files without statistics. */
 static lh_rc count_values(lh_ctx *cx, duckdb_connection connection, const lh_str *paths,
                           size_t count, lh_ingest_column *column)
@@ -170,6 +172,7 @@ static lh_rc read_footers(lh_ctx *cx, duckdb_connection connection, const char *
         duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, 1);
         const int64_t *values = duckdb_vector_get_data(vector);
         uint64_t *valid = duckdb_vector_get_validity(vector);
+        const bool *small = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 2));
         for (idx_t row = 0; row < duckdb_data_chunk_get_size(chunk); row++) {
             lh_str name =
                 lh_str_n(duckdb_string_t_data(&names[row]), duckdb_string_t_length(names[row]));
@@ -178,6 +181,7 @@ static lh_rc read_footers(lh_ctx *cx, duckdb_connection connection, const char *
                 continue;
             bool known = valid == NULL || duckdb_validity_row_is_valid(valid, row);
             column->values = known && values[row] >= 0 ? (uint64_t)values[row] : UINT64_MAX;
+            column->fits_double = small[row] && lh_str_eq(column->type, LH_S("BIGINT"));
         }
     }
 }
@@ -193,7 +197,10 @@ lh_rc lh_stats_values(lh_ctx *cx, duckdb_connection connection, const lh_str *pa
     LH_TRY(lh_buf_append(
         cx, &sql,
         LH_S("SELECT path_in_schema, CASE WHEN count(stats_null_count) = count(*) THEN "
-             "(sum(num_values) - sum(stats_null_count))::BIGINT END FROM ")));
+             "(sum(num_values) - sum(stats_null_count))::BIGINT END, "
+             "bool_and(coalesce(TRY_CAST(stats_min_value AS HUGEINT) >= -" DOUBLE_INTEGER_MAX
+             " AND TRY_CAST(stats_max_value AS HUGEINT) <= " DOUBLE_INTEGER_MAX
+             ", num_values = stats_null_count, false)) FROM ")));
     LH_TRY(from_parquet(cx, &sql, "parquet_metadata", paths, paths_count));
     LH_TRY(lh_buf_append(cx, &sql, LH_S(" GROUP BY path_in_schema, column_id ORDER BY column_id")));
     const char *text;

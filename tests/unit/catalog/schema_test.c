@@ -26,7 +26,9 @@ LH_TEST(types_widen_exactly_or_become_text)
         {"DECIMAL(10,2)", "DECIMAL(10,4)", "DECIMAL(12,4)", LH_COLTYPE_WIDER},
         {"DECIMAL(38,0)", "DECIMAL(38,10)", "VARCHAR", LH_COLTYPE_TEXT},
         {"DECIMAL(4,1)", "INTEGER", "DECIMAL(11,1)", LH_COLTYPE_WIDER},
-        {"DECIMAL(4,1)", "DOUBLE", "VARCHAR", LH_COLTYPE_TEXT},
+        {"DECIMAL(15,2)", "DOUBLE", "DOUBLE", LH_COLTYPE_WIDER},
+        {"DECIMAL(4,1)", "FLOAT", "DOUBLE", LH_COLTYPE_WIDER},
+        {"DECIMAL(16,2)", "DOUBLE", "VARCHAR", LH_COLTYPE_TEXT},
         {"DATE", "TIMESTAMP", "TIMESTAMP", LH_COLTYPE_WIDER},
         {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "VARCHAR", LH_COLTYPE_TEXT},
         {"BOOLEAN", "BIGINT", "VARCHAR", LH_COLTYPE_TEXT},
@@ -229,6 +231,40 @@ LH_TEST(an_append_unites_schemas)
     ck_assert_int_eq(file[1].field_id, 2); /* text or not, it is the same column */
     ck_assert_int_eq(file[2].field_id, 4);
     ck_assert(lh_str_eq(file[0].name, LH_S("ID")));
+    lh_scratch_close(&s);
+}
+
+LH_TEST(what_is_known_of_values_lets_types_meet)
+{
+    static const struct {
+        const char *before, *after, *common;
+        int range_before, range_after, range;
+    } rows[] = {
+        {"DOUBLE", "BIGINT", "DOUBLE", LH_RANGE_ANY, LH_RANGE_DOUBLE, LH_RANGE_ANY},
+        {"BIGINT", "DOUBLE", "DOUBLE", LH_RANGE_DOUBLE, LH_RANGE_ANY, LH_RANGE_ANY},
+        {"DOUBLE", "BIGINT", "VARCHAR", LH_RANGE_ANY, LH_RANGE_ANY, LH_RANGE_ANY},
+        {"BIGINT", "BIGINT", "BIGINT", LH_RANGE_DOUBLE, LH_RANGE_DOUBLE, LH_RANGE_DOUBLE},
+        {"BIGINT", "BIGINT", "BIGINT", LH_RANGE_DOUBLE, LH_RANGE_ANY, LH_RANGE_ANY},
+        {"BIGINT", "VARCHAR", "BIGINT", LH_RANGE_DOUBLE, LH_RANGE_NONE, LH_RANGE_DOUBLE},
+        {"VARCHAR", "DATE", "DATE", LH_RANGE_NONE, LH_RANGE_ANY, LH_RANGE_ANY},
+        {"VARCHAR", "VARCHAR", "VARCHAR", LH_RANGE_NONE, LH_RANGE_NONE, LH_RANGE_NONE},
+        {"BIGINT", "DATE", "VARCHAR", LH_RANGE_NONE, LH_RANGE_ANY, LH_RANGE_ANY},
+    };
+    lh_scratch s;
+    lh_scratch_open(&s);
+    for (size_t i = 0; i < LH_ARRAY_LEN(rows); i++) {
+        lh_manifest m = fresh(&s);
+        int32_t id;
+        lh_column before = column("a", rows[i].before), after = column("a", rows[i].after);
+        before.range = rows[i].range_before;
+        after.range = rows[i].range_after;
+        ck_lh_ok(&s, lh_manifest_merge(&s.cx, &m, &before, 1, &id));
+        ck_lh_ok(&s, lh_manifest_merge(&s.cx, &m, &after, 1, &id));
+        const lh_column *all = lh_manifest_current(&m)->columns.items;
+        ck_assert_msg(lh_str_eq(all[0].type, lh_str_from(rows[i].common)) &&
+                          all[0].range == rows[i].range && all[0].field_id == 1,
+                      "row %zu: %.*s %d", i, LH_STR_ARG(all[0].type), all[0].range);
+    }
     lh_scratch_close(&s);
 }
 
