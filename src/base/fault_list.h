@@ -31,7 +31,14 @@
     X(INDEX_BEFORE_META,                "an index generation is complete, not yet published")        \
     X(INDEX_BEFORE_PART,                "a part of an index is written, not yet published")          \
     X(INGEST_PART_BEFORE_SYNC,          "a worker wrote a Parquet part, not yet synced or checked")       \
-    X(STAGED_BEFORE_SYNC,               "a staged file was read back, not yet synced")
+    X(STAGED_BEFORE_SYNC,               "a staged file was read back, not yet synced")              \
+    X(VECTOR_SET_AFTER_BATCH,           "a change of a vector set is durable, not yet visible")      \
+    X(VECTOR_SET_AFTER_MANIFEST,        "a merge is durable, its old segments not yet removed")      \
+    X(VECTOR_SET_AFTER_SEGMENT,         "a merged segment is durable, its ids not yet")              \
+    X(VECTOR_SET_BEFORE_BATCH,          "a change of a vector set is encoded, not yet put")          \
+    X(VECTOR_SET_BEFORE_MANIFEST,       "a merged segment is complete, not yet named")               \
+    X(VECTOR_SET_BEFORE_REMOVE,         "an object of a vector set is about to be removed")          \
+    X(VECTOR_SET_BEFORE_SEGMENT,        "a merged segment is about to be written")
 /* clang-format on */
 
 #endif

@@ -9,10 +9,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { STACK_BYTES_DEFAULT = 256 * 1024, NAME_BYTES = 16 };
+enum { STACK_BYTES_DEFAULT = 256 * 1024, NAME_BYTES = 16, BACKGROUND_NICENESS = 15 };
 
 /* Instrumented frames are several times as large. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -169,6 +172,15 @@ lh_rc lh_thread_start(lh_ctx *cx, const char *name, size_t stack_bytes, void (*f
     }
     *ret_thread = thread;
     return LH_OK;
+}
+
+/* Niceness belongs to the thread on Linux, and new threads inherit it. Batch scheduling also spares
+ * others the preemption when this one wakes. */
+void lh_thread_lower_priority(void)
+{
+    struct sched_param none = {0};
+    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BACKGROUND_NICENESS);
 }
 
 lh_thread *lh_thread_join(lh_thread *thread)

@@ -59,6 +59,9 @@ typedef struct lh_thread lh_thread;
 /* name <= 15 bytes, shown by ps -L. All signals are blocked in the new thread. */
 LH_WARN_UNUSED lh_rc lh_thread_start(lh_ctx *cx, const char *name, size_t stack_bytes,
                                      void (*fn)(void *arg), void *arg, lh_thread **ret_thread);
+/* The calling thread, and threads it starts from now on, give way to others: for work nobody waits
+ * for. What the kernel refuses stays as it is. */
+void lh_thread_lower_priority(void);
 lh_thread *lh_thread_join(lh_thread *thread); /* waits, frees; NULL ok; returns NULL */
 
 #endif

@@ -25,6 +25,8 @@ KILLS = int(os.environ.get("LH_KILLS", "10"))
 SCENARIO_S = 60
 # Points that live in a worker: one request fails, the server goes on.
 OF_WORKERS = {"INGEST_PART_BEFORE_SYNC"}
+# Points that no server passes: the library's own matrix (vector_set.crash) has them.
+OF_LIBRARIES = ("VECTOR_SET_",)
 # Points that are passed at every step are hit early and late.
 HITS_OF_FILES = (2, 9, 23, 41, 67)
 HITS = (1, 2, 3, 4, 6)
@@ -34,7 +36,7 @@ def points():
     done = run("tables", "faults", "--json")
     rows = json.loads(done.stdout)
     rows = rows if isinstance(rows, list) else rows["items"]
-    return [row["name"] for row in rows]
+    return [row["name"] for row in rows if not row["name"].startswith(OF_LIBRARIES)]
 
 
 def cases():

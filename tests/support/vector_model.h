@@ -1,0 +1,239 @@
+/* vector_model.h - what a set of vectors must hold, kept the plain way, and a home that dies.
+ *
+ *     model_home home;                     a folder's home; home.left counts down its I/O steps
+ *     model_home_open(&home, &scratch);
+ *     model_check_search(&s, set, &model, query, k, filter)    against a loop over all rows
+ *
+ * Owns:    the model is plain data; the home borrows its scratch folder.
+ * Threads: the countdown is atomic, everything else one thread.
+ * Limits:  MODEL_IDS ids, MODEL_DIM dimensions.
+ * Formats: none.
+ * Why:     the same oracle serves the unit tests and the long random runs. */
+#ifndef LH_TESTS_SUPPORT_VECTOR_MODEL_H
+#define LH_TESTS_SUPPORT_VECTOR_MODEL_H
+
+#include "support/scratch.h"
+#include "vector/vector_set.h"
+
+#include <math.h>
+#include <unistd.h>
+
+enum { MODEL_IDS = 700, MODEL_DIM = 12 };
+
+typedef struct model {
+    unsigned char there[MODEL_IDS];
+    float vectors[MODEL_IDS][MODEL_DIM]; /* as stored: of length one */
+} model;
+
+static inline uint32_t model_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)(*state >> 33);
+}
+static inline uint32_t model_below(uint64_t *state, uint32_t limit)
+{
+    return model_random(state) % limit;
+}
+
+/* Some vectors come twice or are zero: ties and rows without direction must work as well. */
+static inline void model_draw(uint64_t *state, float *out)
+{
+    uint32_t kind = model_below(state, 40);
+    uint64_t same = 77 + model_below(state, 3);
+    for (size_t i = 0; i < MODEL_DIM; i++) {
+        uint32_t drawn = model_random(kind == 1 ? &same : state);
+        out[i] = kind == 0 ? 0.0f : (float)(drawn % 2001) / 1000.0f - 1.0f;
+    }
+}
+
+static inline void model_normalise(const float *in, float *out)
+{
+    double square = 0;
+    for (size_t i = 0; i < MODEL_DIM; i++)
+        square += (double)in[i] * (double)in[i];
+    float scale = square > 0 ? (float)(1.0 / sqrt(square)) : 0.0f;
+    for (size_t i = 0; i < MODEL_DIM; i++)
+        out[i] = in[i] * scale;
+}
+
+static inline double model_dot(const float *a, const float *b)
+{
+    double sum = 0;
+    for (size_t i = 0; i < MODEL_DIM; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+static inline size_t model_count(const model *m)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < MODEL_IDS; i++)
+        n += m->there[i];
+    return n;
+}
+
+static inline int model_by_score(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return x > y ? -1 : x < y;
+}
+
+/* The k best scores, best first; allowed may be NULL. */
+static inline size_t model_best(const model *m, const float *unit, const unsigned char *allowed,
+                                double *scores)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < MODEL_IDS; i++)
+        if (m->there[i] && (!allowed || allowed[i]))
+            scores[n++] = model_dot(m->vectors[i], unit);
+    qsort(scores, n, sizeof *scores, model_by_score);
+    return n;
+}
+
+/* Every hit is a live, allowed row with its exact score, in order, once; the scores are the best
+ * there are. */
+static inline void model_check_hits(const model *m, const float *query,
+                                    const unsigned char *allowed, uint32_t k,
+                                    const lh_vector_set_hit *hits, uint32_t count)
+{
+    static double scores[MODEL_IDS];
+    unsigned char seen[MODEL_IDS] = {0};
+    float unit[MODEL_DIM];
+    model_normalise(query, unit);
+    size_t n = model_best(m, unit, allowed, scores);
+    ck_assert_uint_eq(count, LH_MIN((size_t)k, n));
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t id = hits[i].id;
+        ck_assert_uint_lt(id, MODEL_IDS);
+        ck_assert_msg(m->there[id] && (!allowed || allowed[id]) && !seen[id],
+                      "hit %u: id %llu is dead, filtered or there twice", i,
+                      (unsigned long long)id);
+        seen[id] = 1;
+        double exact = model_dot(m->vectors[id], unit);
+        ck_assert_msg(fabs(exact - (double)hits[i].score) < 1e-5, "id %llu: score %g, exact %g",
+                      (unsigned long long)id, (double)hits[i].score, exact);
+        ck_assert_msg(fabs(scores[i] - exact) < 1e-5, "hit %u of %u: score %g, the best is %g", i,
+                      count, exact, scores[i]);
+        if (i > 0)
+            ck_assert(hits[i - 1].score > hits[i].score ||
+                      (hits[i - 1].score == hits[i].score && hits[i - 1].id < hits[i].id));
+    }
+}
+
+/* Exactly the model's rows, each with its vector. */
+static inline int model_equals(lh_scratch *s, lh_vector_set *set, const model *m)
+{
+    uint64_t *ids;
+    size_t count;
+    size_t n = 0;
+    int same = 1;
+    LH_CLEANUP(lh_vector_view_unref) lh_vector_view *view = lh_vector_set_view(set);
+    ck_lh_ok(s, lh_vector_view_ids(&s->cx, view, &ids, &count));
+    if (count != model_count(m))
+        return 0;
+    for (uint64_t id = 0; id < MODEL_IDS && same; id++) {
+        float found[MODEL_DIM];
+        if (!m->there[id])
+            continue;
+        same = ids[n++] == id;
+        ck_assert(!same || lh_vector_view_get(&s->cx, view, id, found) == LH_OK);
+        for (size_t i = 0; i < MODEL_DIM && same; i++)
+            same = fabsf(found[i] - m->vectors[id][i]) < 1e-6f;
+    }
+    return same;
+}
+
+/* ---- a home that dies ---- */
+
+typedef struct model_home {
+    char dir[300];
+    lh_vector_folder folder;
+    lh_vector_home real;
+    lh_vector_home home; /* what the set gets */
+    atomic_int left;     /* I/O steps until it dies; below 0: it does not */
+    atomic_int dead;
+    atomic_uint how; /* what the step that dies leaves behind */
+} model_home;
+
+/* 1: this step is the last one. */
+static inline int model_home_dies(model_home *h)
+{
+    if (atomic_load(&h->left) < 0 || atomic_fetch_sub(&h->left, 1) != 0)
+        return 0;
+    atomic_store(&h->dead, 1);
+    return 1;
+}
+
+static inline lh_rc model_home_gone(lh_ctx *cx)
+{
+    return lh_fail(cx, LH_E_IO, "the home is gone");
+}
+
+static inline lh_rc model_home_put(lh_ctx *cx, void *arg, lh_str name, lh_vector_fill fill,
+                                   void *fill_arg)
+{
+    model_home *h = arg;
+    if (atomic_load(&h->dead))
+        return model_home_gone(cx);
+    if (!model_home_dies(h))
+        return h->real.put(cx, h->real.arg, name, fill, fill_arg);
+    uint32_t how = atomic_fetch_add(&h->how, 1) % 3;
+    if (how == 1) /* there, but nobody was told */
+        LH_IGNORE(h->real.put(cx, h->real.arg, name, fill, fill_arg));
+    if (how == 2) /* half written */
+        LH_IGNORE(lh_file_replace(
+            cx, lh_ctx_fmt(cx, "%.*s/%.*s.new", LH_STR_ARG(h->folder.dir), LH_STR_ARG(name)),
+            LH_S("half")));
+    return model_home_gone(cx);
+}
+
+static inline lh_rc model_home_map(lh_ctx *cx, void *arg, lh_str name, lh_map *ret_map)
+{
+    model_home *h = arg;
+    if (atomic_load(&h->dead) || model_home_dies(h))
+        return model_home_gone(cx);
+    return h->real.map(cx, h->real.arg, name, ret_map);
+}
+
+static inline lh_rc model_home_list(lh_ctx *cx, void *arg, lh_str_list *ret_names)
+{
+    model_home *h = arg;
+    if (atomic_load(&h->dead) || model_home_dies(h))
+        return model_home_gone(cx);
+    return h->real.list(cx, h->real.arg, ret_names);
+}
+
+static inline lh_rc model_home_remove(lh_ctx *cx, void *arg, lh_str name)
+{
+    model_home *h = arg;
+    if (atomic_load(&h->dead))
+        return model_home_gone(cx);
+    if (!model_home_dies(h))
+        return h->real.remove(cx, h->real.arg, name);
+    if (atomic_fetch_add(&h->how, 1) % 2)
+        LH_IGNORE(h->real.remove(cx, h->real.arg, name));
+    return model_home_gone(cx);
+}
+
+static inline void model_home_open(model_home *h, lh_scratch *s)
+{
+    snprintf(h->dir, sizeof h->dir, "%s/set", s->dir); /* the arena is reset between steps */
+    h->folder.dir = lh_str_from(h->dir);
+    ck_lh_ok(s, lh_vector_home_folder(&s->cx, &h->folder, &h->real));
+    h->home =
+        (lh_vector_home){h, model_home_put, model_home_map, model_home_list, model_home_remove};
+    atomic_init(&h->left, -1);
+    atomic_init(&h->dead, 0);
+    atomic_init(&h->how, 0);
+}
+
+/* Memory is disk enough for thousands of steps: a kill of the program loses neither. */
+static inline void model_scratch_open(lh_scratch *s)
+{
+    if (access("/dev/shm", W_OK) == 0)
+        setenv("TMPDIR", "/dev/shm", 1);
+    lh_scratch_open(s);
+}
+
+#endif
