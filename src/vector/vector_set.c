@@ -280,9 +280,11 @@ static lh_rc remove_orphans(lh_ctx *cx, lh_vector_set *set, const stored *what,
 
 static lh_rc create(lh_ctx *cx, lh_vector_set *set, lh_vector_view **ret_view)
 {
-    if (set->opts.dimensions == 0 || set->opts.dimensions > LH_VECTOR_DIMENSIONS_MAX)
-        return lh_fail(cx, LH_E_BAD_VALUE, "%u dimensions, limits 1 and %u", set->opts.dimensions,
-                       LH_VECTOR_DIMENSIONS_MAX);
+    if (set->opts.build.dimensions == 0 || set->opts.build.dimensions > LH_VECTOR_DIMENSIONS_MAX)
+        return lh_fail(cx, LH_E_BAD_VALUE, "%u dimensions, limits 1 and %u",
+                       set->opts.build.dimensions, LH_VECTOR_DIMENSIONS_MAX);
+    if (set->opts.build.rows_as == LH_VECTOR_ROWS_EXTERNAL)
+        return lh_fail(cx, LH_E_BAD_VALUE, "the rows of a vector set cannot be external");
     LH_CLEANUP(lh_vector_view_unref) lh_vector_view *view = NULL;
     LH_TRY(lhi_view_new(cx, set, 0, &view));
     LH_TRY(lhi_manifest_put(cx, set, view, 1, 0));
@@ -381,7 +383,7 @@ lh_vector_set *lh_vector_set_close(lh_vector_set *set)
 
 void lh_vector_set_get_stats(lh_vector_set *set, lh_vector_set_stats *ret_stats)
 {
-    lh_vector_set_stats s = {.dimensions = set->opts.dimensions,
+    lh_vector_set_stats s = {.dimensions = set->opts.build.dimensions,
                              .merges = atomic_load(&set->merges)};
     lh_vector_view *view;
     {

@@ -16,8 +16,8 @@
  *          last reader left, by the merge thread or the next change, never by a reader.
  * Limits:  LH_VECTOR_SET_BATCH_ROWS_MAX rows a change, LH_VECTOR_SET_SEGMENTS_MAX segments (changes
  *          wait for a merge there), 2^32 - 2 rows a segment. Memory: a bit per row, 16 bytes per
- *          row of the change that is written plus its encoded segment, what the builder of a merged
- *          segment needs; vectors, codes and ids are mapped and evictable.
+ *          row of the change that is written plus its encoded segment; of a merge 16 bytes per row
+ *          and what lh_vector_build needs (build.memory_bytes_max).
  * Formats: see README.md: "batch-<n>.lhb", "segment-<n>.lhv", "segment-<n>.lhi",
  *          "manifest-<n>.lhm", all containers.
  * Why:     a graph that is repaired in place has races and unreachable rows in every tracker of the
@@ -37,8 +37,10 @@ enum {
     LH_VECTOR_SET_BACKGROUND = 1 /* a thread of low priority merges what is due */
 };
 typedef struct lh_vector_set_options {
-    uint32_t dimensions; /* of a new set; of one that exists: 0 or the same (LH_E_BAD_VALUE) */
-    lh_vector_metric metric;
+    /* How segments are built. Dimensions and metric of a set that exists: 0 dimensions, or both the
+     * same (LH_E_BAD_VALUE). The preset is chosen by size; rows cannot be external. The progress
+     * function is called from changes and merges. */
+    lh_vector_options build;
     uint32_t fan_in;     /* segments of like size that are merged into one; 0 = 4 */
     uint32_t tier_rows;  /* rows of the smallest tier; 0 = 256 */
     uint32_t fresh_rows; /* merged segments up to so many rows are built fast; 0 = 20,000 */
@@ -96,13 +98,20 @@ typedef struct lh_vector_set_query {
     const lh_bitmap *by_id;
     const uint64_t *ids;
     size_t ids_count;
+    float recall; /* these as in lh_vector_query */
+    uint32_t ef_search;
+    int has_score_min;
+    float score_min;
 } lh_vector_set_query;
 typedef struct lh_vector_set_hit {
     uint64_t id;
     float score;
 } lh_vector_set_hit;
 typedef struct lh_vector_set_search_stats {
-    uint64_t evaluations;
+    uint64_t evaluations; /* these as in lh_vector_search_stats, over all segments */
+    uint64_t hops;
+    uint64_t scanned;
+    uint64_t exact;
     uint32_t segments; /* that were searched */
 } lh_vector_set_search_stats;
 /* Best first, equal scores in order of id; only live rows that the filter allows are scored.

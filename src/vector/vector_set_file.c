@@ -115,8 +115,8 @@ static lh_rc fill_batch(lh_ctx *cx, lh_container_sink sink, void *arg)
     const batch_fill *f = arg;
     const lhi_batch *b = f->batch;
     LH_CLEANUP(lh_container_writer_free) lh_container_writer *w = NULL;
-    lhi_batch_meta meta = {b->number, b->rows, b->deletes_count, f->set->opts.dimensions,
-                           (uint32_t)f->set->opts.metric};
+    lhi_batch_meta meta = {b->number, b->rows, b->deletes_count, f->set->opts.build.dimensions,
+                           (uint32_t)f->set->opts.build.metric};
     uint64_t bytes;
     LH_TRY(lh_container_writer_new(cx, sink, BATCH_KIND, VERSION, &w));
     LH_TRY(lh_container_add(cx, w, LH_S("meta"), sizeof meta, lh_str_n(&meta, sizeof meta)));
@@ -165,30 +165,29 @@ static lh_rc open_index(lh_ctx *cx, lhi_set_segment *segment, lh_str bytes)
 {
     const lh_vector_set *set = segment->set;
     lh_vector_stats stats;
-    lh_str vectors;
     LH_TRY(lh_vector_index_open(cx, bytes, &segment->index));
     lh_vector_index_stats(segment->index, &stats);
-    if (stats.rows != segment->rows || stats.dimensions != set->opts.dimensions)
+    if (stats.rows != segment->rows || stats.dimensions != set->opts.build.dimensions)
         return lh_fail(cx, LH_E_CORRUPT, "its vectors do not fit its ids or the set");
-    lh_container c;
-    LH_TRY(lh_container_open_any(cx, bytes, &c));
-    LH_TRY(lh_container_get(cx, &c, LH_S("f32"), sizeof(float), &vectors));
-    segment->vectors = (const float *)(const void *)vectors.ptr;
     segment->bytes_mapped = segment->map.bytes.len + segment->ids_map.bytes.len;
     return LH_OK;
 }
 
-static lh_rc read_batch(lh_ctx *cx, lhi_set_segment *segment, const uint64_t **ret_deletes,
-                        size_t *ret_deletes_count)
+typedef enum trust { VERIFY, FRESH } trust;
+
+static lh_rc read_batch(lh_ctx *cx, lhi_set_segment *segment, trust how,
+                        const uint64_t **ret_deletes, size_t *ret_deletes_count)
 {
     const lh_vector_set *set = segment->set;
     lh_container c;
     lhi_batch_meta meta;
     lh_str index;
     LH_TRY(lh_container_open(cx, segment->map.bytes, BATCH_KIND, &c));
+    if (how == VERIFY)
+        LH_TRY(lh_container_verify(cx, &c));
     LH_TRY(get_meta(cx, &c, &meta, sizeof meta));
-    if (meta.number != segment->number || meta.dimensions != set->opts.dimensions ||
-        meta.metric != (uint32_t)set->opts.metric || meta.rows > LH_VECTOR_SET_BATCH_ROWS_MAX)
+    if (meta.number != segment->number || meta.dimensions != set->opts.build.dimensions ||
+        meta.metric != (uint32_t)set->opts.build.metric || meta.rows > LH_VECTOR_SET_BATCH_ROWS_MAX)
         return lh_fail(cx, LH_E_CORRUPT, "it is not change %llu of this set",
                        (unsigned long long)segment->number);
     LH_TRY(get_ids(cx, &c, LH_S("ids"), meta.rows, &segment->ids));
@@ -201,19 +200,45 @@ static lh_rc read_batch(lh_ctx *cx, lhi_set_segment *segment, const uint64_t **r
     return open_index(cx, segment, index);
 }
 
+static lh_rc map_batch(lh_ctx *cx, lh_vector_set *set, uint64_t number,
+                       lhi_set_segment **ret_segment, lh_str *ret_name)
+{
+    LH_CLEANUP(lhi_segment_unref) lhi_set_segment *segment = NULL;
+    *ret_name = lhi_object_name(cx, LHI_OBJECT_BATCH, number);
+    if (!ret_name->ptr)
+        return cx->err.rc;
+    LH_TRY(new_segment(cx, set, number, 0, &segment));
+    lh_assert(segment != NULL);
+    LH_TRY(set->home.map(cx, set->home.arg, *ret_name, &segment->map));
+    *ret_segment = LH_TAKE(segment);
+    return LH_OK;
+}
+
+lh_rc lhi_batch_open_fresh(lh_ctx *cx, lh_vector_set *set, uint64_t number,
+                           lhi_set_segment **ret_segment)
+{
+    LH_CLEANUP(lhi_segment_unref) lhi_set_segment *segment = NULL;
+    lh_str name;
+    const uint64_t *deletes;
+    size_t count;
+    LH_TRY(map_batch(cx, set, number, &segment, &name));
+    lh_assert(segment != NULL);
+    if (read_batch(cx, segment, FRESH, &deletes, &count) != LH_OK)
+        return damaged(cx, name);
+    *ret_segment = LH_TAKE(segment);
+    return LH_OK;
+}
+
 lh_rc lhi_batch_open(lh_ctx *cx, lh_vector_set *set, uint64_t number, lhi_set_segment **ret_segment,
                      const uint64_t **ret_deletes, size_t *ret_deletes_count)
 {
     LH_CLEANUP(lhi_segment_unref) lhi_set_segment *segment = NULL;
-    lh_str name = lhi_object_name(cx, LHI_OBJECT_BATCH, number);
-    if (!name.ptr)
-        return cx->err.rc;
-    LH_TRY(new_segment(cx, set, number, 0, &segment));
-    lh_assert(segment != NULL);
-    LH_TRY(set->home.map(cx, set->home.arg, name, &segment->map));
+    lh_str name;
     const uint64_t *deletes = NULL;
     size_t count = 0;
-    if (read_batch(cx, segment, &deletes, &count) != LH_OK)
+    LH_TRY(map_batch(cx, set, number, &segment, &name));
+    lh_assert(segment != NULL);
+    if (read_batch(cx, segment, VERIFY, &deletes, &count) != LH_OK)
         return damaged(cx, name);
     uint64_t *copy = LH_NEW_ARRAY(cx, uint64_t, count + 1);
     if (!copy)
@@ -320,8 +345,8 @@ lh_rc lhi_manifest_put(lh_ctx *cx, lh_vector_set *set, const lh_vector_view *vie
                        uint64_t horizon)
 {
     manifest_fill fill = {.view = view,
-                          .meta = {number, horizon, set->next_segment, set->opts.dimensions,
-                                   (uint32_t)set->opts.metric}};
+                          .meta = {number, horizon, set->next_segment, set->opts.build.dimensions,
+                                   (uint32_t)set->opts.build.metric}};
     fill.items = LH_NEW_ARRAY(cx, lhi_manifest_item, view->count + 1);
     lh_str name = lhi_object_name(cx, LHI_OBJECT_MANIFEST, number);
     if (!fill.items || !name.ptr)
@@ -395,13 +420,13 @@ static lh_rc open_item(lh_ctx *cx, lh_vector_set *set, const lhi_manifest_item *
 
 static lh_rc check_options(lh_ctx *cx, lh_vector_set *set, const lhi_manifest_meta *meta)
 {
-    if (set->opts.dimensions != 0 && set->opts.dimensions != meta->dimensions)
+    if (set->opts.build.dimensions != 0 && set->opts.build.dimensions != meta->dimensions)
         return lh_fail(cx, LH_E_BAD_VALUE, "the vector set has %u dimensions, not %u",
-                       meta->dimensions, set->opts.dimensions);
-    if (set->opts.dimensions != 0 && (uint32_t)set->opts.metric != meta->metric)
+                       meta->dimensions, set->opts.build.dimensions);
+    if (set->opts.build.dimensions != 0 && (uint32_t)set->opts.build.metric != meta->metric)
         return lh_fail(cx, LH_E_BAD_VALUE, "the vector set has another metric");
-    set->opts.dimensions = meta->dimensions;
-    set->opts.metric = (lh_vector_metric)meta->metric;
+    set->opts.build.dimensions = meta->dimensions;
+    set->opts.build.metric = (lh_vector_metric)meta->metric;
     set->horizon = meta->horizon;
     set->manifest = meta->number;
     set->next_segment = LH_MAX(meta->next_segment, (uint64_t)1);
@@ -421,7 +446,7 @@ static lh_rc read_manifest(lh_ctx *cx, lh_vector_set *set, lh_str bytes, uint64_
     LH_TRY(lh_container_get(cx, &c, LH_S("segments"), sizeof(lhi_manifest_item), &items));
     LH_TRY(lh_container_get(cx, &c, LH_S("live"), sizeof(uint64_t), &words));
     if (meta.number != number || meta.dimensions == 0 || meta.next_segment == UINT64_MAX ||
-        meta.dimensions > LH_VECTOR_DIMENSIONS_MAX)
+        meta.dimensions > LH_VECTOR_DIMENSIONS_MAX || meta.metric > LH_VECTOR_EUCLIDEAN)
         return lh_fail(cx, LH_E_CORRUPT, "its meta section is not that of a manifest");
     LH_TRY(check_options(cx, set, &meta));
     size_t count = items.len / sizeof(lhi_manifest_item);

@@ -22,6 +22,11 @@
 /* Changes that came at once may pass LH_VECTOR_SET_SEGMENTS_MAX by as many. */
 #define INPUTS_MAX (2 * LH_VECTOR_SET_SEGMENTS_MAX)
 
+typedef struct origin {
+    uint32_t item; /* of the view that is read */
+    uint32_t row;
+} origin;
+
 typedef struct merge {
     lh_vector_set *set;
     lh_vector_view *view; /* what is read */
@@ -29,6 +34,7 @@ typedef struct merge {
     size_t chosen_count;
     uint64_t rows; /* live ones of the chosen */
     uint64_t *ids; /* of the new segment, rising */
+    origin *from;  /* by row of the new segment */
     uint64_t number;
     lhi_set_segment *made; /* NULL: no live row was left */
 } merge;
@@ -143,7 +149,8 @@ static lh_rc choose(lh_ctx *cx, merge *m, lh_vector_merge_how how)
 
 typedef struct cursor {
     const lhi_set_item *item;
-    uint64_t row; /* next live one; item's rows at the end */
+    uint32_t number; /* of the item */
+    uint64_t row;    /* next live one; item's rows at the end */
 } cursor;
 
 static void advance(cursor *c)
@@ -158,8 +165,7 @@ typedef struct rows_reader {
 } rows_reader;
 
 /* The live row with the smallest id; 0 at the end. */
-static int next_row(rows_reader *r, uint64_t *ret_id, const lhi_set_segment **ret_segment,
-                    uint64_t *ret_row)
+static int next_row(rows_reader *r, uint64_t *ret_id, origin *ret_from)
 {
     cursor *first = NULL;
     for (size_t i = 0; i < r->count;) {
@@ -174,41 +180,68 @@ static int next_row(rows_reader *r, uint64_t *ret_id, const lhi_set_segment **re
     }
     if (!first)
         return 0;
-    *ret_segment = first->item->segment;
-    *ret_row = first->row;
+    *ret_from = (origin){first->number, (uint32_t)first->row};
     *ret_id = first->item->segment->ids[first->row++];
     advance(first);
     return 1;
 }
 
-/* Every byte that is read is checked first: a bent bit must not get a new checksum. */
-static lh_rc verify(lh_ctx *cx, const lhi_set_segment *segment)
-{
-    lh_container c;
-    LH_TRY(lh_container_open_any(cx, segment->map.bytes, &c));
-    LH_TRY(lh_container_verify(cx, &c));
-    if (segment->merged) {
-        LH_TRY(lh_container_open_any(cx, segment->ids_map.bytes, &c));
-        LH_TRY(lh_container_verify(cx, &c));
-    }
-    return lh_ctx_check(cx);
-}
-
-static lh_rc start_reading(lh_ctx *cx, const merge *m, rows_reader *r)
+static void start_reading(const merge *m, rows_reader *r)
 {
     for (size_t i = 0; i < m->view->count; i++) {
         if (!m->chosen[i])
             continue;
-        lh_rc rc = verify(cx, m->view->items[i].segment);
-        if (rc == LH_E_CORRUPT)
-            return lh_err_prefix(cx, "%s %llu of the vector set",
-                                 m->view->items[i].segment->merged ? "segment" : "change",
-                                 (unsigned long long)m->view->items[i].segment->number);
-        LH_TRY(rc);
         lh_assert(r->count < LH_ARRAY_LEN(r->cursors));
         cursor *c = &r->cursors[r->count++];
-        *c = (cursor){&m->view->items[i], 0};
+        *c = (cursor){&m->view->items[i], (uint32_t)i, 0};
         advance(c);
+    }
+}
+
+/* Where each row of the new segment comes from, in order of ids. */
+static lh_rc map_rows(lh_ctx *cx, merge *m)
+{
+    rows_reader *reader = LH_NEW(cx, rows_reader);
+    if (!reader)
+        return cx->err.rc;
+    start_reading(m, reader);
+    uint64_t n = 0;
+    while (n < m->rows && next_row(reader, &m->ids[n], &m->from[n])) {
+        if (n++ % 65536 == 0)
+            LH_TRY(lh_ctx_check(cx));
+    }
+    lh_assert(n == m->rows);
+    return LH_OK;
+}
+
+/* A bent bit is named, not copied under a new checksum. */
+static lh_rc damaged(lh_ctx *cx, const lhi_set_segment *segment, lh_rc rc)
+{
+    return rc != LH_E_CORRUPT ? rc
+                              : lh_err_prefix(cx, "%s %llu of the vector set",
+                                              segment->merged ? "segment" : "change",
+                                              (unsigned long long)segment->number);
+}
+
+static lh_rc verify(lh_ctx *cx, const merge *m)
+{
+    for (size_t i = 0; i < m->view->count; i++) {
+        const lhi_set_segment *segment = m->view->items[i].segment;
+        if (m->chosen[i])
+            LH_TRY(damaged(cx, segment, lh_vector_index_verify(cx, segment->index)));
+        LH_TRY(lh_ctx_check(cx));
+    }
+    return LH_OK;
+}
+
+static lh_rc read_rows(lh_ctx *cx, void *arg, uint64_t first, size_t rows, float *out)
+{
+    const merge *m = arg;
+    for (size_t i = 0; i < rows; i++) {
+        origin from = m->from[first + i];
+        const lhi_set_segment *segment = m->view->items[from.item].segment;
+        float *to = out + i * m->set->opts.build.dimensions;
+        LH_TRY(damaged(cx, segment, lh_vector_index_row(cx, segment->index, from.row, to)));
     }
     return LH_OK;
 }
@@ -216,25 +249,11 @@ static lh_rc start_reading(lh_ctx *cx, const merge *m, rows_reader *r)
 static lh_rc fill_segment(lh_ctx *cx, lh_container_sink sink, void *arg)
 {
     merge *m = arg;
-    const lh_vector_set *set = m->set;
-    LH_CLEANUP(lh_vector_builder_free) lh_vector_builder *builder = NULL;
-    rows_reader *reader = LH_NEW(cx, rows_reader);
-    if (!reader)
-        return cx->err.rc;
-    LH_TRY(start_reading(cx, m, reader));
-    LH_TRY(lh_vector_builder_new(cx, sink, set->opts.dimensions, set->opts.metric, &builder));
-    const lhi_set_segment *segment;
-    uint64_t row;
-    uint64_t n = 0;
-    while (n < m->rows && next_row(reader, &m->ids[n], &segment, &row)) {
-        if (n++ % 1024 == 0)
-            LH_TRY(lh_ctx_check(cx));
-        LH_TRY(
-            lh_vector_builder_add(cx, builder, segment->vectors + row * set->opts.dimensions, 1));
-    }
-    lh_assert(n == m->rows);
+    lh_vector_options options = m->set->opts.build;
+    options.preset = m->rows <= m->set->opts.fresh_rows ? LH_VECTOR_FRESH : LH_VECTOR_QUALITY;
+    lh_vector_source source = {.rows = m->rows, .read = read_rows, .arg = m};
     uint64_t bytes;
-    return lh_vector_builder_finish(cx, builder, &bytes);
+    return lh_vector_build(cx, &options, &source, sink, &bytes);
 }
 
 static lh_rc put_segment(lh_ctx *cx, merge *m)
@@ -256,8 +275,11 @@ static lh_rc build(lh_ctx *cx, merge *m)
         return LH_OK;
     m->number = m->set->next_segment++;
     m->ids = lh_alloc_zero((size_t)m->rows, sizeof *m->ids);
-    if (!m->ids)
+    m->from = lh_alloc_zero((size_t)m->rows, sizeof *m->from);
+    if (!m->ids || !m->from)
         return lh_fail(cx, LH_E_NO_MEMORY, "ids of %llu rows", (unsigned long long)m->rows);
+    LH_TRY(verify(cx, m));
+    LH_TRY(map_rows(cx, m));
     return put_segment(cx, m);
 }
 
@@ -416,6 +438,7 @@ static lh_rc merge_locked(lh_ctx *cx, lh_vector_set *set, lh_vector_merge_how ho
     if (rc == LH_OK)
         rc = swap(cx, &m);
     lh_free(m.ids);
+    lh_free(m.from);
     if (rc != LH_OK) {
         discard(cx, &m);
         return rc;

@@ -27,7 +27,6 @@ typedef struct lhi_set_segment {
     const uint64_t *ids; /* rising; row r has ids[r] */
     uint64_t rows;
     uint64_t bytes_mapped;
-    const float *vectors; /* rows x dimensions, mapped */
     lh_vector_index *index;
     lh_map map;     /* of the batch, or of segment-<number>.lhv */
     lh_map ids_map; /* of segment-<number>.lhi */
@@ -168,6 +167,9 @@ LH_WARN_UNUSED lh_rc lhi_batch_put(lh_ctx *cx, lh_vector_set *set, const lhi_bat
 LH_WARN_UNUSED lh_rc lhi_batch_open(lh_ctx *cx, lh_vector_set *set, uint64_t number,
                                     lhi_set_segment **ret_segment, const uint64_t **ret_deletes,
                                     size_t *ret_deletes_count);
+/* The same without reading every byte back: of a batch that was written a moment ago. */
+LH_WARN_UNUSED lh_rc lhi_batch_open_fresh(lh_ctx *cx, lh_vector_set *set, uint64_t number,
+                                          lhi_set_segment **ret_segment);
 LH_WARN_UNUSED lh_rc lhi_segment_open(lh_ctx *cx, lh_vector_set *set, uint64_t number,
                                       lhi_set_segment **ret_segment);
 LH_WARN_UNUSED lh_rc lhi_ids_put(lh_ctx *cx, lh_vector_set *set, uint64_t number,

@@ -146,6 +146,9 @@ static lh_rc search_item(lh_ctx *cx, search_run *r, const lhi_set_item *item)
     LH_TRY(lh_vector_index_search(cx, item->segment->index, &query, r->found, &found, &stats));
     merge_hits(r, item->segment, found);
     r->stats.evaluations += stats.evaluations;
+    r->stats.hops += stats.hops;
+    r->stats.scanned += stats.scanned;
+    r->stats.exact += stats.exact;
     r->stats.segments++;
     return LH_OK;
 }
@@ -180,14 +183,12 @@ lh_rc lh_vector_set_search(lh_ctx *cx, lh_vector_set *set, const lh_vector_set_q
 
 lh_rc lh_vector_view_get(lh_ctx *cx, const lh_vector_view *view, uint64_t id, float *ret_vector)
 {
-    uint32_t dimensions = view->set->opts.dimensions;
     for (size_t i = 0; i < view->count; i++) {
         const lhi_set_item *item = &view->items[i];
         uint64_t row;
         if (!lhi_segment_find(item->segment, id, &row) || !lhi_item_is_live(item, row))
             continue;
-        memcpy(ret_vector, item->segment->vectors + row * dimensions, dimensions * sizeof(float));
-        return LH_OK;
+        return lh_vector_index_row(cx, item->segment->index, row, ret_vector);
     }
     return lh_fail(cx, LH_E_NOT_FOUND, "no row with id %llu", (unsigned long long)id);
 }

@@ -70,6 +70,7 @@ typedef struct change {
     entry *entries; /* rising ids, one entry each */
     uint64_t *ids;
     size_t count;
+    int in_order; /* the caller's rows are in order of ids already */
     lh_buf index;
 } change;
 
@@ -90,6 +91,7 @@ static lh_rc order_rows(lh_ctx *cx, change *c)
         c->entries[i] = (entry){c->rows->ids[i], i};
         sorted = sorted && (i == 0 || c->rows->ids[i - 1] < c->rows->ids[i]);
     }
+    c->in_order = sorted;
     if (!sorted)
         qsort(c->entries, count, sizeof *c->entries, by_id);
     for (size_t i = 0; i < count; i++) {
@@ -119,21 +121,34 @@ static lh_rc memory_write_at(lh_ctx *cx, void *arg, uint64_t offset, lh_str byte
     return lh_buf_append(cx, buf, lh_str_from_offset(bytes, over));
 }
 
+typedef struct rows_source {
+    const change *change;
+    uint32_t dimensions;
+} rows_source;
+
+static lh_rc read_ordered(lh_ctx *cx, void *arg, uint64_t first, size_t rows, float *out)
+{
+    const rows_source *s = arg;
+    (void)cx;
+    for (size_t i = 0; i < rows; i++)
+        memcpy(out + i * s->dimensions,
+               s->change->rows->vectors + s->change->entries[first + i].at * s->dimensions,
+               s->dimensions * sizeof(float));
+    return LH_OK;
+}
+
 static lh_rc encode(lh_ctx *cx, const lh_vector_set *set, change *c)
 {
-    uint32_t dimensions = set->opts.dimensions;
-    LH_CLEANUP(lh_vector_builder_free) lh_vector_builder *builder = NULL;
+    lh_vector_options options = set->opts.build;
+    options.preset = LH_VECTOR_FRESH;
+    rows_source ordered = {c, options.dimensions};
+    lh_vector_source source = {.rows = c->count, .read = read_ordered, .arg = &ordered};
+    if (c->in_order)
+        source.floats = c->rows->vectors;
     lh_container_sink sink = {memory_write_at, &c->index};
     uint64_t bytes;
-    LH_TRY(lh_buf_reserve(cx, &c->index, c->count * dimensions * sizeof(float) + 65536));
-    LH_TRY(lh_vector_builder_new(cx, sink, dimensions, set->opts.metric, &builder));
-    for (size_t i = 0; i < c->count; i++) {
-        if (i % 4096 == 0)
-            LH_TRY(lh_ctx_check(cx));
-        LH_TRY(lh_vector_builder_add(cx, builder, c->rows->vectors + c->entries[i].at * dimensions,
-                                     1));
-    }
-    return lh_vector_builder_finish(cx, builder, &bytes);
+    LH_TRY(lh_buf_reserve(cx, &c->index, c->count * options.dimensions * sizeof(float) + 65536));
+    return lh_vector_build(cx, &options, &source, sink, &bytes);
 }
 
 /* ---- the change itself ---- */
@@ -167,10 +182,7 @@ static lh_rc show(lh_ctx *cx, lh_vector_set *set, uint64_t number, lh_vector_vie
     if (!rows)
         return LH_OK;
     lhi_set_segment *segment;
-    const uint64_t *deletes;
-    size_t deletes_count;
-    LH_TRY(lhi_batch_open(cx, set, number, &segment, &deletes, &deletes_count));
-    lh_assert(segment);
+    LH_TRY(lhi_batch_open_fresh(cx, set, number, &segment));
     lhi_view_add(next, segment, NULL);
     return LH_OK;
 }

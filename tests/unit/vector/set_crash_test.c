@@ -6,7 +6,7 @@
 static void open_in(crash_run *run, lh_vector_folder *folder, lh_vector_home *home,
                     lh_vector_set **ret_set)
 {
-    lh_vector_set_options opts = {.dimensions = 2};
+    lh_vector_set_options opts = {.build.dimensions = 2};
     folder->dir = lh_scratch_path(run->scratch, "set");
     ck_lh_ok(run->scratch, lh_vector_home_folder(&run->scratch->cx, folder, home));
     ck_lh_ok(run->scratch, lh_vector_set_open(&run->scratch->cx, home, &opts, ret_set));

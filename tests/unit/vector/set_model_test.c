@@ -233,7 +233,7 @@ LH_TEST_LOOP(random_changes_kills_and_searches_equal_the_model, LOOPS)
     static run r;
     uint64_t steps = from_environment("LH_MODEL_STEPS", STEPS_DEFAULT) / LOOPS;
     r.random = from_environment("LH_MODEL_SEED", 1) * 1000 + (uint64_t)_i;
-    r.options = (lh_vector_set_options){.dimensions = MODEL_DIM, .tier_rows = 8, .fan_in = 3};
+    r.options = (lh_vector_set_options){.build.dimensions = MODEL_DIM, .tier_rows = 8, .fan_in = 3};
     model_scratch_open(&r.s);
     model_home_open(&r.home, &r.s);
     open_set(&r);

@@ -10,7 +10,7 @@ typedef struct fixture {
     uint64_t random;
 } fixture;
 
-static const lh_vector_set_options options = {.dimensions = MODEL_DIM, .tier_rows = 16};
+static const lh_vector_set_options options = {.build.dimensions = MODEL_DIM, .tier_rows = 16};
 
 static void reopen(fixture *f)
 {
@@ -294,7 +294,7 @@ LH_TEST(bad_rows_change_nothing)
     ck_assert(model_equals(&f.s, f.set, &f.m));
     reopen(&f);
     ck_assert(model_equals(&f.s, f.set, &f.m));
-    lh_vector_set_options wrong = {.dimensions = MODEL_DIM + 1};
+    lh_vector_set_options wrong = {.build.dimensions = MODEL_DIM + 1};
     ck_lh_fails(lh_vector_set_open(&f.s.cx, &f.home.home, &wrong, &other), LH_E_BAD_VALUE);
     end(&f);
 }

@@ -95,7 +95,7 @@ LH_TEST(searches_see_whole_changes_while_everything_moves)
     lh_vector_home home;
     lh_thread *threads[READERS + 1] = {NULL};
     lh_vector_set_options opts = {
-        .dimensions = DIM, .tier_rows = 32, .fan_in = 3, .flags = LH_VECTOR_SET_BACKGROUND};
+        .build.dimensions = DIM, .tier_rows = 32, .fan_in = 3, .flags = LH_VECTOR_SET_BACKGROUND};
     model_scratch_open(&s);
     shared sh = {.s = &s};
     folder.dir = lh_scratch_path(&s, "set");
