@@ -101,9 +101,9 @@ const lh_cli_command lh_cli_commands[] = {
      "lakehouse fsck --data ./data", fsck_options, lh_cmd_fsck},
     {"doctor", "[options]", "Says what this machine and installation can do, and what to mend.",
      "lakehouse doctor", doctor_options, lh_cmd_doctor},
-    {"key", "create NAME [options]",
-     "Makes an API key and prints it once; the server must not run.", "lakehouse key create ci",
-     key_options, lh_cmd_key},
+    {"key", "create NAME | list | revoke NAME [options]",
+     "Makes an API key and prints it once, lists keys, or takes one back.",
+     "lakehouse key create ci", key_options, lh_cmd_key},
     {"version", "[--json]", "Prints version, commit, compiler and libraries.", "lakehouse version",
      json_option, lh_cmd_version},
     {0}};

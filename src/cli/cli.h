@@ -49,7 +49,10 @@ int lh_cli_failed(const lh_ctx *cx);
 /* Prints what is wrong with the call and where the help is. Returns LH_EXIT_USAGE. */
 LH_PRINTF(2, 3) int lh_cli_usage(const lh_cli_command *command, const char *format, ...);
 LH_PRINTF(1, 2) void lh_cli_say(const char *format, ...); /* a line on stderr */
-void lh_cli_out(lh_str bytes);                            /* on stdout */
+/* Absolute path of --data. It must exist: a typo must not make an empty folder that is then found
+ * in order. */
+LH_WARN_UNUSED lh_rc lh_cli_data_root(lh_ctx *cx, const lh_cli_args *args, lh_str *ret_root);
+void lh_cli_out(lh_str bytes); /* on stdout */
 
 int lh_cli_main(int argc, char **argv);
 

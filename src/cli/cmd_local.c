@@ -1,28 +1,12 @@
-/* cli/cmd_local.c - commands on a data folder that need no server: key, fsck, version. */
+/* cli/cmd_local.c - commands on a data folder that need no server: fsck, version. */
+#include "base/json_write.h"
 #include "build_info.h"
 #include "catalog/fsck.h"
 #include "cli/cli.h"
-#include "journal/journal.h"
 #include "net/versions.h"
 #include "os/file.h"
-#include "policy/policy.h"
 
 #include <stdio.h>
-
-static const char *data_dir(const lh_cli_args *args)
-{
-    const char *dir = lh_cli_get(args, "data");
-    return dir ? dir : "data";
-}
-
-/* The folder must exist: a typo must not make an empty one that is then found in order. */
-static lh_rc open_root(lh_ctx *cx, const char *dir, lh_str *ret_root)
-{
-    lh_rc rc = lh_path_absolute(cx, lh_str_from(dir), ret_root);
-    if (rc != LH_OK)
-        return lh_err_hint(cx, "give the data folder with --data; is '%s' right?", dir);
-    return LH_OK;
-}
 
 /* Holds the folder's lock, so that no server writes meanwhile. */
 static lh_rc lock_root(lh_ctx *cx, lh_str root, lh_file **ret_lock)
@@ -39,51 +23,6 @@ static lh_rc lock_root(lh_ctx *cx, lh_str root, lh_file **ret_lock)
     LH_TRY(rc);
     *ret_lock = LH_TAKE(lock);
     return LH_OK;
-}
-
-static lh_rc open_store(lh_ctx *cx, lh_str root, lh_store **ret_store)
-{
-    return lh_store_open_local(cx, root, lh_path_join(cx, root, LH_S(".lakehouse/staging")),
-                               ret_store);
-}
-
-/* ---- key ---- */
-
-static lh_rc create_key(lh_ctx *cx, const lh_cli_args *args, lh_str *ret_key)
-{
-    LH_CLEANUP(lh_file_close) lh_file *lock = NULL;
-    LH_CLEANUP(lh_store_close) lh_store *store = NULL;
-    LH_CLEANUP(lh_journal_close) lh_journal *journal = NULL;
-    lh_str root;
-    LH_TRY(open_root(cx, data_dir(args), &root));
-    LH_TRY(lock_root(cx, root, &lock));
-    LH_TRY(open_store(cx, root, &store));
-    lh_journal_options opts = {0};
-    LH_TRY(lh_journal_open(cx, store, &opts, &journal));
-    lh_catalog *catalog;
-    lh_policy *policy;
-    LH_TRY(lh_catalog_open(cx, store, journal, &catalog));
-    lh_rc rc = lh_policy_open(cx, catalog, &policy);
-    if (rc == LH_OK) {
-        rc = lh_policy_create_key(cx, policy, lh_str_from(args->rest[1]), LH_S("owner"), ret_key);
-        lh_policy_close(policy);
-    }
-    lh_catalog_close(catalog);
-    return rc;
-}
-
-int lh_cmd_key(lh_ctx *cx, const lh_cli_args *args)
-{
-    lh_str key;
-    if (args->rest_count != 2 || strcmp(args->rest[0], "create") != 0)
-        return lh_cli_usage(NULL, "key: say `key create NAME`");
-    if (create_key(cx, args, &key) != LH_OK)
-        return lh_cli_failed(cx);
-    if (lh_cli_has(args, "json"))
-        printf("{\"name\":\"%s\",\"key\":\"%.*s\"}\n", args->rest[1], LH_STR_ARG(key));
-    else
-        printf("%.*s\n", LH_STR_ARG(key));
-    return LH_EXIT_DONE;
 }
 
 /* ---- fsck ---- */
@@ -129,7 +68,7 @@ static lh_rc run_fsck(lh_ctx *cx, const lh_cli_args *args, fsck_run *run, lh_fsc
     lh_str root;
     uint32_t flags = (lh_cli_has(args, "repair") ? LH_FSCK_REPAIR : 0u) |
                      (lh_cli_has(args, "quick") ? LH_FSCK_QUICK : 0u);
-    LH_TRY(open_root(cx, data_dir(args), &root));
+    LH_TRY(lh_cli_data_root(cx, args, &root));
     if (flags & LH_FSCK_REPAIR)
         LH_TRY(lock_root(cx, root, &lock));
     LH_TRY(lh_store_open_local(cx, root, LH_STR_NONE, &store));

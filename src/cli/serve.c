@@ -329,6 +329,22 @@ static void drain(lh_ctx *cx, serving *s, int signals)
     lh_thread_join(w.thread);
 }
 
+#define KEYS_LOOK_MS 500 /* how soon a key made or taken back beside the server is known */
+
+/* Keys change beside the server (`lakehouse key`). */
+static void follow_keys(serving *s)
+{
+    lh_ctx cx;
+    LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(0);
+    if (arena == NULL)
+        return;
+    lh_ctx_init(&cx, arena);
+    if (lh_policy_refresh(&cx, s->app.policy) == LH_OK)
+        s->keys_failed = 0;
+    else if (!s->keys_failed++)
+        lh_cli_failed(&cx);
+}
+
 static void reload(serving *s)
 {
     LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(0);
@@ -395,9 +411,10 @@ static int serve_until_told(lh_ctx *cx, serving *s, int signals)
     if (lh_cli_has(s->args, "demo"))
         lh_serve_start_demo(cx, s);
     for (;;) {
-        int number = next_signal(signals, -1);
+        int number = next_signal(signals, KEYS_LOOK_MS);
         if (number == SIGHUP)
             reload(s);
+        follow_keys(s);
         if (number == SIGTERM || number == SIGINT)
             break;
     }

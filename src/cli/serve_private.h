@@ -22,6 +22,7 @@ typedef struct serving {
     lh_inbox *inbox;
     lh_thread *demo;
     lh_cancel demo_cancel;
+    unsigned keys_failed; /* looks at the keys since one went well: said once */
 } serving;
 
 LH_WARN_UNUSED lh_rc lh_serve_load_config(lh_ctx *cx, const lh_cli_args *args,

@@ -16,7 +16,7 @@ static lh_rc fill(lh_ctx *cx, lh_policy *policy)
 {
     lh_ctx own;
     policy->arena = lh_arena_new(0);
-    policy->keys = lh_alloc_zero(LHI_KEYS_MAX, sizeof(*policy->keys));
+    policy->keys = lh_alloc_zero(LHI_SLOTS_MAX, sizeof(*policy->keys));
     if (policy->arena == NULL || policy->keys == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory for the policy");
     lh_ctx_init_child(&own, policy->arena, cx);

@@ -3,7 +3,7 @@
  *
  * Owns:    the key table and principals (immortal: never freed while the policy is open).
  * Threads: all functions from any thread.
- * Limits:  1,000 keys.
+ * Limits:  1,000 keys at once, 4,000 in the life of a server.
  * Formats: `_access/keys.json`: principals, roles and SHA-256 hashes of keys; never a key.
  * Why:     SQL, vector search and every later road ask here, so a rule holds everywhere
  *          (architecture, idea 3). The only role so far is the owner, who sees everything; the
@@ -30,13 +30,32 @@ const lh_principal *lh_policy_local_owner(const lh_policy *policy);
 LH_WARN_UNUSED lh_rc lh_policy_authenticate(lh_ctx *cx, lh_policy *policy, lh_str key,
                                             const lh_principal **ret_principal);
 size_t lh_policy_keys_count(const lh_policy *policy);
-/* Makes a key (lhk_ + 43 characters), stores its hash durably; *ret_key is shown once.
- * LH_E_ALREADY_EXISTS (name). */
+/* lh_keys_create for an open policy, which knows the key when this returns. */
 LH_WARN_UNUSED lh_rc lh_policy_create_key(lh_ctx *cx, lh_policy *policy, lh_str name, lh_str role,
                                           lh_str *ret_key);
+/* Follows the stored keys when another process changed them; cheap when none did. On error the keys
+ * stay as they were. */
+LH_WARN_UNUSED lh_rc lh_policy_refresh(lh_ctx *cx, lh_policy *policy);
 /* Accepts this key as the owner's for the life of the process (configuration, secrets). Not
  * stored. */
 LH_WARN_UNUSED lh_rc lh_policy_accept_key(lh_ctx *cx, lh_policy *policy, lh_str key);
+
+/* The stored keys of a store, also while a server uses it: one process at a time changes them (the
+ * caller's lock), the server follows by lh_policy_refresh. */
+typedef struct lh_key_info {
+    lh_str name;
+    lh_str role;
+    int64_t created_at; /* real microseconds */
+} lh_key_info;
+/* In order of age, in the arena. */
+LH_WARN_UNUSED lh_rc lh_keys_list(lh_ctx *cx, lh_store *store, lh_key_info **ret_items,
+                                  size_t *ret_count);
+/* Makes a key (lhk_ + 43 characters), stores its hash durably; *ret_key is shown once.
+ * LH_E_ALREADY_EXISTS (name). */
+LH_WARN_UNUSED lh_rc lh_keys_create(lh_ctx *cx, lh_store *store, lh_str name, lh_str role,
+                                    lh_str *ret_key);
+/* Durable when it returns. LH_E_NOT_FOUND with the names there are. */
+LH_WARN_UNUSED lh_rc lh_keys_revoke(lh_ctx *cx, lh_store *store, lh_str name);
 
 /* What this principal may see of this snapshot: the answer every reader builds on. */
 typedef struct lh_grant {

@@ -259,6 +259,28 @@ def test_keys_are_hashed_at_rest_and_both_headers_work(make_server):
     assert server.client(key=made.stdout.strip()).get("/jobs")["items"] == []
 
 
+def test_a_key_is_made_and_taken_back_while_the_server_runs(make_server):
+    server = make_server(env={"LAKEHOUSE_AUTH_ENABLED": "on", "LAKEHOUSE_AUTH_KEY": "the-configured-one"})
+    configured = server.client(key="the-configured-one")
+    configured.ingest("a\n1\n", "kept")
+    made = run("key", "create", "ci", "--data", server.data)
+    assert made.returncode == 0, made.stderr
+
+    def status():
+        return server.client(key=made.stdout.strip()).call("GET", "/catalog/datasets").status
+
+    wait_until(lambda: status() == 200, 10, "the new key to open")
+    done = run("key", "revoke", "nobody", "--data", server.data)
+    assert done.returncode == 1 and "[not_found]" in done.stderr and "ci" in done.stderr, done.stderr
+    done = run("key", "revoke", "ci", "--data", server.data)
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: status() == 401, 10, "the key to open nothing")
+    assert configured.value("SELECT count(*) FROM kept") == 1
+    configured.ingest("a\n2\n", "kept", mode="append")  # the server's staging folder was left alone
+    server.restart()
+    assert status() == 401 and server.client(key="the-configured-one").value("SELECT count(*) FROM kept") == 2
+
+
 def test_a_configured_key_never_reaches_the_log(make_server):
     server = make_server(
         env={
@@ -419,9 +441,8 @@ def test_a_second_server_on_the_same_folder_is_refused(server, tmp_path, client)
     done = run("serve", "--data", server.data, "--listen", "127.0.0.1:0", cwd=tmp_path, timeout=30)
     assert done.returncode == 1 and "another lakehouse" in done.stderr and "hint" in done.stderr
     assert client.get("/health") and client.ingest("a\n1\n", "after_the_second")["rows"] == 1
-    for command in (["fsck", "--repair", "--data", server.data], ["key", "create", "x", "--data", server.data]):
-        done = run(*command)
-        assert done.returncode == 1 and "server runs" in done.stderr, done.stderr
+    done = run("fsck", "--repair", "--data", server.data)
+    assert done.returncode == 1 and "server runs" in done.stderr, done.stderr
 
 
 def test_a_read_only_folder_is_said(tmp_path):

@@ -267,3 +267,10 @@ def test_key_and_environment(make_server):
     server.start()
     assert server.client(key=key).get("/jobs")["items"] == []
     refused(run("key", "create"), 2)
+    ok(run("key", "create", "other", "--data", server.data))
+    rows = [json.loads(line) for line in ok(run("key", "list", "--data", server.data, "--json")).splitlines()]
+    assert [row["name"] for row in rows] == ["bot", "other"] and "key" not in rows[0] and rows[0]["created_at"]
+    assert key not in ok(run("key", "list", "--data", server.data))
+    ok(run("key", "revoke", "bot", "--data", server.data))
+    assert "bot" not in ok(run("key", "list", "--data", server.data))
+    refused(run("key", "list", "more", "--data", server.data), 2)

@@ -127,6 +127,68 @@ LH_TEST(an_accepted_key_lives_as_long_as_the_process)
     fixture_close(&f);
 }
 
+static int opens(fixture *f, lh_policy *policy, lh_str key)
+{
+    const lh_principal *who = NULL;
+    int rc = lh_policy_authenticate(&f->s.cx, policy, key, &who) == LH_OK;
+    lh_err_clear(&f->s.cx);
+    return rc;
+}
+
+LH_TEST(keys_made_and_taken_back_beside_the_server_are_followed)
+{
+    fixture f;
+    fixture_open(&f);
+    lh_policy *policy = open_policy(&f);
+    lh_str first, second, again;
+    const lh_principal *who = NULL;
+    ck_lh_ok(&f.s, lh_policy_accept_key(&f.s.cx, policy, LH_S("my own secret")));
+    ck_lh_ok(&f.s, lh_policy_create_key(&f.s.cx, policy, LH_S("a"), LH_S("owner"), &first));
+    ck_lh_ok(&f.s, lh_policy_authenticate(&f.s.cx, policy, first, &who));
+    ck_lh_ok(&f.s, lh_keys_create(&f.s.cx, f.store, LH_S("b"), LH_S("owner"), &second));
+    ck_assert(!opens(&f, policy, second));
+    ck_lh_ok(&f.s, lh_policy_refresh(&f.s.cx, policy));
+    ck_assert(opens(&f, policy, first) && opens(&f, policy, second));
+    ck_lh_ok(&f.s, lh_keys_revoke(&f.s.cx, f.store, LH_S("a")));
+    ck_lh_ok(&f.s, lh_policy_refresh(&f.s.cx, policy));
+    ck_assert(!opens(&f, policy, first) && opens(&f, policy, second));
+    ck_assert(lh_str_eq(who->name, LH_S("a"))); /* who was let in before is still known */
+    ck_lh_ok(&f.s, lh_keys_create(&f.s.cx, f.store, LH_S("a"), LH_S("owner"), &again));
+    ck_lh_ok(&f.s, lh_policy_refresh(&f.s.cx, policy));
+    ck_assert(!opens(&f, policy, first) && opens(&f, policy, again));
+    ck_assert(opens(&f, policy, LH_S("my own secret")));
+    ck_assert_uint_eq(lh_policy_keys_count(policy), 3);
+    lh_key_info *items;
+    size_t count;
+    ck_lh_ok(&f.s, lh_keys_list(&f.s.cx, f.store, &items, &count));
+    ck_assert_uint_eq(count, 2);
+    ck_assert(lh_str_eq(items[0].name, LH_S("b")) && lh_str_eq(items[1].name, LH_S("a")));
+    ck_lh_fails(lh_keys_revoke(&f.s.cx, f.store, LH_S("c")), LH_E_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(f.s.cx.err.hint, "b, a"));
+    lh_policy_close(policy);
+    policy = open_policy(&f);
+    ck_assert(!opens(&f, policy, first) && opens(&f, policy, second) && opens(&f, policy, again));
+    lh_policy_close(policy);
+    fixture_close(&f);
+}
+
+LH_TEST(a_key_file_that_breaks_or_goes_while_the_server_runs)
+{
+    fixture f;
+    fixture_open(&f);
+    lh_policy *policy = open_policy(&f);
+    lh_str key;
+    ck_lh_ok(&f.s, lh_policy_create_key(&f.s.cx, policy, LH_S("a"), LH_S("owner"), &key));
+    ck_lh_ok(&f.s, lh_store_put(&f.s.cx, f.store, LH_S("_access/keys.json"), LH_S("{}")));
+    ck_lh_fails(lh_policy_refresh(&f.s.cx, policy), LH_E_CORRUPT);
+    ck_assert(opens(&f, policy, key)); /* as it was */
+    ck_lh_ok(&f.s, lh_store_delete(&f.s.cx, f.store, LH_S("_access/keys.json")));
+    ck_lh_ok(&f.s, lh_policy_refresh(&f.s.cx, policy));
+    ck_assert(!opens(&f, policy, key));
+    lh_policy_close(policy);
+    fixture_close(&f);
+}
+
 LH_TEST(a_damaged_key_file_opens_nothing)
 {
     fixture f;
