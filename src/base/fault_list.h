@@ -21,6 +21,8 @@
     X(CATALOG_BEFORE_JOURNAL,           "a commit is made, its events are not in the journal")       \
     X(CATALOG_BEFORE_MANIFEST,          "a version is built, not yet put")                           \
     X(DIR_BEFORE_MAKE,                  "a folder is about to be made")                              \
+    X(EMBED_CACHE_BEFORE_HEAD,          "a vector is in the cache's file, its head is not")            \
+    X(EMBED_CACHE_BEFORE_VECTOR,        "a vector is about to be put into the cache")                  \
     X(FILE_BEFORE_DIR_SYNC,             "a file was renamed into place, its folder not yet synced")  \
     X(FILE_BEFORE_REMOVE,               "a file is about to be removed")                             \
     X(FILE_BEFORE_RENAME,               "a temporary file is written and synced, not yet renamed")   \

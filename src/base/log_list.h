@@ -15,6 +15,7 @@
     X(CATALOG_COMMIT,  INFO,  "catalog.commit",  "A new version of a dataset became visible.")          \
     X(CATALOG_DAMAGED, ERROR, "catalog.damaged", "A dataset's newest manifest cannot be read; the others go on.") \
     X(CATALOG_LOADED,  INFO,  "catalog.loaded",  "The catalog was rebuilt from its manifests.")         \
+    X(EMBED_CACHE_OFF, WARN,  "embed.cache_off", "The embedding cache cannot be opened; texts are embedded every time.") \
     X(HTTP_ACCESS,     INFO,  "http.access",     "One request was answered.")                           \
     X(HTTP_ERROR,      ERROR, "http.error",      "A request failed with a 5xx status.")                 \
     X(INDEX_DAMAGED,   ERROR, "index.damaged",   "A vector index cannot be searched; build it again.")  \

@@ -15,6 +15,7 @@
     X(CATALOG_COMMITS,       COUNTER,   "lakehouse_catalog_commits_total",       "",       "Commits made.")            \
     X(CATALOG_CONFLICTS,     COUNTER,   "lakehouse_catalog_conflicts_total",     "",       "Commits that another writer overtook and that were made again.") \
     X(CATALOG_DATASETS,      GAUGE,     "lakehouse_catalog_datasets",            "",       "Datasets known.")          \
+    X(EMBED_CACHE_DAMAGED,   COUNTER,   "lakehouse_embed_cache_damaged_total",   "",       "Entries of the embedding cache whose checksum did not fit; embedded anew.") \
     X(EMBED_CACHE_HITS,      COUNTER,   "lakehouse_embed_cache_hits_total",      "",       "Texts answered from the embedding cache.") \
     X(EMBED_TEXTS,           COUNTER,   "lakehouse_embed_texts_total",           "",       "Texts embedded by the model.") \
     X(HTTP_BYTES_RECEIVED,   COUNTER,   "lakehouse_http_received_bytes_total",   "",       "Bytes read from clients.") \

@@ -58,6 +58,8 @@ typedef struct lh_config {
     int64_t embed_workers;
     uint64_t embed_memory;
     uint64_t embed_cache;
+    int64_t embed_bulk_workers;
+    bool embed_background;
     /* jobs */
     int64_t job_threads;
     int64_t job_queue;

@@ -131,7 +131,12 @@ static lh_rc start_pool(lh_ctx *cx, serving *s)
                   [LH_WORKER_EMBED] = {.workers_max = (uint32_t)c->embed_workers,
                                        .queue_max = (uint32_t)c->query_queue,
                                        .memory_bytes = c->embed_memory,
-                                       .idle_us = c->worker_idle_us}},
+                                       .idle_us = c->worker_idle_us},
+                  [LH_WORKER_EMBED_BULK] = {.workers_max = (uint32_t)c->embed_bulk_workers,
+                                            .queue_max = (uint32_t)c->job_queue,
+                                            .memory_bytes = c->embed_memory,
+                                            .idle_us = c->worker_idle_us,
+                                            .background = c->embed_background}},
         .grace_us = c->worker_grace_us,
         .read_root = s->root,
         .spill_dir = below(cx, s, ".lakehouse/spill"),
@@ -166,7 +171,9 @@ static lh_rc start_engines(lh_ctx *cx, serving *s)
     lh_ingest_settings ingest = {s->config.unpacked_bytes_max, s->config.ingest_timeout_us};
     LH_TRY(lh_query_engine_open(cx, app->catalog, app->policy, app->pool, &query, &app->query));
     LH_TRY(lh_ingest_open(cx, app->catalog, app->pool, app->jobs, &ingest, &app->ingest));
-    LH_TRY(lh_embedder_open(cx, app->pool, s->config.embed_cache, &app->embedder));
+    lh_embedder_options embedder = {app->pool, below(cx, s, ".lakehouse/embed-cache"),
+                                    s->config.embed_cache};
+    LH_TRY(lh_embedder_open(cx, &embedder, &app->embedder));
     lh_search_parts parts = {app->catalog, app->policy, app->query,
                              app->pool,    app->jobs,   app->embedder};
     return lh_search_open(cx, &parts, &app->search);

@@ -11,10 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -206,4 +208,12 @@ lh_rc lhi_poll(lh_ctx *cx, int fd, short events)
 lh_rc lh_fd_wait_readable(lh_ctx *cx, int fd)
 {
     return lhi_poll(cx, fd, POLLIN);
+}
+
+void lh_process_background(void)
+{
+    enum { NICE_LOWEST = 19 };
+    const struct sched_param none = {0};
+    if (sched_setscheduler(0, SCHED_IDLE, &none) != 0)
+        (void)setpriority(PRIO_PROCESS, 0, NICE_LOWEST);
 }

@@ -1,39 +1,46 @@
-/* search/embedder.c - one TASK per batch of texts that the cache does not know; a clock-hand cache
- * of fixed size. */
+/* search/embedder.c - one TASK per batch of texts that the cache does not know. */
 #include "search/embedder.h"
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/metric.h"
 #include "os/thread.h"
+#include "search/embed_cache.h"
 
-#include <stdatomic.h>
+#define KINDS_MAX      4u /* precisions that may be asked for, "" included */
+#define DIMENSIONS_MAX 4096u
 
-typedef struct cache_slot {
-    uint64_t hash[2]; /* of purpose and text; 0,0 = empty */
-} cache_slot;
+/* A model in one precision. Constant once it is known. */
+typedef struct model_kind {
+    int known;
+    char asked[16]; /* precision as it was asked for */
+    lh_embedder_model model;
+    lh_embed_cache *cache; /* NULL: none, or it cannot be used */
+    int cache_is_mine;     /* "" and the default's own name share one */
+} model_kind;
 
 struct lh_embedder {
     lh_pool *pool;
+    char *cache_dir;
     uint64_t cache_bytes_max;
     lh_mutex lock;
-    int known;
-    lh_embedder_model model;
-    cache_slot *slots; /* power of two, sets of CACHE_WAYS */
-    float *vectors;
-    size_t slots_count;
-    uint32_t hand;
+    model_kind kinds[KINDS_MAX];
 };
-#define CACHE_WAYS 4u
 
-lh_rc lh_embedder_open(lh_ctx *cx, lh_pool *pool, uint64_t cache_bytes_max,
-                       lh_embedder **ret_embedder)
+lh_rc lh_embedder_open(lh_ctx *cx, const lh_embedder_options *opts, lh_embedder **ret_embedder)
 {
     lh_embedder *e = lh_alloc_zero(1, sizeof *e);
     if (!e)
         return lh_fail(cx, LH_E_NO_MEMORY, "embedder");
-    e->pool = pool;
-    e->cache_bytes_max = cache_bytes_max;
     lh_mutex_init(&e->lock);
+    e->pool = opts->pool;
+    e->cache_bytes_max = opts->cache_bytes_max;
+    const char *dir = lh_ctx_cstr(cx, opts->cache_dir);
+    e->cache_dir = dir ? lh_strdup(dir) : NULL;
+    if (!e->cache_dir) {
+        lh_embedder_close(e);
+        return lh_fail(cx, LH_E_NO_MEMORY, "embedder");
+    }
     *ret_embedder = e;
     return LH_OK;
 }
@@ -42,11 +49,16 @@ lh_embedder *lh_embedder_close(lh_embedder *e)
 {
     if (!e)
         return NULL;
+    for (size_t i = 0; i < KINDS_MAX; i++) {
+        if (e->kinds[i].cache_is_mine)
+            lh_embed_cache_close(e->kinds[i].cache);
+    }
     lh_mutex_done(&e->lock);
-    lh_free(e->slots);
-    lh_free(e->vectors);
+    lh_free(e->cache_dir);
     return lh_free(e);
 }
+
+/* ---- models ---- */
 
 static void copy_text(char *out, size_t out_bytes, lh_str text)
 {
@@ -55,112 +67,170 @@ static void copy_text(char *out, size_t out_bytes, lh_str text)
     out[len] = '\0';
 }
 
-/* The worker's READY carries the model; the pool keeps it and lh_lease_ready gives it. */
-static lh_rc learn_model(lh_ctx *cx, lh_embedder *e, const lh_lease *lease)
+static int same_model(const lh_embedder_model *a, const lh_embedder_model *b)
+{
+    return lh_str_eq(lh_str_from(a->name), lh_str_from(b->name)) &&
+           lh_str_eq(lh_str_from(a->precision), lh_str_from(b->precision)) &&
+           lh_str_eq(lh_str_from(a->kernel), lh_str_from(b->kernel)) &&
+           a->dimensions == b->dimensions;
+}
+
+/* Under the lock. Without a cache everything works, slower. */
+static void open_cache(lh_ctx *cx, lh_embedder *e, model_kind *kind)
+{
+    for (size_t i = 0; i < KINDS_MAX; i++) {
+        const model_kind *other = &e->kinds[i];
+        if (other != kind && other->known && same_model(&other->model, &kind->model)) {
+            kind->cache = other->cache;
+            return;
+        }
+    }
+    if (e->cache_bytes_max == 0)
+        return;
+    lh_embed_cache_options opts = {
+        .dir = lh_str_from(e->cache_dir),
+        .identity =
+            lh_ctx_fmt(cx, "%s|%s|%s", kind->model.name, kind->model.precision, kind->model.kernel),
+        .dimensions = kind->model.dimensions,
+        .bytes_max = e->cache_bytes_max / LH_EMBED_CACHE_FILES_MAX};
+    if (lh_embed_cache_open(cx, &opts, &kind->cache) == LH_OK) {
+        kind->cache_is_mine = 1;
+        return;
+    }
+    LH_LOG(cx, EMBED_CACHE_OFF, LH_KS("message", lh_str_from(cx->err.message)));
+    lh_err_clear(cx);
+}
+
+static lh_rc read_model(lh_ctx *cx, const lh_lease *lease, lh_embedder_model *ret)
 {
     lh_model_message message;
     LH_TRY(lh_record_parse(cx, &lh_model_record, lh_ctx_dup(cx, lh_lease_ready(lease)), &message));
-    if (message.dimensions == 0 || message.dimensions > 4096)
+    if (message.dimensions == 0 || message.dimensions > DIMENSIONS_MAX)
         return lh_fail(cx, LH_E_INTERNAL, "a model of %u dimensions", message.dimensions);
-    LH_WITH_LOCK(&e->lock);
-    if (e->known)
-        return LH_OK;
-    copy_text(e->model.name, sizeof e->model.name, message.model);
-    copy_text(e->model.precision, sizeof e->model.precision, message.precision);
-    copy_text(e->model.kernel, sizeof e->model.kernel, message.kernel);
-    e->model.dimensions = message.dimensions;
-    size_t fit =
-        (size_t)(e->cache_bytes_max / (message.dimensions * sizeof(float) + sizeof(cache_slot)));
-    size_t slots = CACHE_WAYS;
-    while (slots * 2 <= fit)
-        slots *= 2;
-    e->slots = lh_alloc_zero(slots, sizeof *e->slots);
-    e->vectors = lh_alloc_zero(slots, message.dimensions * sizeof(float));
-    e->slots_count =
-        e->slots && e->vectors ? slots : 0; /* without memory it works without a cache */
-    e->known = 1;
+    *ret = (lh_embedder_model){.dimensions = message.dimensions};
+    copy_text(ret->name, sizeof ret->name, message.model);
+    copy_text(ret->precision, sizeof ret->precision, message.precision);
+    copy_text(ret->kernel, sizeof ret->kernel, message.kernel);
     return LH_OK;
 }
 
-static lh_rc lease_worker(lh_ctx *cx, lh_embedder *e, lh_lease **ret_lease)
+/* Under the lock: the kind of that precision, or the free place for it. */
+static model_kind *find_kind(lh_embedder *e, lh_str precision)
+{
+    for (size_t i = 0; i < KINDS_MAX; i++) {
+        if (!e->kinds[i].known || lh_str_eq(lh_str_from(e->kinds[i].asked), precision))
+            return &e->kinds[i];
+    }
+    return NULL;
+}
+
+static lh_rc no_precision(lh_ctx *cx, lh_str precision)
+{
+    LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the model has no precision '%.*s' on this machine",
+                      LH_STR_ARG(lh_str_sub(precision, 0, 16))));
+    LH_IGNORE(lh_err_field(cx, "precision"));
+    return lh_err_hint(cx, "leave it out for the best there is; `lakehouse doctor` shows it");
+}
+
+/* A worker's READY carries the model; what is known already must be the same. */
+static lh_rc learn_model(lh_ctx *cx, lh_embedder *e, lh_str precision, const lh_lease *lease,
+                         model_kind **ret_kind)
+{
+    lh_embedder_model model;
+    LH_TRY(read_model(cx, lease, &model));
+    LH_WITH_LOCK(&e->lock);
+    model_kind *kind = find_kind(e, precision);
+    if (!kind)
+        return lh_fail(cx, LH_E_INTERNAL, "more than %u precisions of one model", KINDS_MAX);
+    if (precision.len > 0 && !lh_str_eq(precision, lh_str_from(model.precision)))
+        return no_precision(cx, precision);
+    if (kind->known && !same_model(&kind->model, &model))
+        return lh_fail(cx, LH_E_UNAVAILABLE, "a worker has the model '%s' %s %s, not '%s' %s %s",
+                       model.name, model.precision, model.kernel, kind->model.name,
+                       kind->model.precision, kind->model.kernel);
+    if (!kind->known) {
+        copy_text(kind->asked, sizeof kind->asked, precision);
+        kind->model = model;
+        open_cache(cx, e, kind);
+        kind->known = 1;
+    }
+    *ret_kind = kind;
+    return LH_OK;
+}
+
+/* A worker serves one precision for life: the domain says which. */
+static lh_rc lease_worker(lh_ctx *cx, lh_embedder *e, lh_embed_lane lane, lh_str precision,
+                          lh_lease **ret_lease)
 {
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
-    lh_rc rc = lh_pool_lease(cx, e->pool, LH_WORKER_EMBED, LH_S("model"), &lease);
+    lh_worker_kind kind = lane == LH_EMBED_BULK ? LH_WORKER_EMBED_BULK : LH_WORKER_EMBED;
+    lh_str domain =
+        precision.len == 0 ? LH_S("model") : lh_ctx_fmt(cx, "model-%.*s", LH_STR_ARG(precision));
+    lh_rc rc = lh_pool_lease(cx, e->pool, kind, domain, &lease);
     if (rc == LH_E_NOT_FOUND) { /* what is missing is the server's, not the client's */
         cx->err.rc = LH_E_UNAVAILABLE;
         return lh_err_hint(cx, "the embedding model is missing; see `lakehouse doctor`");
     }
     LH_TRY(rc);
-    LH_TRY(learn_model(cx, e, lease));
     *ret_lease = LH_TAKE(lease);
     return LH_OK;
 }
 
-lh_rc lh_embedder_describe(lh_ctx *cx, lh_embedder *e, lh_embedder_model *ret_model)
+/* *ret_kind is constant for the life of the embedder. */
+static lh_rc known_kind(lh_ctx *cx, lh_embedder *e, lh_str precision, model_kind **ret_kind)
 {
-    int known;
+    if (precision.len >= sizeof e->kinds[0].asked)
+        return no_precision(cx, precision);
     {
         LH_WITH_LOCK(&e->lock);
-        known = e->known;
+        model_kind *kind = find_kind(e, precision);
+        if (kind && kind->known) {
+            *ret_kind = kind;
+            return LH_OK;
+        }
     }
-    if (!known) {
-        LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
-        LH_TRY(lease_worker(cx, e, &lease));
+    LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
+    LH_TRY(lease_worker(cx, e, LH_EMBED_INTERACTIVE, precision, &lease));
+    return learn_model(cx, e, precision, lease, ret_kind);
+}
+
+/* The default's own name means the default: no worker of its own for it. */
+static lh_rc resolve(lh_ctx *cx, lh_embedder *e, lh_str *precision, model_kind **ret_kind)
+{
+    model_kind *best;
+    LH_TRY(known_kind(cx, e, LH_S(""), &best));
+    if (precision->len == 0 || lh_str_eq(*precision, lh_str_from(best->model.precision))) {
+        *precision = LH_S("");
+        *ret_kind = best;
+        return LH_OK;
     }
-    *ret_model = e->model; /* constant once known */
+    return known_kind(cx, e, *precision, ret_kind);
+}
+
+lh_rc lh_embedder_describe(lh_ctx *cx, lh_embedder *e, lh_str precision,
+                           lh_embedder_model *ret_model)
+{
+    model_kind *kind;
+    LH_TRY(resolve(cx, e, &precision, &kind));
+    *ret_model = kind->model;
     return LH_OK;
 }
 
-static void hash_text(lh_str text, lh_embed_purpose purpose, uint64_t ret_hash[2])
-{
-    ret_hash[0] = lh_hash64(text, 0x9d3f + (uint64_t)purpose);
-    ret_hash[1] = lh_hash64(text, 0x51b7 + (uint64_t)purpose) | 1u;
-}
+/* ---- one batch ---- */
 
-static float *find_cached(lh_embedder *e, const uint64_t hash[2])
-{
-    if (e->slots_count == 0)
-        return NULL;
-    size_t set = (size_t)hash[0] & (e->slots_count - 1) & ~(size_t)(CACHE_WAYS - 1);
-    for (size_t i = set; i < set + CACHE_WAYS; i++) {
-        if (e->slots[i].hash[0] == hash[0] && e->slots[i].hash[1] == hash[1])
-            return e->vectors + i * e->model.dimensions;
-    }
-    return NULL;
-}
-
-static void remember(lh_embedder *e, const uint64_t hash[2], const float *vector)
-{
-    LH_WITH_LOCK(&e->lock);
-    if (e->slots_count == 0 || find_cached(e, hash))
-        return;
-    size_t set = (size_t)hash[0] & (e->slots_count - 1) & ~(size_t)(CACHE_WAYS - 1);
-    size_t at = set + e->hand++ % CACHE_WAYS;
-    memcpy(e->slots[at].hash, hash, sizeof e->slots[at].hash);
-    memcpy(e->vectors + at * e->model.dimensions, vector, e->model.dimensions * sizeof(float));
-}
-
-static int recall(lh_embedder *e, const uint64_t hash[2], float *out)
-{
-    LH_WITH_LOCK(&e->lock);
-    const float *vector = find_cached(e, hash);
-    if (!vector)
-        return 0;
-    memcpy(out, vector, e->model.dimensions * sizeof(float));
-    return 1;
-}
-
-/* What is asked of the model: the texts of wanted, out of texts. */
-typedef struct asked {
-    const lh_str *texts;
-    size_t wanted[LH_EMBED_BATCH_MAX];
-    size_t count;
-    lh_embed_purpose purpose;
+typedef struct asked { /* what one call is about */
+    const lh_embed_request *rq;
+    const model_kind *kind;
+    lh_embed_key *keys; /* of every text */
+    size_t *wanted;     /* texts that go to the model */
+    size_t wanted_count;
+    size_t *twin; /* of every text: the earlier one with the same key, else itself */
 } asked;
 
 static lh_rc send_texts(lh_ctx *cx, lh_lease *lease, const asked *a)
 {
-    lh_embed_task task = {.count = (uint32_t)a->count, .query = a->purpose == LH_EMBED_AS_QUERY};
+    lh_embed_task task = {.count = (uint32_t)a->wanted_count,
+                          .query = a->rq->purpose == LH_EMBED_AS_QUERY};
     LH_CLEANUP(lh_buf_done) lh_buf buf;
     lh_buf_init(&buf, LH_FRAME_BYTES_MAX);
     lh_json_writer w;
@@ -169,13 +239,13 @@ static lh_rc send_texts(lh_ctx *cx, lh_lease *lease, const asked *a)
     LH_TRY(lh_jw_end(&w));
     LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&buf), NULL, 0));
     lh_buf_truncate(&buf, 0);
-    for (size_t i = 0; i < a->count; i++) {
+    for (size_t i = 0; i < a->wanted_count; i++) {
         /* A text longer than a frame is far beyond any model's tokens: its head is all that
          * counts. */
-        lh_str whole = a->texts[a->wanted[i]];
+        lh_str whole = a->rq->texts[a->wanted[i]];
         lh_str text = lh_str_sub(whole, 0, lh_utf8_cut(whole, LH_FRAME_BYTES_MAX / 4));
         uint32_t len = (uint32_t)text.len;
-        if (buf.len + 4 + text.len > LH_FRAME_BYTES_MAX / 2) {
+        if (buf.len + sizeof len + text.len > LH_FRAME_BYTES_MAX / 2) {
             LH_TRY(lh_lease_write(cx, lease, LH_FRAME_DATA, lh_buf_str(&buf)));
             lh_buf_truncate(&buf, 0);
         }
@@ -209,40 +279,69 @@ static lh_rc read_vectors(lh_ctx *cx, lh_lease *lease, float *out, size_t floats
     }
 }
 
-static lh_rc embed_unknown(lh_ctx *cx, lh_embedder *e, const asked *a, float *out)
+/* Fills out from the cache and notes what is left for the model, each text once. */
+static lh_rc look_up(lh_ctx *cx, asked *a)
 {
-    uint32_t dimensions = e->model.dimensions;
-    float *vectors = LH_NEW_ARRAY(cx, float, a->count *dimensions);
-    if (!vectors)
-        return cx->err.rc;
-    LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
-    LH_TRY(lease_worker(cx, e, &lease));
-    LH_TRY(send_texts(cx, lease, a));
-    LH_TRY(read_vectors(cx, lease, vectors, a->count * dimensions));
-    for (size_t i = 0; i < a->count; i++) {
-        uint64_t hash[2];
-        const float *vector = vectors + i * dimensions;
-        hash_text(a->texts[a->wanted[i]], a->purpose, hash);
-        remember(e, hash, vector);
-        memcpy(out + a->wanted[i] * dimensions, vector, dimensions * sizeof(float));
+    const lh_embed_request *rq = a->rq;
+    for (size_t i = 0; i < rq->count; i++) {
+        LH_TRY(lh_embed_key_of(cx, (int)rq->purpose, rq->texts[i], &a->keys[i]));
+        a->twin[i] = i;
+        if (lh_embed_cache_get(a->kind->cache, &a->keys[i],
+                               rq->out + i * a->kind->model.dimensions))
+            continue;
+        for (size_t k = 0; k < a->wanted_count && a->twin[i] == i; k++) {
+            if (memcmp(&a->keys[a->wanted[k]], &a->keys[i], sizeof a->keys[i]) == 0)
+                a->twin[i] = a->wanted[k];
+        }
+        if (a->twin[i] == i)
+            a->wanted[a->wanted_count++] = i;
     }
-    lh_metric_add(LH_M_EMBED_TEXTS, (int64_t)a->count);
     return LH_OK;
 }
 
-lh_rc lh_embedder_embed(lh_ctx *cx, lh_embedder *e, const lh_str *texts, size_t count,
-                        lh_embed_purpose purpose, float *out)
+static lh_rc embed_wanted(lh_ctx *cx, lh_embedder *e, const asked *a)
 {
-    lh_assert(count <= LH_EMBED_BATCH_MAX);
-    lh_embedder_model model;
-    asked a = {.texts = texts, .purpose = purpose};
-    LH_TRY(lh_embedder_describe(cx, e, &model));
-    for (size_t i = 0; i < count; i++) {
-        uint64_t hash[2];
-        hash_text(texts[i], purpose, hash);
-        if (!recall(e, hash, out + i * model.dimensions))
-            a.wanted[a.count++] = i;
+    const size_t dimensions = a->kind->model.dimensions;
+    const lh_embed_request *rq = a->rq;
+    float *vectors = LH_NEW_ARRAY(cx, float, a->wanted_count *dimensions);
+    if (!vectors)
+        return cx->err.rc;
+    {
+        LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
+        model_kind *kind; /* a model that was exchanged since is refused here */
+        LH_TRY(lease_worker(cx, e, rq->lane, rq->precision, &lease));
+        LH_TRY(learn_model(cx, e, rq->precision, lease, &kind));
+        LH_TRY(send_texts(cx, lease, a));
+        LH_TRY(read_vectors(cx, lease, vectors, a->wanted_count * dimensions));
     }
-    lh_metric_add(LH_M_EMBED_CACHE_HITS, (int64_t)(count - a.count));
-    return a.count == 0 ? LH_OK : embed_unknown(cx, e, &a, out);
+    for (size_t i = 0; i < a->wanted_count; i++) {
+        const float *vector = vectors + i * dimensions;
+        lh_embed_cache_put(a->kind->cache, &a->keys[a->wanted[i]], vector);
+        memcpy(rq->out + a->wanted[i] * dimensions, vector, dimensions * sizeof(float));
+    }
+    for (size_t i = 0; i < rq->count; i++) {
+        if (a->twin[i] != i)
+            memcpy(rq->out + i * dimensions, rq->out + a->twin[i] * dimensions,
+                   dimensions * sizeof(float));
+    }
+    lh_metric_add(LH_M_EMBED_TEXTS, (int64_t)a->wanted_count);
+    return LH_OK;
+}
+
+lh_rc lh_embedder_embed(lh_ctx *cx, lh_embedder *e, lh_embed_request *rq)
+{
+    lh_assert(rq->count > 0 && rq->count <= LH_EMBED_BATCH_MAX);
+    model_kind *kind;
+    LH_TRY(resolve(cx, e, &rq->precision, &kind));
+    asked a = {.rq = rq,
+               .kind = kind,
+               .keys = LH_NEW_ARRAY(cx, lh_embed_key, rq->count),
+               .wanted = LH_NEW_ARRAY(cx, size_t, rq->count),
+               .twin = LH_NEW_ARRAY(cx, size_t, rq->count)};
+    if (!a.keys || !a.wanted || !a.twin)
+        return cx->err.rc;
+    LH_TRY(look_up(cx, &a));
+    rq->from_model = a.wanted_count;
+    lh_metric_add(LH_M_EMBED_CACHE_HITS, (int64_t)(rq->count - a.wanted_count));
+    return a.wanted_count == 0 ? LH_OK : embed_wanted(cx, e, &a);
 }

@@ -51,6 +51,11 @@ lh_rc lhi_generation_open(lh_ctx *cx, lh_store *store, lh_str meta_json,
     lh_str json = lh_ctx_dup(&own, meta_json);
     lh_rc rc =
         json.ptr ? lh_record_parse(&own, &lh_index_meta_record, json, &g->meta) : LH_E_NO_MEMORY;
+    if (rc == LH_OK && g->meta.precision.len == 0) { /* of before precisions could be chosen */
+        lh_str version = g->meta.model_version;
+        size_t end = lh_str_find_char(version, ' ');
+        g->meta.precision = lh_str_sub(version, 0, end == LH_STR_NPOS ? version.len : end);
+    }
     if (rc == LH_OK)
         rc = open_files(&own, store, g);
     if (rc == LH_E_NO_MEMORY)

@@ -45,6 +45,7 @@ typedef struct lh_index_request {
     lh_str text_column;
     lh_str index_name; /* empty: <dataset>_<text_column> */
     lh_str model;      /* empty: the built-in one */
+    lh_str precision;  /* empty: the best of this machine; int8 is faster and less exact */
     uint32_t chunk_size;
     uint32_t overlap;
 } lh_index_request;
@@ -70,6 +71,7 @@ typedef struct lh_index_meta {
     lh_str text_column;
     lh_str model_name;
     lh_str model_version; /* precision and kernel */
+    lh_str precision;     /* of the vectors; questions are embedded with the same */
     uint32_t dimensions;
     lh_str kind; /* "flat" */
     lh_str generation;
@@ -80,10 +82,13 @@ typedef struct lh_index_meta {
     uint32_t chunk_size;
     uint32_t overlap;
     uint64_t source_commit;
-    uint64_t rows;   /* of the source */
-    uint64_t chunks; /* vectors */
-    uint64_t bytes;  /* of segment and chunk store */
-    lh_list parts;   /* lh_index_part */
+    lh_str source_fingerprint; /* of the files of that commit: equal = the same rows */
+    uint64_t rows;             /* of the source */
+    uint64_t chunks;           /* vectors */
+    uint64_t bytes;            /* of segment and chunk store */
+    lh_list parts;             /* lh_index_part */
+    lh_str dead_key;           /* which rows of the parts are gone or replaced; empty = none */
+    lh_str dead_sha256;
     lh_str segment_key;
     lh_str segment_sha256;
     lh_str chunks_key;
@@ -91,6 +96,44 @@ typedef struct lh_index_meta {
     lh_str damage; /* why it cannot be searched; empty = fine */
 } lh_index_meta;
 extern const lh_record lh_index_meta_record;
+
+/* ---- refresh: embeds what is new or changed, drops what is gone ---- */
+
+typedef struct lh_refresh_request {
+    lh_str dataset;
+    lh_str index_name;   /* empty: the only index of the dataset, else <dataset>_<text_column> */
+    lh_str id_column;    /* of the index when it exists: empty, or the same */
+    lh_str text_column;  /* likewise */
+    lh_str precision;    /* likewise */
+    uint32_t chunk_size; /* likewise; 0 = that of the index, or the default */
+    int64_t overlap;     /* likewise; -1 = that of the index, or the default */
+} lh_refresh_request;
+extern const lh_record lh_refresh_request_record;
+
+typedef struct lh_refresh_result {
+    lh_str dataset;
+    lh_str index_name;
+    lh_str job_id; /* empty: there was nothing to do */
+    bool done;     /* false: the job goes on */
+    bool unchanged;
+    uint64_t source_commit;
+    uint64_t rows;   /* of the source */
+    uint64_t chunks; /* of the index now */
+    uint64_t added;  /* chunks that are new or changed */
+    uint64_t kept;
+    uint64_t removed;  /* chunks that are gone or changed */
+    uint64_t embedded; /* texts the model was asked for; other new ones came from the cache */
+    int64_t took_ms;
+} lh_refresh_result;
+extern const lh_record lh_refresh_result_record;
+
+/* Compares commits first, then rows. Nothing to do: ret_result->unchanged, no job. Else a job runs,
+ * whose result is the same record. An index that does not exist is built. LH_E_UNKNOWN_DATASET,
+ * LH_E_UNPROCESSABLE (columns), LH_E_CONFLICT (a build of it runs; the index was built over other
+ * columns, chunks or precision). */
+LH_WARN_UNUSED lh_rc lh_search_refresh(lh_ctx *cx, lh_search *search,
+                                       const lh_refresh_request *request,
+                                       lh_refresh_result *ret_result);
 
 /* In order of name; in the arena. source and model may be empty (all). */
 LH_WARN_UNUSED lh_rc lh_search_list(lh_ctx *cx, lh_search *search, lh_str source, lh_str model,

@@ -1,11 +1,13 @@
-/* search/search_build.c - the job of one build: plan, embed the source into parts, write the
- * segment, swap.
+/* search/search_build.c - the job of one build or refresh: plan, embed the source into parts, write
+ * the segment, swap.
  *
  * The plan object is put before the first part and after each one; a build that was cut off goes on
- * from it. The meta object is put last: that is the moment the new generation exists. Then the plan
- * goes, and the dataset's commit says that it is embedded. */
+ * from it. The meta object is put last: that is the moment the new generation exists. Then the
+ * dataset's commit says that it is embedded, and the plan goes. A refresh is a build that begins
+ * with the parts of the generation there is. */
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "os/process.h"
 #include "search/chunker.h"
@@ -32,6 +34,7 @@ static void build_done(void *arg)
 typedef struct embedded_note {
     uint64_t source_commit;
     lh_str index_name;
+    int all_fresh; /* every index of the dataset has that commit */
 } embedded_note;
 
 /* Data that changed after the commit that was read leaves the dataset stale. */
@@ -52,7 +55,7 @@ static lh_rc note_embedded(lh_ctx *cx, const lh_manifest *parent, lh_manifest *n
         return lh_fail(cx, LH_E_UNKNOWN_DATASET, "the dataset is gone");
     next->operation = LH_S("embedded");
     next->embedding.last_embedded_at = lh_clock_real_us();
-    if (!data_changed_since(parent, note->source_commit))
+    if (note->all_fresh && !data_changed_since(parent, note->source_commit))
         next->embedding.embedding_stale_since = 0;
     lh_manifest_event event = {.action = LH_S("embedded"),
                                .new_value = note->index_name,
@@ -61,67 +64,206 @@ static lh_rc note_embedded(lh_ctx *cx, const lh_manifest *parent, lh_manifest *n
     return lh_manifest_add_event(cx, next, &event);
 }
 
-static lh_rc publish(lh_ctx *cx, lh_search *search, const lhi_plan *plan, const lh_index_meta *meta)
+lh_str lhi_source_fingerprint(lh_ctx *cx, const lh_manifest *manifest)
 {
-    lh_store *store = lh_catalog_store(search->parts.catalog);
+    uint64_t sum = lh_hash64(manifest->fingerprint, 1);
+    const lh_data_file *files = manifest->files.items;
+    for (size_t i = 0; i < manifest->files.count; i++) {
+        uint64_t of_file[] = {sum, (uint64_t)files[i].kind, files[i].rows};
+        sum = lh_hash64(files[i].sha256, lh_hash64(lh_str_n(of_file, sizeof of_file), 2));
+    }
+    return lh_ctx_fmt(cx, "%016llx", (unsigned long long)sum);
+}
+
+static int all_have(lh_search *search, lh_str dataset, lh_str index_name, lh_str fingerprint)
+{
+    LH_WITH_LOCK(&search->lock);
+    for (lhi_slot *slot = search->slots; slot; slot = slot->next) {
+        const lhi_generation *g = slot->current;
+        if (g && lh_str_eq(g->meta.source, dataset) && !lh_str_eq(g->meta.index_name, index_name) &&
+            !lh_str_eq(g->meta.source_fingerprint, fingerprint))
+            return 0;
+    }
+    return 1;
+}
+
+lh_rc lhi_note_embedded(lh_ctx *cx, lh_search *search, lh_str dataset, lh_str index_name,
+                        uint64_t source_commit)
+{
+    lh_catalog *catalog = search->parts.catalog;
+    LH_CLEANUP(lh_snapshot_unref) lh_snapshot *read = NULL;
+    LH_CLEANUP(lh_snapshot_unref) lh_snapshot *made = NULL;
+    LH_TRY(lh_catalog_get(cx, catalog, dataset, source_commit, 0, &read));
+    lh_str fingerprint = lhi_source_fingerprint(cx, lh_snapshot_manifest(read));
+    embedded_note note = {source_commit, index_name,
+                          all_have(search, dataset, index_name, fingerprint)};
+    return lh_catalog_commit(cx, catalog, dataset, note_embedded, &note, &made);
+}
+
+static lh_rc write_json(lh_ctx *cx, const lh_record *record, const void *value, lh_str *ret_json)
+{
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, PLAN_BYTES_MAX);
     lh_json_writer w;
     lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_index_meta_record, meta);
+    lh_record_write(&w, record, value);
     LH_TRY(lh_jw_end(&w));
+    *ret_json = lh_ctx_dup(cx, lh_buf_str(&json));
+    return ret_json->ptr ? LH_OK : cx->err.rc;
+}
+
+static lh_rc publish(lh_ctx *cx, lh_search *search, const lh_index_meta *meta)
+{
+    lh_store *store = lh_catalog_store(search->parts.catalog);
+    lh_str json;
+    LH_TRY(write_json(cx, &lh_index_meta_record, meta, &json));
     LH_CLEANUP(lhi_generation_unref) lhi_generation *generation = NULL;
-    LH_TRY(lhi_generation_open(cx, store, lh_buf_str(&json), &generation));
+    LH_TRY(lhi_generation_open(cx, store, json, &generation));
     if (generation->meta.damage.len > 0)
         return lh_fail(cx, LH_E_CORRUPT, "the new generation does not open: %.*s",
                        LH_STR_ARG(generation->meta.damage));
     LH_FAULT(cx, INDEX_BEFORE_META);
-    LH_TRY(lh_store_put(cx, store, lhi_meta_key(cx, meta->index_name), lh_buf_str(&json)));
+    LH_TRY(lh_store_put(cx, store, lhi_meta_key(cx, meta->index_name), json));
     LH_FAULT(cx, INDEX_AFTER_META);
-    LH_TRY(lhi_search_swap(cx, search, LH_TAKE(generation)));
-    embedded_note note = {plan->source_commit, meta->index_name};
-    LH_CLEANUP(lh_snapshot_unref) lh_snapshot *made = NULL;
-    LH_TRY(lh_catalog_commit(cx, search->parts.catalog, plan->request.dataset, note_embedded, &note,
-                             &made));
-    return lh_store_delete(cx, store, lhi_plan_key(cx, meta->index_name));
+    return lhi_search_swap(cx, search, LH_TAKE(generation));
+}
+
+/* What a crash after the meta object leaves to do, and what every build ends with. */
+static lh_rc finish(lh_ctx *cx, lh_search *search, const lhi_plan *plan)
+{
+    lh_str index_name = plan->request.index_name;
+    LH_TRY(lhi_note_embedded(cx, search, plan->request.dataset, index_name, plan->source_commit));
+    return lh_store_delete(cx, lh_catalog_store(search->parts.catalog),
+                           lhi_plan_key(cx, index_name));
+}
+
+static lh_index_meta meta_of_plan(const lhi_plan *plan)
+{
+    return (lh_index_meta){.index_name = plan->request.index_name,
+                           .source = plan->request.dataset,
+                           .id_column = plan->request.id_column,
+                           .text_column = plan->request.text_column,
+                           .model_name = plan->model_name,
+                           .model_version = plan->model_version,
+                           .precision = plan->request.precision,
+                           .dimensions = plan->dimensions,
+                           .kind = LH_S("flat"),
+                           .generation = plan->generation,
+                           .bucket = LH_S("primary"),
+                           .vector_backend = LH_S("parquet"),
+                           .chunk_size = plan->request.chunk_size,
+                           .overlap = plan->request.overlap,
+                           .source_commit = plan->source_commit,
+                           .source_fingerprint = plan->source_fingerprint,
+                           .parts = plan->parts};
+}
+
+/* The parts there are, then the new ones. */
+static lh_rc join_parts(lh_ctx *cx, const lh_list *old, const lh_list *more, lh_list *ret)
+{
+    lh_index_part *items = LH_NEW_ARRAY(cx, lh_index_part, old->count + more->count + 1);
+    if (!items)
+        return cx->err.rc;
+    if (old->count > 0)
+        memcpy(items, old->items, old->count * sizeof *items);
+    if (more->count > 0)
+        memcpy(items + old->count, more->items, more->count * sizeof *items);
+    *ret = (lh_list){items, old->count + more->count};
+    return LH_OK;
+}
+
+typedef struct running { /* one run of the job */
+    lh_search *search;
+    lh_job *job;
+    lhi_plan *plan;
+    lhi_base base;
+    lhi_embed_outcome outcome;
+    int64_t began_us;
+} running;
+
+static uint64_t removed_by(const running *r)
+{
+    return r->base.claimed.rows - r->base.kept;
+}
+
+static lh_rc write_generation(lh_ctx *cx, running *r, lh_index_meta *meta)
+{
+    lh_store *store = lh_catalog_store(r->search->parts.catalog);
+    lh_bitmap dead = {0};
+    meta->chunks = r->base.kept + r->outcome.added;
+    if (r->base.generation) {
+        LH_TRY(join_parts(cx, &r->base.generation->meta.parts, &r->plan->parts, &meta->parts));
+        LH_TRY(lhi_dead_find(cx, store, &r->base, &meta->parts, &dead));
+        LH_TRY(lhi_dead_write(cx, store, r->plan, &dead, meta));
+    }
+    LH_TRY(lhi_write_segment(cx, r->search, r->job, r->plan, dead.words ? &dead : NULL, meta));
+    meta->created_at = lh_clock_real_us();
+    meta->build_ms = r->plan->spent_ms + (lh_clock_mono_us() - r->began_us) / 1000;
+    return LH_OK;
+}
+
+static lh_rc tell_result(lh_ctx *cx, const running *r, const lh_index_meta *meta)
+{
+    lh_refresh_result refreshed = {.dataset = meta->source,
+                                   .index_name = meta->index_name,
+                                   .job_id = lh_job_id(r->job),
+                                   .done = true,
+                                   .source_commit = meta->source_commit,
+                                   .rows = meta->rows,
+                                   .chunks = meta->chunks,
+                                   .added = r->outcome.added,
+                                   .kept = r->base.kept,
+                                   .removed = removed_by(r),
+                                   .embedded = r->outcome.from_model,
+                                   .took_ms = (lh_clock_mono_us() - r->began_us) / 1000};
+    refreshed.unchanged = refreshed.added == 0 && refreshed.removed == 0;
+    lh_str json;
+    if (r->plan->refresh)
+        LH_TRY(write_json(cx, &lh_refresh_result_record, &refreshed, &json));
+    else
+        LH_TRY(write_json(cx, &lh_index_meta_record, meta, &json));
+    lh_job_result(r->job, json);
+    return LH_OK;
+}
+
+static lh_rc run_plan(lh_ctx *cx, running *r)
+{
+    LH_TRY(lhi_embed_source(cx, r->search, r->job, r->plan, &r->base, &r->outcome));
+    lh_index_meta meta = meta_of_plan(r->plan);
+    if (r->base.generation && r->outcome.added == 0 && removed_by(r) == 0) {
+        meta = r->base.generation->meta; /* the same vectors, of a later commit */
+        meta.source_commit = r->plan->source_commit;
+        meta.source_fingerprint = r->plan->source_fingerprint;
+    } else {
+        LH_TRY(write_generation(cx, r, &meta));
+    }
+    meta.rows = r->outcome.rows;
+    lh_job_phase(r->job, "publishing", "files", 2);
+    LH_TRY(publish(cx, r->search, &meta));
+    LH_TRY(finish(cx, r->search, r->plan));
+    return tell_result(cx, r, &meta);
 }
 
 static lh_rc build_run(lh_ctx *cx, lh_job *job, void *arg)
 {
     build_job *b = arg;
-    lhi_plan *plan = &b->plan;
-    int64_t began_us = lh_clock_mono_us();
-    LH_TRY(lhi_embed_source(cx, b->search, job, plan));
-    lh_index_meta meta = {.index_name = plan->request.index_name,
-                          .source = plan->request.dataset,
-                          .id_column = plan->request.id_column,
-                          .text_column = plan->request.text_column,
-                          .model_name = plan->model_name,
-                          .model_version = plan->model_version,
-                          .dimensions = plan->dimensions,
-                          .kind = LH_S("flat"),
-                          .generation = plan->generation,
-                          .bucket = LH_S("primary"),
-                          .vector_backend = LH_S("parquet"),
-                          .chunk_size = plan->request.chunk_size,
-                          .overlap = plan->request.overlap,
-                          .source_commit = plan->source_commit,
-                          .rows = plan->rows_done,
-                          .chunks = plan->chunks_done,
-                          .parts = plan->parts};
-    LH_TRY(lhi_write_segment(cx, b->search, job, plan, &meta));
-    meta.created_at = lh_clock_real_us();
-    meta.build_ms = plan->spent_ms + (lh_clock_mono_us() - began_us) / 1000;
-    lh_job_phase(job, "publishing", "files", 2);
-    LH_TRY(publish(cx, b->search, plan, &meta));
-    LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_buf_init(&json, PLAN_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_index_meta_record, &meta);
-    LH_TRY(lh_jw_end(&w));
-    lh_job_result(job, lh_buf_str(&json));
-    return LH_OK;
+    running *r = LH_NEW(cx, running);
+    if (!r)
+        return cx->err.rc;
+    *r = (running){
+        .search = b->search, .job = job, .plan = &b->plan, .began_us = lh_clock_mono_us()};
+    LH_CLEANUP(lhi_generation_unref) lhi_generation *current = NULL;
+    if (lhi_search_ref(cx, b->search, b->plan.request.index_name, &current) != LH_OK)
+        lh_err_clear(cx); /* none yet, or damaged */
+    if (current && lh_str_eq(current->meta.generation, b->plan.generation))
+        return finish(cx, b->search, &b->plan);
+    if (b->plan.base.len > 0 && (!current || !lh_str_eq(current->meta.generation, b->plan.base)))
+        return lh_fail(cx, LH_E_CONFLICT, "index '%.*s' is not what the refresh began with",
+                       LH_STR_ARG(b->plan.request.index_name));
+    LH_TRY(lhi_base_init(cx, &r->base, b->plan.base.len > 0 ? current : NULL));
+    lh_rc rc = run_plan(cx, r);
+    lhi_base_done(&r->base);
+    return rc;
 }
 
 /* A build that can never succeed must not come back at every start: only what may pass later keeps
@@ -146,15 +288,11 @@ static lh_rc build_run_keeping_plan(lh_ctx *cx, lh_job *job, void *arg)
 }
 
 /* Takes the plan's JSON apart again in an arena that lives as long as the job. */
-static lh_rc start_job(lh_ctx *cx, lh_search *search, const lhi_plan *plan,
-                       const struct lh_principal *principal, lh_str *ret_job_id)
+lh_rc lhi_plan_start(lh_ctx *cx, lh_search *search, const lhi_plan *plan,
+                     const struct lh_principal *principal, lh_str *ret_job_id)
 {
-    LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_buf_init(&json, PLAN_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lhi_plan_record, plan);
-    LH_TRY(lh_jw_end(&w));
+    lh_str json;
+    LH_TRY(write_json(cx, &lhi_plan_record, plan, &json));
     LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(BUILD_ARENA_BYTES);
     build_job *b = lh_alloc_zero(1, sizeof *b);
     if (!arena || !b) {
@@ -165,8 +303,7 @@ static lh_rc start_job(lh_ctx *cx, lh_search *search, const lhi_plan *plan,
     lh_ctx_init(&own, arena);
     b->search = search;
     b->arena = arena;
-    lh_rc rc =
-        lh_record_parse(&own, &lhi_plan_record, lh_ctx_dup(&own, lh_buf_str(&json)), &b->plan);
+    lh_rc rc = lh_record_parse(&own, &lhi_plan_record, lh_ctx_dup(&own, json), &b->plan);
     if (rc != LH_OK)
         cx->err = own.err;
     lh_job_spec spec = {.kind = LH_S("index"),
@@ -220,9 +357,9 @@ static lh_rc check_column(lh_ctx *cx, const lh_grant *grant, lh_str *name, const
     return unknown_column(cx, grant, *name, field);
 }
 
-static lh_rc check_request(lh_ctx *cx, lh_search *search, lh_index_request *rq,
-                           uint64_t *ret_commit)
+static lh_rc check_request(lh_ctx *cx, lh_search *search, lhi_plan *plan)
 {
+    lh_index_request *rq = &plan->request;
     LH_CLEANUP(lh_snapshot_unref) lh_snapshot *snapshot = NULL;
     LH_TRY(lh_catalog_get(cx, search->parts.catalog, rq->dataset, 0, 0, &snapshot));
     lh_grant grant;
@@ -244,36 +381,64 @@ static lh_rc check_request(lh_ctx *cx, lh_search *search, lh_index_request *rq,
         LH_IGNORE(lh_err_field(cx, "index_name"));
         return rc;
     }
-    *ret_commit = lh_snapshot_manifest(snapshot)->commit;
+    const lh_manifest *manifest = lh_snapshot_manifest(snapshot);
+    rq->dataset = lh_ctx_dup(cx, manifest->name); /* as it is written */
+    plan->source_commit = manifest->commit;
+    plan->source_fingerprint = lhi_source_fingerprint(cx, manifest);
     return LH_OK;
 }
 
-static lh_rc check_model(lh_ctx *cx, lh_search *search, const lh_index_request *rq, lhi_plan *plan)
+static lh_rc check_model(lh_ctx *cx, lh_search *search, lhi_plan *plan)
 {
+    lh_index_request *rq = &plan->request;
     lh_embedder_model model;
-    LH_TRY(lh_embedder_describe(cx, search->parts.embedder, &model));
+    LH_TRY(lh_embedder_describe(cx, search->parts.embedder, rq->precision, &model));
     if (rq->model.len > 0 && !lh_str_eq_nocase(rq->model, lh_str_from(model.name))) {
         LH_IGNORE(
             lh_fail(cx, LH_E_UNPROCESSABLE, "no embedding model '%.*s'", LH_STR_ARG(rq->model)));
         LH_IGNORE(lh_err_field(cx, "model"));
         return lh_err_hint(cx, "models are: %s", model.name);
     }
+    rq->precision = lh_ctx_dup(cx, lh_str_from(model.precision));
     plan->model_name = lh_ctx_dup(cx, lh_str_from(model.name));
     plan->model_version = lh_ctx_fmt(cx, "%s %s", model.precision, model.kernel);
     plan->dimensions = model.dimensions;
     return LH_OK;
 }
 
-lh_rc lh_search_build(lh_ctx *cx, lh_search *search, const lh_index_request *request,
-                      lh_str *ret_job_id, lh_str *ret_index_name)
+static lh_str revision_of(lh_str kernel)
+{
+    size_t slash = lh_str_find_char(kernel, '/');
+    return slash == LH_STR_NPOS ? LH_STR_NONE : lh_str_from_offset(kernel, slash + 1);
+}
+
+int lhi_same_kind(const lh_embedder_model *model, const lh_index_meta *meta)
+{
+    return lh_str_eq(lh_str_from(model->name), meta->model_name) &&
+           lh_str_eq(lh_str_from(model->precision), meta->precision) &&
+           lh_str_eq(revision_of(lh_str_from(model->kernel)), revision_of(meta->model_version)) &&
+           model->dimensions == meta->dimensions;
+}
+
+lh_rc lhi_plan_make(lh_ctx *cx, lh_search *search, const lh_index_request *request,
+                    lhi_plan *ret_plan)
 {
     lhi_plan plan = {.request = *request, .started_at = lh_clock_real_us()};
-    LH_TRY(check_request(cx, search, &plan.request, &plan.source_commit));
-    LH_TRY(check_model(cx, search, request, &plan));
+    LH_TRY(check_request(cx, search, &plan));
+    LH_TRY(check_model(cx, search, &plan));
     uint64_t random;
     LH_TRY(lh_random_bytes(cx, &random, sizeof random));
     plan.generation = lh_ctx_fmt(cx, "g-%016llx", (unsigned long long)random);
-    LH_TRY(start_job(cx, search, &plan, cx->principal, ret_job_id));
+    *ret_plan = plan;
+    return LH_OK;
+}
+
+lh_rc lh_search_build(lh_ctx *cx, lh_search *search, const lh_index_request *request,
+                      lh_str *ret_job_id, lh_str *ret_index_name)
+{
+    lhi_plan plan;
+    LH_TRY(lhi_plan_make(cx, search, request, &plan));
+    LH_TRY(lhi_plan_start(cx, search, &plan, cx->principal, ret_job_id));
     *ret_index_name = plan.request.index_name;
     return LH_OK;
 }
@@ -289,7 +454,7 @@ lh_rc lh_search_resume(lh_ctx *cx, lh_search *search, const struct lh_principal 
         lh_str job_id;
         LH_TRY(lh_store_get(cx, store, page.items[i].key, PLAN_BYTES_MAX, &json));
         if (lh_record_parse(cx, &lhi_plan_record, json, &plan) != LH_OK ||
-            start_job(cx, search, &plan, principal, &job_id) != LH_OK) {
+            lhi_plan_start(cx, search, &plan, principal, &job_id) != LH_OK) {
             LH_LOG(cx, JOB_FAILED, LH_KS("kind", LH_S("index")), LH_KS("key", page.items[i].key),
                    LH_KS("message", lh_str_from(cx->err.message)));
             lh_err_clear(cx);

@@ -11,6 +11,7 @@
 #include "os/thread.h"
 #include "search/chunk_store.h"
 #include "search/search.h"
+#include "search/search_lane_private.h"
 #include "vector/vector_index.h"
 
 #include <stdatomic.h>
@@ -57,7 +58,10 @@ void lhi_search_end_build(lh_search *search, lh_str index_name);
 typedef struct lhi_plan {
     lh_index_request request; /* complete: no defaults left */
     lh_str generation;
+    bool refresh; /* its result is told as that of a refresh */
+    lh_str base;  /* the generation it begins with, whose parts stay; empty = from nothing */
     uint64_t source_commit;
+    lh_str source_fingerprint;
     uint64_t rows_done; /* source rows whose chunks are in parts */
     uint64_t chunks_done;
     int64_t spent_ms;
@@ -72,11 +76,81 @@ lh_str lhi_plan_key(lh_ctx *cx, lh_str index_name);
 lh_str lhi_meta_key(lh_ctx *cx, lh_str index_name);
 LH_WARN_UNUSED lh_rc lhi_put_record(lh_ctx *cx, lh_store *store, lh_str key,
                                     const lh_record *record, const void *value);
-/* search_segment.c: parts -> chunk store and segment, published; fills the keys, hashes and bytes
- * of meta. */
+/* search_segment.c: the parts of meta without their dead rows -> chunk store and segment; publishes
+ * both, fills the keys, hashes and bytes of meta. dead may be NULL. */
 LH_WARN_UNUSED lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job,
-                                       const lhi_plan *plan, lh_index_meta *meta);
+                                       const lhi_plan *plan, const lh_bitmap *dead,
+                                       lh_index_meta *meta);
+
+/* search_base.c: chunks that a refresh keeps. generation NULL: there is nothing to keep. */
+typedef struct lhi_base {
+    lhi_generation *generation; /* borrowed */
+    lh_bitmap claimed;          /* by row of its chunk store */
+    uint64_t kept;
+    uint64_t *candidates; /* rows of the id that is looked at */
+    size_t candidates_count;
+    size_t candidates_capacity;
+    size_t candidates_at;
+    int out_of_memory;
+} lhi_base;
+LH_WARN_UNUSED lh_rc lhi_base_init(lh_ctx *cx, lhi_base *base, lhi_generation *generation);
+void lhi_base_done(lhi_base *base);
+/* The next row of the source, then each of its chunks. */
+LH_WARN_UNUSED lh_rc lhi_base_row(lh_ctx *cx, lhi_base *base, lh_str id);
+LH_WARN_UNUSED lh_rc lhi_base_keep(lh_ctx *cx, lhi_base *base, uint32_t chunk_no, lh_str text,
+                                   int *ret_kept);
+/* Rows of all parts of an index, one after another, that are not in its segment. */
+LH_WARN_UNUSED lh_rc lhi_dead_read(lh_ctx *cx, lh_store *store, const lh_index_meta *meta,
+                                   lh_bitmap *ret_dead);
+LH_WARN_UNUSED lh_rc lhi_dead_find(lh_ctx *cx, lh_store *store, const lhi_base *base,
+                                   const lh_list *all_parts, lh_bitmap *ret_dead);
+LH_WARN_UNUSED lh_rc lhi_dead_write(lh_ctx *cx, lh_store *store, const lhi_plan *plan,
+                                    const lh_bitmap *dead, lh_index_meta *meta);
+
+/* search_part.c: the part that grows, and the plan that names those that are done. */
+#define LHI_PART_CHUNKS    4096u
+#define LHI_PART_BYTES_MAX (256u * 1024u * 1024u)
+typedef struct lhi_parts {
+    lh_search *search;
+    lhi_plan *plan;
+    lh_buf rows;                                     /* chunk rows of the part that grows */
+    size_t cuts[LHI_PART_BYTES_MAX / (1024 * 1024)]; /* ends of frames, each between two rows */
+    size_t cuts_count;
+    uint64_t chunks;
+    uint64_t rows_end; /* source rows that are whole in it or before */
+    lh_index_part *items;
+    size_t items_count;
+    size_t items_capacity;
+    int64_t began_us;
+} lhi_parts;
+LH_WARN_UNUSED lh_rc lhi_parts_init(lh_ctx *cx, lhi_parts *parts, lh_search *search,
+                                    lhi_plan *plan);
+void lhi_parts_done(lhi_parts *parts);
+LH_WARN_UNUSED lh_rc lhi_parts_save_plan(lh_ctx *cx, lhi_parts *parts);
+LH_WARN_UNUSED lh_rc lhi_parts_add(lh_ctx *cx, lhi_parts *parts, const lhi_batch *batch);
+LH_WARN_UNUSED lh_rc lhi_parts_end(lh_ctx *cx, lhi_parts *parts);
+
 /* search_embed.c: rows of the source -> chunks -> vectors -> parts. */
-LH_WARN_UNUSED lh_rc lhi_embed_source(lh_ctx *cx, lh_search *search, lh_job *job, lhi_plan *plan);
+typedef struct lhi_embed_outcome {
+    uint64_t rows;       /* of the source */
+    uint64_t added;      /* chunks in the parts of the plan */
+    uint64_t from_model; /* texts this run asked the model for */
+} lhi_embed_outcome;
+LH_WARN_UNUSED lh_rc lhi_embed_source(lh_ctx *cx, lh_search *search, lh_job *job, lhi_plan *plan,
+                                      lhi_base *base, lhi_embed_outcome *ret_outcome);
+
+/* search_build.c */
+/* Checks dataset, columns and model and fills what the plan needs from them. */
+LH_WARN_UNUSED lh_rc lhi_plan_make(lh_ctx *cx, lh_search *search, const lh_index_request *request,
+                                   lhi_plan *ret_plan);
+LH_WARN_UNUSED lh_rc lhi_plan_start(lh_ctx *cx, lh_search *search, const lhi_plan *plan,
+                                    const struct lh_principal *principal, lh_str *ret_job_id);
+/* The dataset's commit says that it is embedded; not stale when source_commit has all its data. */
+LH_WARN_UNUSED lh_rc lhi_note_embedded(lh_ctx *cx, lh_search *search, lh_str dataset,
+                                       lh_str index_name, uint64_t source_commit);
+/* Equal texts: the same rows in the same columns. */
+lh_str lhi_source_fingerprint(lh_ctx *cx, const lh_manifest *manifest);
+/* 1: vectors of this model may be compared with those of the index. */
+int lhi_same_kind(const lh_embedder_model *model, const lh_index_meta *meta);
 
 #endif

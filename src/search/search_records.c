@@ -2,6 +2,10 @@
 #include "search/chunker.h"
 #include "search/search_private.h"
 
+#define PRECISION_DOC                                                                              \
+    "Arithmetic of the model: f32, bf16 or int8. Empty: bf16 where the CPU has it, else f32. "     \
+    "int8 is faster and loses some neighbours: see docs/embedder.md for its recall."
+
 static const lh_field part_fields[] = {
     LH_FIELD("key", STR, lh_index_part, key, .doc = "Object of the part (Parquet)."),
     LH_FIELD("rows", U64, lh_index_part, rows, .doc = "Chunks in it."),
@@ -25,6 +29,7 @@ static const lh_field request_fields[] = {
              .doc = "Name of the index; <dataset>_<text_column> when empty."),
     LH_FIELD("model", STR, lh_index_request, model, .max = 128,
              .doc = "Embedding model; the built-in one when empty."),
+    LH_FIELD("precision", STR, lh_index_request, precision, .max = 8, .doc = PRECISION_DOC),
     LH_FIELD("chunk_size", U32, lh_index_request, chunk_size, .min = LH_CHUNK_SIZE_MIN,
              .max = LH_CHUNK_SIZE_MAX, .def = "1000", .doc = "Characters of a chunk at most."),
     LH_FIELD("overlap", U32, lh_index_request, overlap, .min = 0, .max = LH_CHUNK_SIZE_MAX / 2,
@@ -45,6 +50,8 @@ static const lh_field meta_fields[] = {
     LH_FIELD("model_name", STR, lh_index_meta, model_name, .doc = "Embedding model."),
     LH_FIELD("model_version", STR, lh_index_meta, model_version,
              .doc = "Precision and kernel of the model."),
+    LH_FIELD("precision", STR, lh_index_meta, precision,
+             .doc = "Arithmetic of its vectors; questions are embedded with the same."),
     LH_FIELD("dimensions", U32, lh_index_meta, dimensions, .doc = "Dimensions of the vectors."),
     LH_FIELD("kind", STR, lh_index_meta, kind, .doc = "Kind of index: flat = exact."),
     LH_FIELD("generation", STR, lh_index_meta, generation, .doc = "Id of this generation."),
@@ -58,11 +65,17 @@ static const lh_field meta_fields[] = {
     LH_FIELD("overlap", U32, lh_index_meta, overlap, .doc = "Characters repeated between chunks."),
     LH_FIELD("source_commit", U64, lh_index_meta, source_commit,
              .doc = "Commit of the dataset it was built from."),
+    LH_FIELD("source_fingerprint", STR, lh_index_meta, source_fingerprint,
+             .doc = "Fingerprint of that commit's files; equal ones hold the same rows."),
     LH_FIELD("rows", U64, lh_index_meta, rows, .doc = "Rows of the source."),
     LH_FIELD("chunks", U64, lh_index_meta, chunks, .doc = "Chunks, each with a vector."),
     LH_FIELD("bytes", U64, lh_index_meta, bytes, .doc = "Bytes of segment and chunk store."),
     LH_FIELD("parts", LIST, lh_index_meta, parts, .item = LH_F_OBJECT, .record = &part_record,
              .doc = "Parquet parts (doc_id, chunk_no, chunk_text, content_hash, vector)."),
+    LH_FIELD("dead_key", STR, lh_index_meta, dead_key, .flags = LH_FIELD_OMIT_EMPTY,
+             .doc = "Object that names the rows of the parts that are gone; absent = none."),
+    LH_FIELD("dead_sha256", STR, lh_index_meta, dead_sha256, .flags = LH_FIELD_OMIT_EMPTY,
+             .doc = "SHA-256 of that object, hex."),
     LH_FIELD("segment_key", STR, lh_index_meta, segment_key,
              .doc = "Object of the vector segment."),
     LH_FIELD("segment_sha256", STR, lh_index_meta, segment_sha256,
@@ -83,7 +96,12 @@ static const lh_field plan_fields[] = {
     LH_FIELD("request", OBJECT, lhi_plan, request, .record = &lh_index_request_record,
              .doc = "What was asked."),
     LH_FIELD("generation", STR, lhi_plan, generation, .doc = "Generation that is being built."),
+    LH_FIELD("refresh", BOOL, lhi_plan, refresh, .doc = "It was asked as a refresh."),
+    LH_FIELD("base", STR, lhi_plan, base, .flags = LH_FIELD_OMIT_EMPTY,
+             .doc = "Generation whose parts stay; absent = it begins with nothing."),
     LH_FIELD("source_commit", U64, lhi_plan, source_commit, .doc = "Commit that is read."),
+    LH_FIELD("source_fingerprint", STR, lhi_plan, source_fingerprint,
+             .doc = "Fingerprint of that commit's files."),
     LH_FIELD("rows_done", U64, lhi_plan, rows_done,
              .doc = "Source rows whose chunks are in parts."),
     LH_FIELD("chunks_done", U64, lhi_plan, chunks_done, .doc = "Chunks in parts."),
@@ -100,6 +118,55 @@ const lh_record lhi_plan_record = {.name = "IndexPlan",
                                    .fields = plan_fields,
                                    .doc = "A build that goes on.",
                                    .flags = LH_RECORD_OPEN};
+
+static const lh_field refresh_fields[] = {
+    LH_FIELD("index_name", STR, lh_refresh_request, index_name, .max = LH_DATASET_NAME_MAX,
+             .doc = "Index to refresh; empty: the only one of the dataset, else "
+                    "<dataset>_<text_column>."),
+    LH_FIELD("id_column", STR, lh_refresh_request, id_column, .max = 1024,
+             .doc = "Column that names rows in hits; empty: as the index was built."),
+    LH_FIELD("text_column", STR, lh_refresh_request, text_column, .max = 1024,
+             .doc = "Column whose text is searched; empty: as the index was built."),
+    LH_FIELD("precision", STR, lh_refresh_request, precision, .max = 8, .doc = PRECISION_DOC),
+    LH_FIELD("chunk_size", U32, lh_refresh_request, chunk_size, .min = 0, .max = LH_CHUNK_SIZE_MAX,
+             .def = "0",
+             .doc =
+                 "Characters of a chunk at most; 0: as the index was built, 1000 for a new one."),
+    LH_FIELD("overlap", I64, lh_refresh_request, overlap, .min = -1, .max = LH_CHUNK_SIZE_MAX / 2,
+             .def = "-1",
+             .doc =
+                 "Characters that chunks repeat; -1: as the index was built, 100 for a new one."),
+    {0}};
+const lh_record lh_refresh_request_record = {
+    .name = "RefreshRequest",
+    .size = sizeof(lh_refresh_request),
+    .fields = refresh_fields,
+    .doc = "Brings an index up to date: embeds what is new or changed, drops what is gone."};
+
+static const lh_field refreshed_fields[] = {
+    LH_FIELD("dataset", STR, lh_refresh_result, dataset, .doc = "Dataset of the index."),
+    LH_FIELD("index_name", STR, lh_refresh_result, index_name, .doc = "Name of the index."),
+    LH_FIELD("job_id", STR, lh_refresh_result, job_id, .flags = LH_FIELD_NULL_EMPTY,
+             .doc = "Job that does it; null when there was nothing to do."),
+    LH_FIELD("done", BOOL, lh_refresh_result, done,
+             .doc = "false: the job goes on, and the counts below are not known yet."),
+    LH_FIELD("unchanged", BOOL, lh_refresh_result, unchanged,
+             .doc = "The index held every row already."),
+    LH_FIELD("source_commit", U64, lh_refresh_result, source_commit,
+             .doc = "Commit of the dataset the index is at."),
+    LH_FIELD("rows", U64, lh_refresh_result, rows, .doc = "Rows of the source."),
+    LH_FIELD("chunks", U64, lh_refresh_result, chunks, .doc = "Chunks of the index."),
+    LH_FIELD("added", U64, lh_refresh_result, added, .doc = "Chunks that are new or changed."),
+    LH_FIELD("kept", U64, lh_refresh_result, kept, .doc = "Chunks that were there already."),
+    LH_FIELD("removed", U64, lh_refresh_result, removed, .doc = "Chunks that are gone or changed."),
+    LH_FIELD("embedded", U64, lh_refresh_result, embedded,
+             .doc = "Texts the model was asked for; other added ones came from the cache."),
+    LH_FIELD("took_ms", I64, lh_refresh_result, took_ms, .doc = "Time, milliseconds."),
+    {0}};
+const lh_record lh_refresh_result_record = {.name = "RefreshResult",
+                                            .size = sizeof(lh_refresh_result),
+                                            .fields = refreshed_fields,
+                                            .doc = "What a refresh came to."};
 
 static const lh_field search_fields[] = {
     LH_FIELD("index_name", STR, lh_search_request, index_name, .flags = LH_FIELD_REQUIRED, .min = 1,

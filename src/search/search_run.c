@@ -157,15 +157,24 @@ static lh_rc query_vector(lh_ctx *cx, search_run *r, float *out)
         return LH_OK;
     }
     lh_embedder_model model;
-    LH_TRY(lh_embedder_describe(cx, r->search->parts.embedder, &model));
-    if (!lh_str_eq(lh_str_from(model.name), meta->model_name) ||
-        model.dimensions != meta->dimensions) {
+    LH_TRY(lh_embedder_describe(cx, r->search->parts.embedder, meta->precision, &model));
+    if (!lhi_same_kind(&model, meta)) {
         LH_IGNORE(lh_fail(cx, LH_E_CONFLICT,
-                          "the index was built with model '%.*s', this server has '%s'",
-                          LH_STR_ARG(meta->model_name), model.name));
-        return lh_err_hint(cx, "build the index again, or send a vector of its own model");
+                          "the index was built with model '%.*s' %.*s, this server has '%s' %s %s",
+                          LH_STR_ARG(meta->model_name), LH_STR_ARG(meta->model_version), model.name,
+                          model.precision, model.kernel));
+        return lh_err_hint(cx,
+                           "refresh the index (POST /vectors/refresh/%.*s), which embeds it "
+                           "anew, or send a vector of its own model",
+                           LH_STR_ARG(meta->source));
     }
-    return lh_embedder_embed(cx, r->search->parts.embedder, &rq->query, 1, LH_EMBED_AS_QUERY, out);
+    lh_embed_request ask = {.texts = &rq->query,
+                            .count = 1,
+                            .precision = meta->precision,
+                            .purpose = LH_EMBED_AS_QUERY,
+                            .lane = LH_EMBED_INTERACTIVE,
+                            .out = out};
+    return lh_embedder_embed(cx, r->search->parts.embedder, &ask);
 }
 
 /* ---- columns of the hits ---- */

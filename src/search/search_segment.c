@@ -15,7 +15,9 @@ typedef struct segment_run {
     lh_chunk_writer *chunks;
     lh_vector_builder *vectors;
     lh_buf bytes; /* the stream of rows, what is not taken yet */
-    uint64_t rows;
+    const lh_bitmap *dead;
+    uint64_t seen; /* rows of parts */
+    uint64_t rows; /* of the segment */
 } segment_run;
 
 static int take_u32(lh_str *rest, uint32_t *ret)
@@ -67,6 +69,9 @@ static lh_rc add_rows(lh_ctx *cx, segment_run *s, lh_str more)
         if (dimensions != s->dimensions)
             return lh_fail(cx, LH_E_CORRUPT, "a vector of %u dimensions in an index of %u",
                            dimensions, s->dimensions);
+        uint64_t row_of_parts = s->seen++;
+        if (s->dead && lh_bitmap_get(s->dead, row_of_parts))
+            continue;
         memcpy(values, vector.ptr, vector.len);
         LH_TRY(lh_vector_builder_add(cx, s->vectors, values, 1));
         LH_TRY(lh_chunk_writer_add(cx, s->chunks, &row));
@@ -91,7 +96,7 @@ static lh_rc read_part(lh_ctx *cx, segment_run *s, const lh_index_part *part)
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
     LH_TRY(lh_pool_lease(cx, s->search->parts.pool, LH_WORKER_INGEST, LH_S("ingest"), &lease));
     LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&json), NULL, 0));
-    uint64_t before = s->rows;
+    uint64_t before = s->seen;
     for (;;) {
         lh_frame frame;
         LH_TRY(lh_lease_read(cx, lease, &frame));
@@ -103,21 +108,21 @@ static lh_rc read_part(lh_ctx *cx, segment_run *s, const lh_index_part *part)
             return lh_fail(cx, LH_E_INTERNAL, "frame kind %d while a part is read",
                            (int)frame.kind);
     }
-    if (s->bytes.len > 0 || s->rows - before != part->rows)
+    if (s->bytes.len > 0 || s->seen - before != part->rows)
         return lh_fail(cx, LH_E_CORRUPT, "part '%.*s' has %llu chunks, not %llu",
-                       LH_STR_ARG(part->key), (unsigned long long)(s->rows - before),
+                       LH_STR_ARG(part->key), (unsigned long long)(s->seen - before),
                        (unsigned long long)part->rows);
     return LH_OK;
 }
 
-static lh_rc fill(lh_ctx *cx, segment_run *s, const lhi_plan *plan, lh_file *chunks_file,
+static lh_rc fill(lh_ctx *cx, segment_run *s, const lh_list *of_meta, lh_file *chunks_file,
                   lh_file *vectors_file)
 {
     LH_TRY(lh_chunk_writer_new(cx, lh_file_container_sink(chunks_file), &s->chunks));
-    lh_vector_options options = {.dimensions = plan->dimensions};
+    lh_vector_options options = {.dimensions = s->dimensions};
     LH_TRY(lh_vector_builder_new(cx, lh_file_container_sink(vectors_file), &options, &s->vectors));
-    const lh_index_part *parts = plan->parts.items;
-    for (size_t i = 0; i < plan->parts.count; i++)
+    const lh_index_part *parts = of_meta->items;
+    for (size_t i = 0; i < of_meta->count; i++)
         LH_TRY(read_part(cx, s, &parts[i]));
     uint64_t bytes;
     LH_TRY(lh_chunk_writer_finish(cx, s->chunks, &bytes));
@@ -143,7 +148,7 @@ static lh_rc publish_one(lh_ctx *cx, lh_staged *staged, const lhi_plan *plan, co
 }
 
 lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_plan *plan,
-                        lh_index_meta *meta)
+                        const lh_bitmap *dead, lh_index_meta *meta)
 {
     lh_store *store = lh_catalog_store(search->parts.catalog);
     LH_CLEANUP(lh_staged_free) lh_staged *chunks = NULL;
@@ -154,10 +159,10 @@ lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_pl
     LH_TRY(lh_store_stage(cx, store, &vectors));
     LH_TRY(lh_file_open(cx, lh_staged_path(chunks), LH_FILE_READ_WRITE, &chunks_file));
     LH_TRY(lh_file_open(cx, lh_staged_path(vectors), LH_FILE_READ_WRITE, &vectors_file));
-    lh_job_phase(job, "indexing", "chunks", plan->chunks_done);
-    segment_run s = {.search = search, .job = job, .dimensions = plan->dimensions};
+    lh_job_phase(job, "indexing", "chunks", meta->chunks);
+    segment_run s = {.search = search, .job = job, .dimensions = plan->dimensions, .dead = dead};
     lh_buf_init(&s.bytes, ROW_BYTES_MAX);
-    lh_rc rc = fill(cx, &s, plan, chunks_file, vectors_file);
+    lh_rc rc = fill(cx, &s, &meta->parts, chunks_file, vectors_file);
     lh_chunk_writer_free(s.chunks);
     lh_vector_builder_free(s.vectors);
     lh_buf_done(&s.bytes);

@@ -17,7 +17,7 @@
 #define MAX_OF_U32      4294967295LL
 #define MAX_OF_COUNTERS INT64_MAX
 
-const char *const lh_worker_kind_names[] = {"sql", "ingest", "embed", NULL};
+const char *const lh_worker_kind_names[] = {"sql", "ingest", "embed", "embed_bulk", NULL};
 const char *const lh_sql_format_names[] = {"json", "json_arrays", "ndjson", "csv", "arrow", NULL};
 const char *const lh_ingest_op_names[] = {"file", "write_chunks", "read_chunks", "inspect", NULL};
 const char *const lh_ingest_format_names[] = {"auto",    "csv",  "json", "ndjson",
@@ -41,6 +41,8 @@ static const lh_field setup_fields[] = {
              .doc = "Address space limit; 0 = none."),
     LH_FIELD("threads", U32, lh_setup_message, threads, .max = 1024,
              .doc = "Threads of its engine; 0 = 1."),
+    LH_FIELD("background", BOOL, lh_setup_message, background,
+             .doc = "Runs only while nobody else wants the processor."),
     {0},
 };
 const lh_record lh_setup_record = {.name = "WorkerSetup",

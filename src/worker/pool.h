@@ -23,9 +23,10 @@ typedef enum lh_worker_kind {
     LH_WORKER_SQL,
     LH_WORKER_INGEST,
     LH_WORKER_EMBED,
+    LH_WORKER_EMBED_BULK, /* the same program behind a queue of its own: jobs, not people, wait */
     LH_WORKER_KIND_COUNT
 } lh_worker_kind;
-extern const char *const lh_worker_kind_names[]; /* "sql", "ingest", "embed", NULL */
+extern const char *const lh_worker_kind_names[]; /* "sql", "ingest", "embed", ..., NULL */
 
 typedef struct lh_worker_limits {
     uint32_t workers_max;
@@ -34,6 +35,7 @@ typedef struct lh_worker_limits {
     /* watched RSS in all builds; in release builds RLIMIT_AS is half as much again. 0 = no limit */
     uint64_t memory_bytes;
     int64_t idle_us; /* an idle worker beyond the first ends after so long */
+    bool background; /* its processes run only while nobody else wants the processor */
 } lh_worker_limits;
 
 typedef struct lh_pool lh_pool;

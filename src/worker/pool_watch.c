@@ -28,21 +28,27 @@ void lhi_watch_wake(lh_pool *pool)
 
 /* ---------------------------------------------------------------- zygote */
 
-#define ENV_COUNT_MAX 4
+#define ENV_COUNT_MAX 5
 
-/* The zygote starts with an empty environment; instrumented builds hand on what steers the
- * instruments. */
+/* The zygote starts with an empty environment but for the choice of kernels, which must hold in
+ * workers as well; instrumented builds hand on what steers the instruments. */
 static void zygote_env(const char *ret_env[ENV_COUNT_MAX + 1])
 {
-    size_t count = 0;
+    static const char *const names[] = {
 #if defined(LH_FAULTS) && LH_FAULTS
-    static const char *const names[ENV_COUNT_MAX] = {
-        "ASAN_OPTIONS=", "LAKEHOUSE_FAULTS_OF_WORKERS=", "TSAN_OPTIONS=", "UBSAN_OPTIONS="};
+        "ASAN_OPTIONS=",
+        "LAKEHOUSE_FAULTS_OF_WORKERS=",
+        "TSAN_OPTIONS=",
+        "UBSAN_OPTIONS=",
+#endif
+        "LH_SIMD="
+    };
+    _Static_assert(LH_ARRAY_LEN(names) <= ENV_COUNT_MAX, "all of them may be set");
+    size_t count = 0;
     for (char **entry = environ; *entry != NULL && count < ENV_COUNT_MAX; entry++)
-        for (size_t i = 0; i < ENV_COUNT_MAX; i++)
+        for (size_t i = 0; i < LH_ARRAY_LEN(names); i++)
             if (lh_str_starts(lh_str_from(*entry), lh_str_from(names[i])))
                 ret_env[count++] = *entry;
-#endif
     ret_env[count] = NULL;
 }
 

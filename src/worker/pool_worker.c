@@ -25,6 +25,7 @@ static lh_rc write_setup(lh_ctx *cx, lh_pool *pool, lhi_worker *worker)
         .model_path = pool->opts.model_path,
         .memory_bytes = pool->kinds[worker->kind].limits.memory_bytes,
         .threads = pool->threads,
+        .background = pool->kinds[worker->kind].limits.background,
     };
     LH_CLEANUP(lh_buf_done) lh_buf json = {0};
     lh_buf_init(&json, LH_FRAME_BYTES_MAX);

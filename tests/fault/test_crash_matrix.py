@@ -170,7 +170,7 @@ def scenario(writer, point, round_number):
     if "COMPACT" in point or "REMOVE" in point:  # only merges of the journal remove files
         for i in range(80):
             writer.event(f"many {round_number}")
-    if point.startswith("INDEX_") or point in ("FILE_BEFORE_RENAME", "STAGED_BEFORE_SYNC"):
+    if point.startswith(("INDEX_", "EMBED_")) or point in ("FILE_BEFORE_RENAME", "STAGED_BEFORE_SYNC"):
         writer.index("first", "of_first")
 
 

@@ -150,3 +150,5 @@ static lh_rc embed_run(lh_ctx *cx, void *state, lh_task *task)
 
 const lh_program lh_embed_program = {
     .kind = LH_WORKER_EMBED, .setup = embed_setup, .open = embed_open, .run = embed_run};
+const lh_program lh_embed_bulk_program = {
+    .kind = LH_WORKER_EMBED_BULK, .setup = embed_setup, .open = embed_open, .run = embed_run};

@@ -296,9 +296,12 @@ static lh_rc start(lh_ctx *cx, lh_host *host, const lh_program *const *programs,
     lh_str ready = LH_STR_NONE;
     if (program->open != NULL)
         LH_TRY(program->open(cx, setup, &host->state, &ready));
-    lh_thread *reader;
+    lh_thread *reader; /* answers a cancel at once, whatever the rest has to wait for */
     LH_TRY(lh_thread_start(cx, "lh-reader", READER_STACK_BYTES, lhi_host_reader, host, &reader));
-    return lh_channel_write(&host->io, host->channel, LH_FRAME_READY, 0, ready);
+    LH_TRY(lh_channel_write(&host->io, host->channel, LH_FRAME_READY, 0, ready));
+    if (setup->background)
+        lh_process_background(); /* not before: being ready has a deadline */
+    return LH_OK;
 }
 
 void lh_host_run(const lh_program *const *programs, size_t count, int socket)

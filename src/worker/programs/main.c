@@ -9,6 +9,7 @@ static const lh_program *const programs[] = {
     &lh_sql_program,
     &lh_ingest_program,
     &lh_embed_program,
+    &lh_embed_bulk_program,
 };
 
 int main(void)

@@ -95,9 +95,10 @@ LH_WARN_UNUSED lh_rc lh_task_progress(lh_ctx *cx, lh_task *task,
 LH_WARN_UNUSED lh_rc lh_task_done(lh_ctx *cx, lh_task *task, const lh_record *record,
                                   const void *message);
 
-extern const lh_program lh_sql_program;    /* sql_program.c */
-extern const lh_program lh_ingest_program; /* ingest_program.c */
-extern const lh_program lh_embed_program;  /* embed_program.c */
+extern const lh_program lh_sql_program;        /* sql_program.c */
+extern const lh_program lh_ingest_program;     /* ingest_program.c */
+extern const lh_program lh_embed_program;      /* embed_program.c */
+extern const lh_program lh_embed_bulk_program; /* the same for jobs */
 
 /* host.c: serves one child on its socket until EXIT; never returns. */
 LH_NORETURN void lh_host_run(const lh_program *const *programs, size_t count, int socket);
