@@ -286,12 +286,13 @@ static lh_rc send_parts(lh_ctx *cx, int socket, struct iovec parts[2], const int
         *ret_sent += (size_t)sent;
         for (size_t left = (size_t)sent; first < 2;) {
             size_t step = LH_MIN(left, parts[first].iov_len);
-            parts[first].iov_base = (char *)parts[first].iov_base + step;
-            parts[first].iov_len -= step;
             left -= step;
-            if (parts[first].iov_len > 0)
+            if (step < parts[first].iov_len) {
+                parts[first].iov_base = (char *)parts[first].iov_base + step;
+                parts[first].iov_len -= step;
                 break;
-            first++;
+            }
+            first++; /* whole; an empty part may have no address at all */
         }
     }
     return LH_OK;
