@@ -31,10 +31,11 @@ typedef struct lhi_fsck_run {
     size_t refs_count;
 } lhi_fsck_run;
 
-/* Arena-free work: fn gets an arena that dies after it; only errors of the world come back. */
+/* fsck_findings.c. Arena-free work: fn gets an arena that dies after it; only errors of the world come back. */
 typedef lh_rc (*lhi_fsck_step)(lh_ctx *scratch, lhi_fsck_run *run, void *arg);
 LH_WARN_UNUSED lh_rc lhi_fsck_scratch(lhi_fsck_run *run, lhi_fsck_step fn, void *arg);
 
+void lhi_fsck_tell(lhi_fsck_run *run, const lh_finding *finding);
 LH_PRINTF(4, 5)
 void lhi_fsck_found(lhi_fsck_run *run, lh_finding_kind kind, lh_str key, const char *format, ...);
 /* What an object read from the store can be: 1 and a finding when rc says so; 0 when rc must go
