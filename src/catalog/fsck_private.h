@@ -31,7 +31,8 @@ typedef struct lhi_fsck_run {
     size_t refs_count;
 } lhi_fsck_run;
 
-/* fsck_findings.c. Arena-free work: fn gets an arena that dies after it; only errors of the world come back. */
+/* fsck_findings.c
+ * Arena-free work: fn gets an arena that dies after it; only errors of the world come back. */
 typedef lh_rc (*lhi_fsck_step)(lh_ctx *scratch, lhi_fsck_run *run, void *arg);
 LH_WARN_UNUSED lh_rc lhi_fsck_scratch(lhi_fsck_run *run, lhi_fsck_step fn, void *arg);
 

@@ -143,7 +143,8 @@ static lh_rc write_path(lh_ctx *cx, lh_store *store, const lh_data_file *file, l
     if (rc == LH_E_NOT_FOUND)
         return lh_fail(cx, LH_E_CORRUPT, "object '%.*s' is missing", LH_STR_ARG(file->key));
     LH_TRY(rc);
-    return quote(cx, path, '\'', out);
+    lh_str literal = lh_sql_literal(cx, path);
+    return literal.ptr == NULL ? LH_E_NO_MEMORY : lh_buf_append(cx, out, literal);
 }
 
 static lh_rc write_groups(lh_ctx *cx, lh_store *store, const lh_manifest *m, lh_buf *out)
