@@ -1,6 +1,8 @@
 /* _embed.c - the embedder for scripts: packs, tokenises, embeds, and times passes over one file
  * on demand. links: embed
  *
+ * MODEL of vectors, serve and single: a packed file, or FILE@PRECISION
+ *
  *   _embed pack DIR OUT
  *   _embed tokens MODEL FLAGS < lines > one line of "id:start:end" a token, for each line
  *   _embed vectors MODEL THREADS < lines > raw f32
@@ -68,7 +70,7 @@ static lh_rc print_tokens(lh_ctx *cx, char **args)
     lh_embed_image image;
     lines in;
     LH_TRY(lh_map_open(cx, lh_str_from(args[0]), &map));
-    LH_TRY(lh_embed_image_open(cx, map.bytes, &image));
+    LH_TRY(lh_embed_image_open(cx, map.bytes, LH_STR_NONE, 0, &image));
     LH_TRY(read_lines(cx, LH_S("-"), &in));
     uint32_t flags = args[1][0] == '1' ? LH_EMBED_TOKENIZE_SPECIALS : 0;
     for (size_t i = 0; i < in.count; i++) {
@@ -87,8 +89,14 @@ static lh_rc open_model(lh_ctx *cx, const char *path, const char *threads, lh_em
     uint64_t count = 0;
     if (!lh_parse_u64(lh_str_from(threads), &count))
         return lh_fail(cx, LH_E_BAD_VALUE, "threads: %s", threads);
+    lh_str file = lh_str_from(path);
+    size_t at = lh_str_rfind_char(file, '@');
     lh_embed_options opts = {.threads = (uint32_t)count};
-    return lh_embed_open(cx, lh_str_from(path), &opts, ret);
+    if (at != LH_STR_NPOS) {
+        opts.precision = lh_str_from_offset(file, at + 1);
+        file = lh_str_sub(file, 0, at);
+    }
+    return lh_embed_open(cx, file, &opts, ret);
 }
 
 static lh_rc embed_lines(lh_ctx *cx, lh_embed_model *model, lines in, float *out,
@@ -136,7 +144,8 @@ static lh_rc serve(lh_ctx *cx, char **args)
     float *out = lh_alloc_zero(in.count * lh_embed_info(model)->hidden + 1, sizeof(float));
     if (out == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "vectors");
-    printf("%.*s %zu\n", LH_STR_ARG(lh_embed_kernel(model)), in.count);
+    printf("%.*s/%s %zu\n", LH_STR_ARG(lh_embed_kernel(model)),
+           lh_embed_precision_names[lh_embed_info(model)->precision], in.count);
     for (fflush(stdout); asked(); fflush(stdout)) {
         uint64_t tokens = 0;
         int64_t from = lh_clock_mono_us();
@@ -165,7 +174,8 @@ static lh_rc serve_single(lh_ctx *cx, char **args)
     float *out = lh_alloc_zero(lh_embed_info(model)->hidden, sizeof(float));
     if (times == NULL || out == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "times");
-    printf("%.*s %zu\n", LH_STR_ARG(lh_embed_kernel(model)), in.count);
+    printf("%.*s/%s %zu\n", LH_STR_ARG(lh_embed_kernel(model)),
+           lh_embed_precision_names[lh_embed_info(model)->precision], in.count);
     for (fflush(stdout); asked(); fflush(stdout)) {
         for (size_t i = 0; i < in.count; i++) {
             uint64_t tokens = 0;
@@ -189,7 +199,7 @@ static lh_rc serve_tokens(lh_ctx *cx, char **args)
     lh_embed_image image;
     lines in;
     LH_TRY(lh_map_open(cx, lh_str_from(args[0]), &map));
-    LH_TRY(lh_embed_image_open(cx, map.bytes, &image));
+    LH_TRY(lh_embed_image_open(cx, map.bytes, LH_STR_NONE, 0, &image));
     LH_TRY(read_lines(cx, lh_str_from(args[1]), &in));
     printf("tokenizer %zu\n", in.count);
     for (fflush(stdout); asked(); fflush(stdout)) {
@@ -208,7 +218,7 @@ static lh_rc serve_tokens(lh_ctx *cx, char **args)
 
 static lh_rc pack(lh_ctx *cx, char **args)
 {
-    return lh_embed_pack(cx, lh_str_from(args[0]), lh_str_from(args[1]), NULL);
+    return lh_embed_pack(cx, lh_str_from(args[0]), lh_str_from(args[1]), 0, NULL);
 }
 
 static const struct {

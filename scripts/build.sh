@@ -22,10 +22,11 @@ else
     ninja -C "$dir" -j "$jobs" --quiet "$target" 2>&1 | sed '/^ninja: no work to do/d; /^-- /d'
 fi
 
-# The embedding model in the form the program maps: made once, and again when this program does not read what is there.
+# The embedding model in the form the program maps: made once, and again when this program does not read what is there
+# or misses a precision in it.
 model=deps/model/all-MiniLM-L6-v2
 if [ -x "$dir/bin/lakehouse" ] && [ -f "$model/model.safetensors" ] &&
-    ! "$dir/bin/lakehouse" embed --model "$model.lhm" --format ndjson </dev/null >/dev/null 2>&1; then
+    ! "$dir/bin/lakehouse" embed --model "$model.lhm" --precision bf16 --format ndjson </dev/null >/dev/null 2>&1; then
     printf 'build: packing the embedding model\n'
     "$dir/bin/lakehouse" embed --pack "$model" "$model.lhm" 2>/dev/null
 fi

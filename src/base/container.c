@@ -203,3 +203,11 @@ lh_rc lh_container_verify(lh_ctx *cx, const lh_container *c)
         LH_TRY(verify_section(cx, c, &c->sections[i]));
     return LH_OK;
 }
+
+lh_rc lh_container_verify_section(lh_ctx *cx, const lh_container *c, lh_str name)
+{
+    for (uint32_t i = 0; i < c->section_count; i++)
+        if (lh_str_eq(section_name(&c->sections[i]), name))
+            return verify_section(cx, c, &c->sections[i]);
+    return CORRUPT(cx, "container section \"%.*s\" is missing", LH_STR_ARG(name));
+}

@@ -59,6 +59,8 @@ LH_WARN_UNUSED lh_rc lh_container_get(lh_ctx *cx, const lh_container *c, lh_str 
 int lh_container_has(const lh_container *c, lh_str name);
 LH_WARN_UNUSED lh_rc lh_container_verify(lh_ctx *cx,
                                          const lh_container *c); /* every block of every section */
+/* Every block of one section, for a reader that touches only a part of a large file. */
+LH_WARN_UNUSED lh_rc lh_container_verify_section(lh_ctx *cx, const lh_container *c, lh_str name);
 
 /* Where a writer's bytes go. write_at is called with rising offsets, and once more at offset 0. */
 typedef struct lh_container_sink {

@@ -67,6 +67,7 @@ static const lh_cli_option embed_options[] = {
     {"model", 'm', "FILE", "packed model; the installed one by default"},
     {"format", 'f', "FORMAT", "f32 (default) or ndjson"},
     {"threads", 0, "N", "threads; all by default"},
+    {"precision", 0, "PRECISION", "f32, bf16 or int8; bf16 where the CPU has it, else f32"},
     {"pack", 0, NULL, "pack a model: lakehouse embed --pack FOLDER FILE"},
     {0}};
 static const lh_cli_option key_options[] = {{"data", 'd', "DIR", "data folder; ./data by default"},

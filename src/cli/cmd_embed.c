@@ -30,7 +30,8 @@ static int pack(lh_ctx *cx, const lh_cli_args *args)
     lh_embed_model_info info;
     if (args->rest_count != 2)
         return lh_cli_usage(NULL, "embed --pack needs a model folder and a file to write");
-    if (lh_embed_pack(cx, lh_str_from(args->rest[0]), lh_str_from(args->rest[1]), &info) != LH_OK)
+    if (lh_embed_pack(cx, lh_str_from(args->rest[0]), lh_str_from(args->rest[1]), 0, &info) !=
+        LH_OK)
         return lh_cli_failed(cx);
     lh_cli_say("packed %.*s: %u layers, %u dimensions, %u tokens", LH_STR_ARG(info.name),
                info.layers, info.hidden, info.tokens_max);
@@ -51,7 +52,8 @@ static lh_rc open_model(lh_ctx *cx, const lh_cli_args *args, embed_run *run)
         LH_IGNORE(lh_fail(cx, LH_E_NOT_FOUND, "there is no packed model"));
         return lh_err_hint(cx, "make one: lakehouse embed --pack FOLDER FILE, then --model FILE");
     }
-    lh_embed_options opts = {.threads = (uint32_t)LH_MIN(threads, (uint64_t)LH_EMBED_THREADS_MAX)};
+    lh_embed_options opts = {.threads = (uint32_t)LH_MIN(threads, (uint64_t)LH_EMBED_THREADS_MAX),
+                             .precision = lh_str_from(lh_cli_get(args, "precision"))};
     return lh_embed_open(cx, path, &opts, &run->model);
 }
 

@@ -46,11 +46,12 @@ typedef struct run {
     atomic_int failed; /* somebody has: the others stop */
 } run;
 
-static lh_rc open_image(lh_ctx *cx, lh_embed_model *model, lh_str bytes)
+static lh_rc open_image(lh_ctx *cx, lh_embed_model *model, lh_str bytes, lh_str precision,
+                        unsigned flags)
 {
     lh_ctx inner;
     lh_ctx_init_child(&inner, model->arena, cx);
-    lh_rc rc = lh_embed_image_open(&inner, bytes, &model->image);
+    lh_rc rc = lh_embed_image_open(&inner, bytes, precision, flags, &model->image);
     cx->err = inner.err;
     return rc;
 }
@@ -66,7 +67,8 @@ static lh_rc open_common(lh_ctx *cx, lh_embed_model *model, lh_str bytes,
     model->arena = lh_arena_new(ARENA_BYTES_MAX);
     if (model->arena == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory to open a model");
-    LH_TRY(open_image(cx, model, bytes));
+    LH_TRY(open_image(cx, model, bytes, opts != NULL ? opts->precision : LH_STR_NONE,
+                      kernels->fast_half ? LH_EMBED_PREFER_HALF : 0));
     for (uint32_t i = 0; i < model->threads; i++) {
         LH_TRY(lh_embed_forward_init(cx, &model->passes[i], &model->image, kernels));
         model->arenas[i] = lh_arena_new(ARENA_BYTES_MAX);

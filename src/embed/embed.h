@@ -23,10 +23,12 @@ typedef struct lh_embed_model lh_embed_model;
 typedef struct lh_embed_options {
     uint32_t threads;                /* 0 = 1 */
     const lh_embed_kernels *kernels; /* NULL = lh_embed_kernels_get() */
+    lh_str precision; /* "f32", "bf16", "int8"; empty: bf16 where the CPU multiplies it, else f32 */
 } lh_embed_options;
 
-/* Maps a packed file (embed/pack.h) and checks all of it. opts may be NULL.
- * Errors: LH_E_NOT_FOUND, LH_E_CORRUPT, LH_E_UNPROCESSABLE (a kind or version not known),
+/* Maps a packed file (embed/pack.h) and checks all of it that the precision uses. opts may be NULL.
+ * Errors: LH_E_NOT_FOUND, LH_E_CORRUPT, LH_E_UNPROCESSABLE (a kind or version not known, a
+ *          precision that is not in the file), LH_E_BAD_VALUE (no such precision),
  *          LH_E_NO_MEMORY. */
 LH_WARN_UNUSED lh_rc lh_embed_open(lh_ctx *cx, lh_str path, const lh_embed_options *opts,
                                    lh_embed_model **ret_model);
@@ -36,7 +38,8 @@ LH_WARN_UNUSED lh_rc lh_embed_open_bytes(lh_ctx *cx, lh_str bytes, const lh_embe
 lh_embed_model *lh_embed_close(lh_embed_model *model); /* NULL ok; returns NULL */
 LH_DEFINE_CLEANUP(lh_embed_model, lh_embed_close)
 
-const lh_embed_model_info *lh_embed_info(const lh_embed_model *model); /* borrowed */
+/* Borrowed; its precision is the one that was opened. */
+const lh_embed_model_info *lh_embed_info(const lh_embed_model *model);
 lh_str lh_embed_kernel(
     const lh_embed_model *model); /* "avx2/1": instruction set and revision; borrowed */
 

@@ -5,6 +5,7 @@
 #include "base/num.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 enum { ALIGNMENT = 64 };
 
@@ -29,6 +30,11 @@ static size_t lay_out(lh_embed_forward *e, uint8_t *base)
     e->qkv = lay(base, &at, rows * hidden * 3, sizeof(float));
     e->mixed = lay(base, &at, rows * hidden, sizeof(float));
     e->wide = lay(base, &at, rows * info->intermediate, sizeof(float));
+    /* A half has up to 4 bytes, an int8 up to 2. */
+    const size_t words = LH_MAX(hidden, ((size_t)info->intermediate + 1) / 2);
+    e->operand.values = lay(base, &at, rows * words, sizeof(float));
+    e->operand.scales = lay(base, &at, rows, sizeof(float));
+    e->operand.zeros = lay(base, &at, rows, sizeof(int32_t));
     e->scratch = lay(base, &at, lh_embed_kernels_scratch_floats(&e->image->heads, info->tokens_max),
                      sizeof(float));
     return at;
@@ -52,6 +58,27 @@ void lh_embed_forward_done(lh_embed_forward *pass)
     pass->memory = lh_free(pass->memory);
 }
 
+/* Word and position of one token. */
+static void embed_token(const lh_embed_image *image, int32_t id, const float *position, float *out)
+{
+    const size_t hidden = image->info.hidden;
+    const size_t at = (size_t)id * hidden;
+    if (image->info.precision == LH_EMBED_PRECISION_BF16) {
+        const uint16_t *word = (const uint16_t *)image->words + at;
+        for (size_t k = 0; k < hidden; k++)
+            out[k] = lh_embed_half_value(word[k]) + position[k];
+    } else if (image->info.precision == LH_EMBED_PRECISION_INT8) {
+        const int8_t *word = (const int8_t *)image->words + at;
+        const float scale = image->word_scales[id];
+        for (size_t k = 0; k < hidden; k++)
+            out[k] = scale * (float)word[k] + position[k];
+    } else {
+        const float *word = (const float *)image->words + at;
+        for (size_t k = 0; k < hidden; k++)
+            out[k] = word[k] + position[k];
+    }
+}
+
 /* Word + position of every token, normed, into state. */
 static void embed_tokens(lh_embed_forward *e)
 {
@@ -59,35 +86,60 @@ static void embed_tokens(lh_embed_forward *e)
     const size_t hidden = image->info.hidden;
     float *out = e->sum;
     const lh_embed_token *token = e->chunk.tokens;
-    for (uint32_t t = 0; t < e->chunk.texts_count; t++) {
-        for (uint32_t i = 0; i < e->chunk.texts[t].tokens_count; i++, token++, out += hidden) {
-            const float *word = image->words + (size_t)token->id * hidden;
-            const float *position = image->positions + i * hidden;
-            for (size_t k = 0; k < hidden; k++)
-                out[k] = word[k] + position[k];
-        }
-    }
+    for (uint32_t t = 0; t < e->chunk.texts_count; t++)
+        for (uint32_t i = 0; i < e->chunk.texts[t].tokens_count; i++, token++, out += hidden)
+            embed_token(image, token->id, image->positions + i * hidden, out);
     e->kernels->layer_norm(&image->norm, hidden, e->chunk.tokens_count, e->sum, e->state);
 }
 
+/* in as the layer reads it: f32 rows are read where they are, so are halves that were made by the
+ * layer before; the rest is encoded. */
+static lh_embed_operand operand_of(lh_embed_forward *e, const lh_embed_linear *layer, void *in,
+                                   bool is_half)
+{
+    if (layer->precision == LH_EMBED_PRECISION_F32 || is_half)
+        return (lh_embed_operand){.values = in};
+    e->kernels->encode(layer, e->chunk.tokens_count, in, &e->operand);
+    return e->operand;
+}
+
+static void attend(lh_embed_forward *e, unsigned flags, size_t out_bytes)
+{
+    const size_t hidden = e->image->info.hidden;
+    const size_t in_bytes = flags & LH_EMBED_ATTEND_HALF ? e->kernels->half_bytes : sizeof(float);
+    size_t row = 0;
+    for (uint32_t t = 0; t < e->chunk.texts_count; t++) {
+        uint32_t tokens = e->chunk.texts[t].tokens_count;
+        e->kernels->attention(&e->image->heads, flags, tokens,
+                              (uint8_t *)e->qkv + row * 3 * hidden * in_bytes,
+                              (uint8_t *)e->mixed + row * hidden * out_bytes, e->scratch);
+        row += tokens;
+    }
+}
+
+/* What passes from one step to the next is rounded to half where the next step reads halves. */
 static void run_layer(lh_embed_forward *e, const lh_embed_layer *layer)
 {
     const lh_embed_kernels *k = e->kernels;
     const size_t hidden = e->image->info.hidden;
     const size_t rows = e->chunk.tokens_count;
+    const bool exact = layer->qkv.precision == LH_EMBED_PRECISION_F32;
+    const bool mix_half = layer->mix.precision == LH_EMBED_PRECISION_BF16;
+    const bool down_half = layer->down.precision == LH_EMBED_PRECISION_BF16;
 
-    k->linear(&layer->qkv, LH_EMBED_EPILOGUE_STORE, rows, e->state, NULL, e->qkv);
-    size_t row = 0;
-    for (uint32_t t = 0; t < e->chunk.texts_count; t++) {
-        uint32_t tokens = e->chunk.texts[t].tokens_count;
-        k->attention(&e->image->heads, tokens, e->qkv + row * 3 * hidden, e->mixed + row * hidden,
-                     e->scratch);
-        row += tokens;
-    }
-    k->linear(&layer->mix, LH_EMBED_EPILOGUE_RESIDUAL, rows, e->mixed, e->state, e->sum);
+    lh_embed_operand in = operand_of(e, &layer->qkv, e->state, false);
+    k->linear(&layer->qkv, exact ? LH_EMBED_EPILOGUE_STORE : LH_EMBED_EPILOGUE_STORE_HALF, rows,
+              &in, NULL, e->qkv);
+    attend(e, (exact ? 0 : LH_EMBED_ATTEND_HALF) | (mix_half ? LH_EMBED_OUT_HALF : 0),
+           mix_half ? k->half_bytes : sizeof(float));
+    in = operand_of(e, &layer->mix, e->mixed, mix_half);
+    k->linear(&layer->mix, LH_EMBED_EPILOGUE_RESIDUAL, rows, &in, e->state, e->sum);
     k->layer_norm(&layer->mix_norm, hidden, rows, e->sum, e->state);
-    k->linear(&layer->up, LH_EMBED_EPILOGUE_GELU, rows, e->state, NULL, e->wide);
-    k->linear(&layer->down, LH_EMBED_EPILOGUE_RESIDUAL, rows, e->wide, e->state, e->sum);
+    in = operand_of(e, &layer->up, e->state, false);
+    k->linear(&layer->up, down_half ? LH_EMBED_EPILOGUE_GELU_HALF : LH_EMBED_EPILOGUE_GELU, rows,
+              &in, NULL, e->wide);
+    in = operand_of(e, &layer->down, e->wide, down_half);
+    k->linear(&layer->down, LH_EMBED_EPILOGUE_RESIDUAL, rows, &in, e->state, e->sum);
     k->layer_norm(&layer->out_norm, hidden, rows, e->sum, e->state);
 }
 

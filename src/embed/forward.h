@@ -31,12 +31,13 @@ typedef struct lh_embed_forward {
     const lh_embed_kernels *kernels;
     void *memory; /* one block behind all that follows */
     lh_embed_chunk chunk;
-    float *state;   /* [rows][hidden], the normed value a layer starts from */
-    float *sum;     /* [rows][hidden], before a norm */
-    float *qkv;     /* [rows][3 * hidden] */
-    float *mixed;   /* [rows][hidden] */
-    float *wide;    /* [rows][intermediate] */
-    float *scratch; /* attention's */
+    float *state;             /* [rows][hidden], the normed value a layer starts from */
+    float *sum;               /* [rows][hidden], before a norm */
+    void *qkv;                /* [rows][3 * hidden], f32 or half */
+    void *mixed;              /* [rows][hidden], f32 or half */
+    void *wide;               /* [rows][intermediate], f32 or half */
+    lh_embed_operand operand; /* what a linear layer reads that is not f32 */
+    float *scratch;           /* attention's */
 } lh_embed_forward;
 
 LH_WARN_UNUSED lh_rc lh_embed_forward_init(lh_ctx *cx, lh_embed_forward *pass,

@@ -1,5 +1,6 @@
-/* image.c - opening a packed model: container, checksums, record, then every section against the
- * record's sizes. */
+/* image.c - opening a packed model: container, record, then every section of the wanted precision:
+ * checksums, and its length against the record's sizes. The other precisions' sections are left
+ * alone, so that their pages are never read. */
 #include "embed/image.h"
 
 #include "base/container.h"
@@ -7,46 +8,98 @@
 
 #include <stdio.h>
 
-/* A section of exactly `count` floats. */
+/* A section of exactly `count` items, checksums verified. */
+static lh_rc get_items(lh_ctx *cx, const lh_container *file, lh_str name, size_t count,
+                       size_t item_bytes, const void **ret)
+{
+    lh_str bytes = LH_STR_NONE;
+    LH_TRY(lh_container_get(cx, file, name, (uint32_t)item_bytes, &bytes));
+    LH_TRY(lh_container_verify_section(cx, file, name));
+    if (bytes.len != count * item_bytes)
+        return lh_fail(cx, LH_E_CORRUPT,
+                       "packed model: section \"%.*s\" has %zu bytes, its shape needs %zu",
+                       LH_STR_ARG(name), bytes.len, count * item_bytes);
+    *ret = bytes.ptr;
+    return LH_OK;
+}
+
 static lh_rc get_floats(lh_ctx *cx, const lh_container *file, lh_str name, size_t count,
                         const float **ret)
 {
-    lh_str bytes = LH_STR_NONE;
-    LH_TRY(lh_container_get(cx, file, name, sizeof(float), &bytes));
-    if (bytes.len != count * sizeof(float))
-        return lh_fail(cx, LH_E_CORRUPT,
-                       "packed model: section \"%.*s\" has %zu bytes, its shape needs %zu",
-                       LH_STR_ARG(name), bytes.len, count * sizeof(float));
-    *ret = (const float *)(const void *)bytes.ptr;
+    const void *items = NULL;
+    LH_TRY(get_items(cx, file, name, count, sizeof(float), &items));
+    *ret = items;
     return LH_OK;
+}
+
+static lh_embed_linear linear_at(const uint8_t *base, const lh_embed_linear_layout *at)
+{
+    lh_embed_linear linear = {.panels = base + at->panels,
+                              .bias = (const float *)(const void *)(base + at->bias),
+                              .inputs = at->inputs,
+                              .outputs = at->outputs,
+                              .precision = at->precision};
+    if (at->precision == LH_EMBED_PRECISION_INT8) {
+        linear.scales = (const float *)(const void *)(base + at->scales);
+        linear.sums = (const int32_t *)(const void *)(base + at->sums);
+        linear.factors = (const float *)(const void *)(base + at->factors);
+    }
+    return linear;
+}
+
+static lh_embed_norm norm_at(const uint8_t *base, const lh_embed_model_info *info)
+{
+    const float *scale = (const float *)(const void *)base;
+    return (lh_embed_norm){scale, scale + info->hidden, (float)info->norm_epsilon};
 }
 
 static lh_rc open_layer(lh_ctx *cx, const lh_container *file, const lh_embed_model_info *info,
                         uint32_t number, lh_embed_layer *layer)
 {
     char name[LH_CONTAINER_NAME_MAX];
-    lh_embed_layer_layout layout;
-    const float *base = NULL;
-    LH_IGNORE(snprintf(name, sizeof(name), LH_EMBED_MODEL_SECTION_LAYER, number));
-    lh_embed_layer_layout_of(info, &layout);
-    LH_TRY(get_floats(cx, file, lh_str_from(name), layout.at[LH_EMBED_PART_COUNT], &base));
+    lh_embed_layer_layout at;
+    const void *items = NULL;
+    const lh_embed_precision precision = (lh_embed_precision)info->precision;
+    lh_embed_layer_section(precision, number, name);
+    lh_embed_layer_layout_of(info, precision, &at);
+    LH_TRY(get_items(cx, file, lh_str_from(name), at.bytes / sizeof(float), sizeof(float), &items));
 
-    const size_t *at = layout.at;
-    const float epsilon = (float)info->norm_epsilon;
-    const uint32_t hidden = info->hidden;
-    const uint32_t wide = info->intermediate;
-    *layer = (lh_embed_layer){
-        .qkv = {base + at[LH_EMBED_PART_QKV_PANELS], base + at[LH_EMBED_PART_QKV_BIAS], hidden,
-                3 * hidden},
-        .mix = {base + at[LH_EMBED_PART_MIX_PANELS], base + at[LH_EMBED_PART_MIX_BIAS], hidden,
-                hidden},
-        .mix_norm = {base + at[LH_EMBED_PART_MIX_NORM_SCALE],
-                     base + at[LH_EMBED_PART_MIX_NORM_SHIFT], epsilon},
-        .up = {base + at[LH_EMBED_PART_UP_PANELS], base + at[LH_EMBED_PART_UP_BIAS], hidden, wide},
-        .down = {base + at[LH_EMBED_PART_DOWN_PANELS], base + at[LH_EMBED_PART_DOWN_BIAS], wide,
-                 hidden},
-        .out_norm = {base + at[LH_EMBED_PART_OUT_NORM_SCALE],
-                     base + at[LH_EMBED_PART_OUT_NORM_SHIFT], epsilon}};
+    const uint8_t *base = items;
+    *layer = (lh_embed_layer){.qkv = linear_at(base, &at.linears[LH_EMBED_QKV]),
+                              .mix = linear_at(base, &at.linears[LH_EMBED_MIX]),
+                              .mix_norm = norm_at(base + at.mix_norm, info),
+                              .up = linear_at(base, &at.linears[LH_EMBED_UP]),
+                              .down = linear_at(base, &at.linears[LH_EMBED_DOWN]),
+                              .out_norm = norm_at(base + at.out_norm, info)};
+    return LH_OK;
+}
+
+/* Which weights are opened. */
+static lh_rc choose_precision(lh_ctx *cx, lh_str wanted, unsigned flags, lh_embed_model_info *info)
+{
+    lh_embed_precision precision = LH_EMBED_PRECISION_F32;
+    if (wanted.len > 0) {
+        precision = lh_embed_precision_find(wanted);
+        if (precision == LH_EMBED_PRECISIONS) {
+            LH_IGNORE(
+                lh_fail(cx, LH_E_BAD_VALUE, "there is no precision \"%.*s\"", LH_STR_ARG(wanted)));
+            return lh_err_hint(cx, "f32, bf16 or int8");
+        }
+        if (!lh_embed_model_info_has(info, precision)) {
+            LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the packed model has no %.*s weights",
+                              LH_STR_ARG(wanted)));
+            return lh_err_hint(cx, "pack it again: lakehouse embed --pack FOLDER FILE");
+        }
+    } else if ((flags & LH_EMBED_PREFER_HALF) != 0 &&
+               lh_embed_model_info_has(info, LH_EMBED_PRECISION_BF16)) {
+        precision = LH_EMBED_PRECISION_BF16;
+    } else {
+        while (precision < LH_EMBED_PRECISIONS && !lh_embed_model_info_has(info, precision))
+            precision++;
+        if (precision == LH_EMBED_PRECISIONS)
+            return lh_fail(cx, LH_E_UNPROCESSABLE, "packed model: no precision that is known");
+    }
+    info->precision = (int)precision;
     return LH_OK;
 }
 
@@ -54,6 +107,7 @@ static lh_rc open_info(lh_ctx *cx, const lh_container *file, lh_embed_model_info
 {
     lh_str json = LH_STR_NONE;
     LH_TRY(lh_container_get(cx, file, LH_S(LH_EMBED_MODEL_SECTION_INFO), 1, &json));
+    LH_TRY(lh_container_verify_section(cx, file, LH_S(LH_EMBED_MODEL_SECTION_INFO)));
     lh_rc rc = lh_record_parse(cx, &lh_embed_model_info_record, json, info);
     if (rc == LH_OK && !lh_str_eq(info->architecture, LH_S("bert")))
         return lh_fail(cx, LH_E_UNPROCESSABLE,
@@ -75,6 +129,7 @@ static lh_rc open_tokenizer(lh_ctx *cx, const lh_container *file, lh_embed_image
     lh_embed_vocab vocab;
     LH_TRY(lh_container_get(cx, file, LH_S(LH_EMBED_MODEL_SECTION_TRIE),
                             sizeof(lh_embed_vocab_unit), &bytes));
+    LH_TRY(lh_container_verify_section(cx, file, LH_S(LH_EMBED_MODEL_SECTION_TRIE)));
     LH_TRY(lh_embed_vocab_open(cx, bytes, image->info.vocabulary, &vocab));
     if (lh_embed_tokenizer_init(cx, &vocab, &image->tokenizer) != LH_OK) {
         cx->err.rc = LH_E_CORRUPT;
@@ -86,10 +141,14 @@ static lh_rc open_tokenizer(lh_ctx *cx, const lh_container *file, lh_embed_image
 static lh_rc open_embeddings(lh_ctx *cx, const lh_container *file, lh_embed_image *image)
 {
     const lh_embed_model_info *info = &image->info;
+    static const size_t item_bytes[] = {sizeof(float), sizeof(uint16_t), sizeof(int8_t)};
     const size_t hidden = info->hidden;
     const float *norm = NULL;
-    LH_TRY(get_floats(cx, file, LH_S(LH_EMBED_MODEL_SECTION_WORDS), info->vocabulary * hidden,
-                      &image->words));
+    LH_TRY(get_items(cx, file, lh_str_from(lh_embed_model_section_words[info->precision]),
+                     info->vocabulary * hidden, item_bytes[info->precision], &image->words));
+    if (info->precision == LH_EMBED_PRECISION_INT8)
+        LH_TRY(get_floats(cx, file, LH_S(LH_EMBED_MODEL_SECTION_SCALES), info->vocabulary,
+                          &image->word_scales));
     LH_TRY(get_floats(cx, file, LH_S(LH_EMBED_MODEL_SECTION_POSITIONS), info->positions * hidden,
                       &image->positions));
     LH_TRY(get_floats(cx, file, LH_S(LH_EMBED_MODEL_SECTION_NORM), 2 * hidden, &norm));
@@ -97,16 +156,19 @@ static lh_rc open_embeddings(lh_ctx *cx, const lh_container *file, lh_embed_imag
     return LH_OK;
 }
 
-lh_rc lh_embed_image_open(lh_ctx *cx, lh_str bytes, lh_embed_image *ret_image)
+lh_rc lh_embed_image_open(lh_ctx *cx, lh_str bytes, lh_str precision, unsigned flags,
+                          lh_embed_image *ret_image)
 {
     lh_container file;
     lh_embed_image image = {0};
     LH_TRY(lh_container_open(cx, bytes, LH_S(LH_EMBED_MODEL_KIND), &file));
-    if (file.kind_version != LH_EMBED_MODEL_KIND_VERSION)
-        return lh_fail(cx, LH_E_UNPROCESSABLE, "packed model: version %u, supported: %d",
-                       file.kind_version, LH_EMBED_MODEL_KIND_VERSION);
-    LH_TRY(lh_container_verify(cx, &file));
+    if (file.kind_version == 0 || file.kind_version > LH_EMBED_MODEL_KIND_VERSION) {
+        LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "packed model: version %u, supported: 1 to %d",
+                          file.kind_version, LH_EMBED_MODEL_KIND_VERSION));
+        return lh_err_hint(cx, "pack it again: lakehouse embed --pack FOLDER FILE");
+    }
     LH_TRY(open_info(cx, &file, &image.info));
+    LH_TRY(choose_precision(cx, precision, flags, &image.info));
     image.heads = (lh_embed_heads){image.info.heads, image.info.hidden / image.info.heads};
     LH_TRY(open_tokenizer(cx, &file, &image));
     LH_TRY(open_embeddings(cx, &file, &image));

@@ -27,16 +27,22 @@ typedef struct lh_embed_image {
     lh_embed_model_info info;
     lh_embed_heads heads;
     lh_embed_tokenizer tokenizer;
-    const float *words;     /* [vocabulary][hidden] */
-    const float *positions; /* [positions][hidden] */
+    const void *words;        /* [vocabulary][hidden]: f32, u16 (bf16) or int8 */
+    const float *word_scales; /* int8: [vocabulary] */
+    const float *positions;   /* [positions][hidden] */
     lh_embed_norm norm;
     const lh_embed_layer *layers;
 } lh_embed_image;
 
+enum { LH_EMBED_PREFER_HALF = 1 }; /* of the precisions there are, if none is named */
+
 /* bytes: the whole packed file, 64-byte aligned (a mapping is), borrowed for the life of the
- * image; so is the arena.
+ * image; so is the arena. Only the sections of this precision are touched.
+ * precision: a name; empty: with LH_EMBED_PREFER_HALF bf16 if the file has it, else f32, else what
+ *          there is.
  * Errors: LH_E_CORRUPT that names the section; LH_E_UNPROCESSABLE for a file of a later version
- *          or another kind. */
-LH_WARN_UNUSED lh_rc lh_embed_image_open(lh_ctx *cx, lh_str bytes, lh_embed_image *ret_image);
+ *          or another kind, or one without the precision. */
+LH_WARN_UNUSED lh_rc lh_embed_image_open(lh_ctx *cx, lh_str bytes, lh_str precision, unsigned flags,
+                                         lh_embed_image *ret_image);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Rows of queries that attention takes at a time (the vector kernels' tile). */
 enum { ATTENTION_ROWS = 6 };
@@ -42,6 +43,26 @@ static const struct {
     {&lh_embed_kernels_scalar, always},
 };
 
+float lh_embed_half_value(uint16_t half)
+{
+    uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+uint16_t lh_embed_half_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    uint32_t exponent = bits & 0x7F800000u;
+    if (exponent == 0)
+        return (uint16_t)(bits >> 16 & 0x8000u);
+    if (exponent == 0x7F800000u) /* rounding must not make an infinity of a NaN */
+        return (uint16_t)(bits >> 16 | ((bits & 0x007FFFFFu) != 0 ? 0x40u : 0u));
+    return (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
+}
+
 const lh_embed_kernels *lh_embed_kernels_find(lh_str name)
 {
     for (size_t i = 0; i < LH_ARRAY_LEN(sets); i++)
@@ -74,5 +95,5 @@ const lh_embed_kernels *lh_embed_kernels_get(void)
 size_t lh_embed_kernels_scratch_floats(const lh_embed_heads *heads, size_t tokens_max)
 {
     size_t keys = (tokens_max + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL * LH_EMBED_PANEL;
-    return keys * (heads->head_width + ATTENTION_ROWS);
+    return keys * (heads->head_width + 2 * (size_t)ATTENTION_ROWS); /* keys, values; two a score */
 }

@@ -4,20 +4,25 @@
  * Threads: pure functions; the choice is made once.
  * Limits:  all widths are multiples of LH_EMBED_PANEL columns (a packed model guarantees it); at
  *          least one row.
- * Formats: activations: row-major f32. Weights: panels of LH_EMBED_PANEL output columns, line k
- *          of a panel = the weights of input k for its 16 columns (64 bytes in f32; bf16 and
- *          int8 will hold 2 and 4 inputs in such a line).
+ * Formats: state: row-major f32. Weights: panels of LH_EMBED_PANEL output columns; a line is 64
+ *          bytes, one 32-bit word for each column, with the weights of 1 (f32), 2 (bf16) or 4
+ *          (int8) inputs in it. One image serves every instruction set.
  *
- *            panel 0           panel 1
- *            +-- 16 columns -+ +---------------+
- *   input 0  | line 0        | | line 0        |
- *   input 1  | line 1        | | line 1        |   one image serves every instruction set
- *     ...
+ *            panel 0                 panel 1
+ *            +-- 16 columns x u32 -+ +---------------------+
+ *   word 0   | line 0              | | line 0              |   f32:  word k = input k
+ *   word 1   | line 1              | | line 1              |   bf16: inputs 2k, 2k+1
+ *     ...                                                      int8: inputs 4k .. 4k+3
  *
+ *          Operands (what a linear layer reads): the set's own form of the layer's precision,
+ *          made by encode. "half" is a number rounded to bf16: 2 bytes on avx512, an f32 with a
+ *          cleared lower part on the others.
  * Why:     our own kernels are as fast as a library's here and cost 40 MB less
  *          (docs/adr/0009-embedder.md). Each output value is computed from its own row alone, in
  *          one fixed order: results do not depend on how texts are batched, and avx2 and avx512
- *          agree bit for bit. scalar is the plain reading, compared with a tolerance. */
+ *          agree bit for bit in every precision: the product of two bf16 is exact in f32, and
+ *          the sums are made in the order of the instruction (odd input of a pair first). scalar
+ *          is the plain reading, compared with a tolerance. */
 #ifndef LH_EMBED_KERNELS_H
 #define LH_EMBED_KERNELS_H
 
@@ -29,18 +34,37 @@
 #define LH_EMBED_KERNELS_REVISION                                                                  \
     1 /* raise when the bits of a result change: it is part of an index's identity */
 
+typedef enum lh_embed_precision {
+    LH_EMBED_PRECISION_F32,
+    LH_EMBED_PRECISION_BF16,
+    LH_EMBED_PRECISION_INT8,
+    LH_EMBED_PRECISIONS
+} lh_embed_precision;
+
 typedef enum lh_embed_epilogue {
-    LH_EMBED_EPILOGUE_STORE,   /* out = in * W + bias */
-    LH_EMBED_EPILOGUE_GELU,    /* out = gelu(in * W + bias), the exact one by erf */
-    LH_EMBED_EPILOGUE_RESIDUAL /* out = in * W + bias + residual */
+    LH_EMBED_EPILOGUE_STORE,      /* out = in * W + bias */
+    LH_EMBED_EPILOGUE_STORE_HALF, /* the same, rounded to half */
+    LH_EMBED_EPILOGUE_GELU,       /* out = gelu(in * W + bias), the exact one by erf */
+    LH_EMBED_EPILOGUE_GELU_HALF,  /* the same, rounded to half */
+    LH_EMBED_EPILOGUE_RESIDUAL    /* out = in * W + bias + residual */
 } lh_embed_epilogue;
 
 typedef struct lh_embed_linear {
-    const float *panels;
+    const void *panels;
     const float *bias;
+    const float *scales;  /* int8: a column's weights are scale times the stored ones */
+    const int32_t *sums;  /* int8: of a column's stored weights */
+    const float *factors; /* int8: inputs are multiplied by these before they are rounded */
     uint32_t inputs;
     uint32_t outputs;
+    lh_embed_precision precision;
 } lh_embed_linear;
+
+typedef struct lh_embed_operand {
+    void *values;   /* at most 4 bytes a value */
+    float *scales;  /* int8: of a row; value = scale * (stored - zero) */
+    int32_t *zeros; /* int8: of a row */
+} lh_embed_operand;
 
 typedef struct lh_embed_norm {
     const float *scale;
@@ -55,19 +79,30 @@ typedef struct lh_embed_heads {
     uint32_t head_width;
 } lh_embed_heads;
 
+enum {
+    LH_EMBED_ATTEND_HALF = 1, /* qkv is half; products of half, sums and softmax in f32 */
+    LH_EMBED_OUT_HALF = 2     /* out is half */
+};
+
 typedef struct lh_embed_kernels {
     const char *name; /* "scalar", "avx2", "avx512" */
+    int fast_half;    /* bf16 is faster than f32 here */
+    size_t half_bytes;
+    /* rows of f32 to what the layer reads. Not for f32 layers: those read the rows themselves. */
+    void (*encode)(const lh_embed_linear *layer, size_t rows, const float *in,
+                   const lh_embed_operand *out);
     /* in [rows][inputs], residual and out [rows][outputs]; residual may be NULL unless asked
      * for. */
     void (*linear)(const lh_embed_linear *layer, lh_embed_epilogue epilogue, size_t rows,
-                   const float *in, const float *residual, float *out);
+                   const lh_embed_operand *in, const float *residual, void *out);
     /* in, out [rows][width]; may be the same. */
     void (*layer_norm)(const lh_embed_norm *norm, size_t width, size_t rows, const float *in,
                        float *out);
     /* One text: every token attends to every token. qkv [tokens][3 * hidden], out
-     * [tokens][hidden]. The factor 1/sqrt(head_width) is in the weights of the query already. */
-    void (*attention)(const lh_embed_heads *heads, size_t tokens, const float *qkv, float *out,
-                      float *scratch);
+     * [tokens][hidden]; flags LH_EMBED_ATTEND_HALF, LH_EMBED_OUT_HALF. The factor
+     * 1/sqrt(head_width) is in the weights of the query already. */
+    void (*attention)(const lh_embed_heads *heads, unsigned flags, size_t tokens, const void *qkv,
+                      void *out, float *scratch);
     /* Sum of the rows, scaled to length 1, into out[width]. Returns the squared length before
      * scaling. */
     float (*pool)(size_t width, size_t rows, const float *in, float *out);
@@ -75,6 +110,11 @@ typedef struct lh_embed_kernels {
 
 /* Floats of scratch that attention needs for texts of at most tokens_max tokens. */
 size_t lh_embed_kernels_scratch_floats(const lh_embed_heads *heads, size_t tokens_max);
+
+/* The upper half of an f32, rounded to nearest even; subnormal numbers become zero, as the
+ * processors' conversion has it. */
+uint16_t lh_embed_half_of(float value);
+float lh_embed_half_value(uint16_t half);
 
 /* The best set this CPU has, or what LH_SIMD=scalar|avx2|avx512 names if the CPU has it. */
 const lh_embed_kernels *lh_embed_kernels_get(void);

@@ -2,11 +2,19 @@
  * 32 registers. */
 #if defined(__x86_64__)
 #include <immintrin.h>
+#include <string.h>
 
-#define TILE_PANELS 4
-#define V_INLINE    static inline __attribute__((always_inline))
+#include "embed/kernels.h"
+
+#define TILE_PANELS     4
+#define HALF_WORD_BYTES 4
+#define INT8_WORD_BYTES 4
+#define V_INLINE        static inline __attribute__((always_inline))
 
 typedef __m512 v16;
+typedef __m512i v_word; /* a word of an operand, in every lane */
+typedef uint16_t v_half;
+typedef uint8_t v_byte;
 
 V_INLINE v16 v_set(float x)
 {
@@ -73,9 +81,117 @@ V_INLINE float v_largest(v16 x)
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
+V_INLINE v16 v_load_line(const uint8_t *line)
+{
+    return _mm512_loadu_ps(line);
+}
+V_INLINE v_word v_word_load(const lh_embed_precision precision, const uint8_t *a)
+{
+    (void)precision;
+    int word;
+    memcpy(&word, a, sizeof(word));
+    return _mm512_set1_epi32(word);
+}
+/* The compiler keeps sums of the intrinsics in memory (gcc 12); those of the instructions not. */
+V_INLINE void v_multiply(const lh_embed_precision precision, v16 *sum, v_word x, v16 line)
+{
+    if (precision == LH_EMBED_PRECISION_INT8)
+        __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(x), "v"(line));
+    else if (precision == LH_EMBED_PRECISION_BF16)
+        __asm__("vdpbf16ps %2, %1, %0" : "+v"(*sum) : "v"(x), "v"(line));
+    else
+        *sum = _mm512_fmadd_ps(_mm512_castsi512_ps(x), line, *sum);
+}
+/* sum - zero * of, as numbers */
+V_INLINE v16 v_int_less(v16 sum, int32_t zero, const int32_t *of)
+{
+    __m512i less = _mm512_mullo_epi32(_mm512_set1_epi32(zero), _mm512_loadu_si512(of));
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_castps_si512(sum), less));
+}
+V_INLINE void v_store_half(v_half *p, v16 x)
+{
+    _mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh(x));
+}
+V_INLINE void v_store_bytes(v_byte *p, v16 x, int32_t zero)
+{
+    __m512i whole = _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(zero));
+    whole = _mm512_max_epi32(whole, _mm512_setzero_si512());
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(whole));
+}
+
+/* 16 rows of 16 words, transposed in place: by pairs, by fours, then whole quarters. */
+V_INLINE void transpose_words(__m512i r[16])
+{
+    __m512i t[16];
+    for (int i = 0; i < 8; i++) {
+        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+        r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+    }
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0x88);
+        t[4 + i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0xDD);
+        t[8 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0x88);
+        t[12 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0xDD);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88);
+        r[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xDD);
+        r[4 + i] = _mm512_shuffle_i32x4(t[4 + i], t[12 + i], 0x88);
+        r[12 + i] = _mm512_shuffle_i32x4(t[4 + i], t[12 + i], 0xDD);
+    }
+}
+
+/* Rows of keys, stride halves apart, to panels of 16 keys, two columns in a word; keys beyond the
+ * last are zero. */
+static void v_pack_keys(const v_half *keys, size_t stride, size_t count, size_t width,
+                        uint32_t *out)
+{
+    const size_t words = width / 2;
+    for (size_t first = 0; first < count; first += 16) {
+        for (size_t word = 0; word < words; word += 16) {
+            const size_t lines = LH_MIN(words - word, 16);
+            const __mmask16 mask = (__mmask16)((1u << lines) - 1);
+            __m512i r[16];
+            for (size_t j = 0; j < 16; j++)
+                r[j] = first + j < count
+                           ? _mm512_maskz_loadu_epi32(mask, keys + (first + j) * stride + 2 * word)
+                           : _mm512_setzero_si512();
+            transpose_words(r);
+            for (size_t i = 0; i < lines; i++)
+                _mm512_storeu_si512(out + i * 16, r[i]);
+            out += lines * 16;
+        }
+    }
+}
+
+/* Rows of values to panels of 16 columns, two rows in a word; a row beyond the last is zero. */
+static void v_pack_values(const v_half *values, size_t stride, size_t count, size_t width,
+                          uint32_t *out)
+{
+    for (size_t column = 0; column < width; column += 16) {
+        for (size_t j = 0; j < count; j += 2, out += 16) {
+            const v_half *row = values + j * stride + column;
+            __m512i even = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)row));
+            __m512i odd = _mm512_setzero_si512();
+            if (j + 1 < count)
+                odd = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(row + stride)));
+            _mm512_storeu_si512(out, _mm512_or_si512(even, _mm512_slli_epi32(odd, 16)));
+        }
+    }
+}
+
 #include "embed/kernels_vector.h"
 
 const lh_embed_kernels lh_embed_kernels_avx512 = {.name = "avx512",
+                                                  .fast_half = 1,
+                                                  .half_bytes = sizeof(v_half),
+                                                  .encode = encode,
                                                   .linear = linear,
                                                   .layer_norm = layer_norm,
                                                   .attention = attention,

@@ -1,34 +1,128 @@
 /* kernels_scalar.c - the definition of the results, as plainly as it can be written; libm's erf
- * and exp. Runs where no vector set does, and is what the tests compare the others with. */
+ * and exp. Runs where no vector set does, and is what the tests compare the others with.
+ *
+ * A half is kept as an f32 whose lower part is zero. */
 #include "embed/kernels.h"
 
+#include <float.h>
 #include <math.h>
+#include <stdbool.h>
+
+static float half(float x)
+{
+    return lh_embed_half_value(lh_embed_half_of(x));
+}
 
 static float gelu(float x)
 {
     return 0.5f * x * (1.0f + erff(x * 0.70710678f));
 }
 
-static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, size_t rows,
-                   const float *in, const float *residual, float *out)
+static void encode_half(const lh_embed_linear *layer, size_t rows, const float *in,
+                        const lh_embed_operand *out)
 {
-    size_t inputs = layer->inputs;
+    float *values = out->values;
+    for (size_t i = 0; i < rows * layer->inputs; i++)
+        values[i] = half(in[i]);
+}
+
+/* 0 is always a value that can be said exactly: padding and dead inputs add nothing. */
+static void encode_int8(const lh_embed_linear *layer, size_t rows, const float *in,
+                        const lh_embed_operand *out)
+{
+    const size_t inputs = layer->inputs;
+    uint8_t *values = out->values;
+    for (size_t r = 0; r < rows; r++, in += inputs, values += inputs) {
+        float low = 0;
+        float high = 0;
+        for (size_t k = 0; k < inputs; k++) {
+            float x = in[k] * layer->factors[k];
+            low = x < low ? x : low;
+            high = x > high ? x : high;
+        }
+        float range = fmaxf(high - low, 1e-12f);
+        bool finite = range <= FLT_MAX;
+        float inverse = finite ? 255.0f / range : 0.0f;
+        out->scales[r] = finite ? range / 255.0f : NAN;
+        out->zeros[r] = finite ? (int32_t)lrintf(-low * inverse) : 0;
+        for (size_t k = 0; k < inputs; k++) {
+            float x = in[k] * layer->factors[k] * inverse;
+            int32_t q = finite && x == x ? (int32_t)lrintf(x) + out->zeros[r] : 0;
+            values[k] = (uint8_t)LH_MIN(LH_MAX(q, 0), 255);
+        }
+    }
+}
+
+static void encode(const lh_embed_linear *layer, size_t rows, const float *in,
+                   const lh_embed_operand *out)
+{
+    if (layer->precision == LH_EMBED_PRECISION_INT8)
+        encode_int8(layer, rows, in, out);
+    else
+        encode_half(layer, rows, in, out);
+}
+
+/* Sums of one row and one panel, without bias. */
+static void sum_f32(const lh_embed_linear *layer, const float *in, size_t first, float *sums)
+{
+    const float *line = (const float *)layer->panels + first * layer->inputs;
+    for (size_t k = 0; k < layer->inputs; k++, line += LH_EMBED_PANEL)
+        for (size_t j = 0; j < LH_EMBED_PANEL; j++)
+            sums[j] += in[k] * line[j];
+}
+
+static void sum_half(const lh_embed_linear *layer, const float *in, size_t first, float *sums)
+{
+    const uint16_t *line = (const uint16_t *)layer->panels + first * layer->inputs;
+    for (size_t k = 0; k < layer->inputs; k += 2, line += (size_t)2 * LH_EMBED_PANEL)
+        for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
+            sums[j] += in[k + 1] * lh_embed_half_value(line[2 * j + 1]);
+            sums[j] += in[k] * lh_embed_half_value(line[2 * j]);
+        }
+}
+
+static void sum_int8(const lh_embed_linear *layer, const lh_embed_operand *in, size_t row,
+                     size_t first, float *sums)
+{
+    const uint8_t *values = (const uint8_t *)in->values + row * layer->inputs;
+    const int8_t *line = (const int8_t *)layer->panels + first * layer->inputs;
+    uint32_t totals[LH_EMBED_PANEL] = {0}; /* wraps, as the instructions do */
+    for (size_t k = 0; k < layer->inputs; k += 4, line += (size_t)4 * LH_EMBED_PANEL)
+        for (size_t j = 0; j < LH_EMBED_PANEL; j++)
+            for (size_t i = 0; i < 4; i++)
+                totals[j] += (uint32_t)(values[k + i] * line[4 * j + i]);
+    for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
+        uint32_t shift = (uint32_t)in->zeros[row] * (uint32_t)layer->sums[first + j];
+        sums[j] =
+            (float)(int32_t)(totals[j] - shift) * (in->scales[row] * layer->scales[first + j]);
+    }
+}
+
+static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, size_t rows,
+                   const lh_embed_operand *in, const float *residual, void *out)
+{
     size_t outputs = layer->outputs;
     for (size_t first = 0; first < outputs; first += LH_EMBED_PANEL) {
-        const float *panel = layer->panels + first * inputs;
         for (size_t r = 0; r < rows; r++) {
+            const float *values = (const float *)in->values + r * layer->inputs;
             float sums[LH_EMBED_PANEL] = {0};
-            for (size_t k = 0; k < inputs; k++)
-                for (size_t j = 0; j < LH_EMBED_PANEL; j++)
-                    sums[j] += in[r * inputs + k] * panel[k * LH_EMBED_PANEL + j];
+            if (layer->precision == LH_EMBED_PRECISION_INT8)
+                sum_int8(layer, in, r, first, sums);
+            else if (layer->precision == LH_EMBED_PRECISION_BF16)
+                sum_half(layer, values, first, sums);
+            else
+                sum_f32(layer, values, first, sums);
             for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
                 size_t at = r * outputs + first + j;
                 float value = sums[j] + layer->bias[first + j];
-                if (epilogue == LH_EMBED_EPILOGUE_GELU)
+                if (epilogue == LH_EMBED_EPILOGUE_GELU || epilogue == LH_EMBED_EPILOGUE_GELU_HALF)
                     value = gelu(value);
                 else if (epilogue == LH_EMBED_EPILOGUE_RESIDUAL)
                     value += residual[at];
-                out[at] = value;
+                if (epilogue == LH_EMBED_EPILOGUE_GELU_HALF ||
+                    epilogue == LH_EMBED_EPILOGUE_STORE_HALF)
+                    value = half(value);
+                ((float *)out)[at] = value;
             }
         }
     }
@@ -59,6 +153,7 @@ typedef struct head_rows {
     size_t stride;
     size_t width;
     size_t tokens;
+    unsigned flags;
 } head_rows;
 
 static void attend(const head_rows *head, const float *query, float *out, float *weights)
@@ -75,28 +170,34 @@ static void attend(const head_rows *head, const float *query, float *out, float 
         weights[j] = expf(weights[j] - largest);
         sum += weights[j];
     }
+    bool halves = head->flags & LH_EMBED_ATTEND_HALF; /* those are divided after the sum */
+    for (size_t j = 0; j < head->tokens; j++)
+        weights[j] = halves ? half(weights[j]) : weights[j] / sum;
     for (size_t i = 0; i < head->width; i++) {
         float total = 0;
         for (size_t j = 0; j < head->tokens; j++)
-            total += weights[j] / sum * head->values[j * head->stride + i];
-        out[i] = total;
+            total += weights[j] * head->values[j * head->stride + i];
+        total = halves ? total / sum : total;
+        out[i] = head->flags & LH_EMBED_OUT_HALF ? half(total) : total;
     }
 }
 
-static void attention(const lh_embed_heads *heads, size_t tokens, const float *qkv, float *out,
-                      float *scratch)
+static void attention(const lh_embed_heads *heads, unsigned flags, size_t tokens, const void *qkv,
+                      void *out, float *scratch)
 {
     size_t width = heads->head_width;
     size_t hidden = heads->heads * width;
     for (size_t h = 0; h < heads->heads; h++) {
-        const float *queries = qkv + h * width;
+        const float *queries = (const float *)qkv + h * width;
         head_rows head = {.keys = queries + hidden,
                           .values = queries + 2 * hidden,
                           .stride = 3 * hidden,
                           .width = width,
-                          .tokens = tokens};
+                          .tokens = tokens,
+                          .flags = flags};
         for (size_t t = 0; t < tokens; t++)
-            attend(&head, queries + t * head.stride, out + t * hidden + h * width, scratch);
+            attend(&head, queries + t * head.stride, (float *)out + t * hidden + h * width,
+                   scratch);
     }
 }
 
@@ -116,6 +217,8 @@ static float pool(size_t width, size_t rows, const float *in, float *out)
 }
 
 const lh_embed_kernels lh_embed_kernels_scalar = {.name = "scalar",
+                                                  .half_bytes = sizeof(float),
+                                                  .encode = encode,
                                                   .linear = linear,
                                                   .layer_norm = layer_norm,
                                                   .attention = attention,

@@ -3,26 +3,31 @@
  *
  * Owns:    nothing; static functions of the file that includes it.
  * Threads: pure.
- * Limits:  see kernels.h. The includer defines the type v16 (16 floats), TILE_PANELS (1 or 4:
- *          panels that fit the registers beside six rows) and the v_* functions used here.
+ * Limits:  see kernels.h. The includer defines the type v16 (16 floats, or 16 int32 in the same
+ *          registers), v_half (its form of a half), TILE_PANELS (1 or 4: panels that fit the
+ *          registers beside six rows), the bytes of one word of an
+ *          operand (HALF_WORD_BYTES, INT8_WORD_BYTES) and the v_* functions used here.
  * Formats: see kernels.h.
  * Why:     both sets do the same operations on the same lanes in the same order, sums included,
  *          so they give the same bits: an index does not change its meaning with the machine.
  *          Multiplications are fused by name (v_fma), never left to the compiler.
  *
  * The one product (tile): R <= 6 rows times P <= 4 panels, accumulated in named registers along
- * k. Weights, keys (transposed into panels) and values (read in place, a row of the text = a
- * line) all go through it. */
+ * the words of a line. Weights, keys and values (both laid into panels; values of f32 are read in
+ * place, a row of the text = a line) all go through it; finish makes a tile's sums into output. */
 #ifndef LH_EMBED_KERNELS_VECTOR_H
 #define LH_EMBED_KERNELS_VECTOR_H
 
 #include "embed/kernels.h"
 
+#include <float.h>
 #include <math.h>
+#include <stdbool.h>
+#include <string.h>
 
 #define LHI_INLINE static inline __attribute__((always_inline))
 
-enum { TILE_ROWS = 6 };
+enum { TILE_ROWS = 6, LINE_BYTES = 64 };
 
 /* 2^x for x in [-126, 127]; fitted by tools/fit_kernels.py, error below 2e-9 + rounding. */
 LHI_INLINE v16 exp2_of(v16 x)
@@ -64,20 +69,23 @@ LHI_INLINE v16 gelu_of(v16 x)
     return v_sub(v_max(x, v_set(0.0f)), v_mul(size, exp2_of(p)));
 }
 
-/* rows x depth times depth x panels. Line k of panel p of the right side: b + k * line_stride +
- * p * panel_stride. */
+/* rows x depth times depth x panels; depth counts words. Line k of panel p of the right side: b +
+ * k * line_stride + p * panel_stride. Strides and b in bytes. */
 typedef struct product {
-    const float *a;
+    const uint8_t *a;
     size_t a_stride;
-    const float *b;
+    const uint8_t *b;
     size_t line_stride;
     size_t panel_stride;
     size_t depth;
-    const float *bias;     /* by column; NULL: none */
-    const float *residual; /* like out; NULL: none */
-    float *out;
-    size_t out_stride;
-    int gelu;
+    lh_embed_precision precision;
+    lh_embed_epilogue epilogue;
+    const lh_embed_linear *layer;    /* bias and column scales; NULL: neither */
+    const lh_embed_operand *operand; /* int8: row scales and zeros */
+    const float *row_factors;        /* sums are multiplied by these; NULL: not */
+    const float *residual;           /* like out */
+    void *out;
+    size_t out_stride; /* in numbers */
 } product;
 
 /* One row of a tile. A struct, not an array: gcc keeps arrays in memory through the inner loop. */
@@ -85,128 +93,243 @@ typedef struct tile_row {
     v16 c0, c1, c2, c3;
 } tile_row;
 
-LHI_INLINE void tile_step(const int panels, tile_row *row, float a, const tile_row *b)
+/* Bytes of an operand that meet one line. */
+LHI_INLINE size_t word_bytes(const lh_embed_precision precision)
 {
-    v16 x = v_set(a);
-    row->c0 = v_fma(x, b->c0, row->c0);
+    return precision == LH_EMBED_PRECISION_F32    ? sizeof(float)
+           : precision == LH_EMBED_PRECISION_BF16 ? HALF_WORD_BYTES
+                                                  : INT8_WORD_BYTES;
+}
+
+LHI_INLINE void tile_step(const lh_embed_precision precision, const int panels, tile_row *row,
+                          const uint8_t *a, const tile_row *b)
+{
+    v_word x = v_word_load(precision, a);
+    v_multiply(precision, &row->c0, x, b->c0);
     if (panels > 1)
-        row->c1 = v_fma(x, b->c1, row->c1);
+        v_multiply(precision, &row->c1, x, b->c1);
     if (panels > 2) {
-        row->c2 = v_fma(x, b->c2, row->c2);
-        row->c3 = v_fma(x, b->c3, row->c3);
+        v_multiply(precision, &row->c2, x, b->c2);
+        v_multiply(precision, &row->c3, x, b->c3);
     }
 }
 
-LHI_INLINE void tile_store(const product *p, size_t row, size_t column, v16 value)
+LHI_INLINE void tile_keep(const int panels, v16 *sums, const tile_row *row)
 {
-    size_t at = row * p->out_stride + column;
-    if (p->bias != NULL)
-        value = v_add(value, v_load(p->bias + column));
-    if (p->gelu)
+    sums[0] = row->c0;
+    if (panels > 1)
+        sums[1] = row->c1;
+    if (panels > 2) {
+        sums[2] = row->c2;
+        sums[3] = row->c3;
+    }
+}
+
+/* The sums of integer products as numbers; the products of zeros with the weights are taken off. */
+LHI_INLINE v16 finish_int8(const product *p, size_t row, size_t column, v16 sum)
+{
+    v16 scale = v_mul(v_set(p->operand->scales[row]), v_load(p->layer->scales + column));
+    return v_mul(v_int_less(sum, p->operand->zeros[row], p->layer->sums + column), scale);
+}
+
+LHI_INLINE v16 finish_one(const product *p, size_t row, size_t column, v16 value)
+{
+    if (p->precision == LH_EMBED_PRECISION_INT8)
+        value = finish_int8(p, row, column, value);
+    if (p->row_factors != NULL)
+        value = v_mul(value, v_set(p->row_factors[row]));
+    if (p->layer != NULL)
+        value = v_add(value, v_load(p->layer->bias + column));
+    if (p->epilogue == LH_EMBED_EPILOGUE_GELU || p->epilogue == LH_EMBED_EPILOGUE_GELU_HALF)
         value = gelu_of(value);
-    if (p->residual != NULL)
-        value = v_add(value, v_load(p->residual + at));
-    v_store(p->out + at, value);
+    if (p->epilogue == LH_EMBED_EPILOGUE_RESIDUAL)
+        value = v_add(value, v_load(p->residual + row * p->out_stride + column));
+    return value;
 }
 
-LHI_INLINE void tile_store_row(const int panels, const product *p, size_t row, size_t column,
-                               const tile_row *r)
+/* Outside the tiles: there are many of those, and this is long. */
+static __attribute__((noinline)) void finish(const product *p, size_t row, size_t column,
+                                             size_t rows, size_t panels, const v16 *sums)
 {
-    tile_store(p, row, column, r->c0);
-    if (panels > 1)
-        tile_store(p, row, column + LH_EMBED_PANEL, r->c1);
-    if (panels > 2) {
-        tile_store(p, row, column + 2 * LH_EMBED_PANEL, r->c2);
-        tile_store(p, row, column + 3 * LH_EMBED_PANEL, r->c3);
+    const bool halves =
+        p->epilogue == LH_EMBED_EPILOGUE_STORE_HALF || p->epilogue == LH_EMBED_EPILOGUE_GELU_HALF;
+    for (size_t end = row + rows; row < end; row++) {
+        for (size_t i = 0; i < panels; i++) {
+            size_t at = column + i * LH_EMBED_PANEL;
+            v16 value = finish_one(p, row, at, *sums++);
+            if (halves)
+                v_store_half((v_half *)p->out + row * p->out_stride + at, value);
+            else
+                v_store((float *)p->out + row * p->out_stride + at, value);
+        }
     }
 }
 
-LHI_INLINE void tile(const int rows, const int panels, const product *p, size_t row, size_t panel)
+LHI_INLINE void tile(const lh_embed_precision precision, const int rows, const int panels,
+                     const product *p, size_t row, size_t panel)
 {
     const size_t stride = p->a_stride;
-    const float *a = p->a + row * stride;
-    const float *line = p->b + panel * p->panel_stride;
+    const uint8_t *a = p->a + row * stride;
+    const uint8_t *line = p->b + panel * p->panel_stride;
     const tile_row zero = {v_set(0), v_set(0), v_set(0), v_set(0)};
     tile_row r0 = zero, r1 = zero, r2 = zero, r3 = zero, r4 = zero, r5 = zero;
-    for (size_t k = 0; k < p->depth; k++, a++, line += p->line_stride) {
+    for (size_t k = 0; k < p->depth; k++, a += word_bytes(precision), line += p->line_stride) {
         tile_row b = zero;
-        b.c0 = v_load(line);
+        b.c0 = v_load_line(line);
         if (panels > 1)
-            b.c1 = v_load(line + p->panel_stride);
+            b.c1 = v_load_line(line + p->panel_stride);
         if (panels > 2) {
-            b.c2 = v_load(line + 2 * p->panel_stride);
-            b.c3 = v_load(line + 3 * p->panel_stride);
+            b.c2 = v_load_line(line + 2 * p->panel_stride);
+            b.c3 = v_load_line(line + 3 * p->panel_stride);
         }
-        tile_step(panels, &r0, a[0], &b);
+        tile_step(precision, panels, &r0, a, &b);
         if (rows > 1)
-            tile_step(panels, &r1, a[stride], &b);
+            tile_step(precision, panels, &r1, a + stride, &b);
         if (rows > 2)
-            tile_step(panels, &r2, a[2 * stride], &b);
+            tile_step(precision, panels, &r2, a + 2 * stride, &b);
         if (rows > 3)
-            tile_step(panels, &r3, a[3 * stride], &b);
+            tile_step(precision, panels, &r3, a + 3 * stride, &b);
         if (rows > 4)
-            tile_step(panels, &r4, a[4 * stride], &b);
+            tile_step(precision, panels, &r4, a + 4 * stride, &b);
         if (rows > 5)
-            tile_step(panels, &r5, a[5 * stride], &b);
+            tile_step(precision, panels, &r5, a + 5 * stride, &b);
     }
-    size_t column = panel * LH_EMBED_PANEL;
-    tile_store_row(panels, p, row, column, &r0);
+    v16 sums[TILE_ROWS * TILE_PANELS];
+    tile_keep(panels, sums, &r0);
     if (rows > 1)
-        tile_store_row(panels, p, row + 1, column, &r1);
+        tile_keep(panels, sums + panels, &r1);
     if (rows > 2)
-        tile_store_row(panels, p, row + 2, column, &r2);
+        tile_keep(panels, sums + 2 * panels, &r2);
     if (rows > 3)
-        tile_store_row(panels, p, row + 3, column, &r3);
+        tile_keep(panels, sums + 3 * panels, &r3);
     if (rows > 4)
-        tile_store_row(panels, p, row + 4, column, &r4);
+        tile_keep(panels, sums + 4 * panels, &r4);
     if (rows > 5)
-        tile_store_row(panels, p, row + 5, column, &r5);
+        tile_keep(panels, sums + 5 * panels, &r5);
+    finish(p, row, panel * LH_EMBED_PANEL, (size_t)rows, (size_t)panels, sums);
 }
 
 /* All rows of one group of panels: the group's weights stay in the cache while the rows pass. */
-LHI_INLINE void tile_column(const int panels, const product *p, size_t rows, size_t panel)
+LHI_INLINE void tile_column(const lh_embed_precision precision, const int panels, const product *p,
+                            size_t rows, size_t panel)
 {
     size_t row = 0;
     for (; row + TILE_ROWS <= rows; row += TILE_ROWS)
-        tile(TILE_ROWS, panels, p, row, panel);
+        tile(precision, TILE_ROWS, panels, p, row, panel);
     switch (rows - row) {
-    case 5: tile(5, panels, p, row, panel); break;
-    case 4: tile(4, panels, p, row, panel); break;
-    case 3: tile(3, panels, p, row, panel); break;
-    case 2: tile(2, panels, p, row, panel); break;
-    case 1: tile(1, panels, p, row, panel); break;
+    case 5: tile(precision, 5, panels, p, row, panel); break;
+    case 4: tile(precision, 4, panels, p, row, panel); break;
+    case 3: tile(precision, 3, panels, p, row, panel); break;
+    case 2: tile(precision, 2, panels, p, row, panel); break;
+    case 1: tile(precision, 1, panels, p, row, panel); break;
     default: break;
     }
 }
 
-static void multiply(const product *p, size_t rows, size_t panels)
+LHI_INLINE void multiply_all(const lh_embed_precision precision, const product *p, size_t rows,
+                             size_t panels)
 {
     size_t panel = 0;
 #if TILE_PANELS == 4
     for (; panel + 4 <= panels; panel += 4)
-        tile_column(4, p, rows, panel);
+        tile_column(precision, 4, p, rows, panel);
     for (; panel + 2 <= panels; panel += 2)
-        tile_column(2, p, rows, panel);
+        tile_column(precision, 2, p, rows, panel);
 #endif
     for (; panel < panels; panel++)
-        tile_column(1, p, rows, panel);
+        tile_column(precision, 1, p, rows, panel);
 }
 
-static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, size_t rows,
-                   const float *in, const float *residual, float *out)
+static void multiply_f32(const product *p, size_t rows, size_t panels)
 {
-    product p = {.a = in,
-                 .a_stride = layer->inputs,
+    multiply_all(LH_EMBED_PRECISION_F32, p, rows, panels);
+}
+
+static void multiply_half(const product *p, size_t rows, size_t panels)
+{
+    multiply_all(LH_EMBED_PRECISION_BF16, p, rows, panels);
+}
+
+#ifndef INT8_BY_PAIRS
+static void multiply_int8(const product *p, size_t rows, size_t panels)
+{
+    multiply_all(LH_EMBED_PRECISION_INT8, p, rows, panels);
+}
+#endif
+
+static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, size_t rows,
+                   const lh_embed_operand *in, const float *residual, void *out)
+{
+    static const uint32_t inputs_of_word[] = {1, 2, 4};
+    const size_t words = layer->inputs / inputs_of_word[layer->precision];
+    const size_t panels = layer->outputs / LH_EMBED_PANEL;
+    product p = {.a = in->values,
+                 .a_stride = words * word_bytes(layer->precision),
                  .b = layer->panels,
-                 .line_stride = LH_EMBED_PANEL,
-                 .panel_stride = (size_t)layer->inputs * LH_EMBED_PANEL,
-                 .depth = layer->inputs,
-                 .bias = layer->bias,
-                 .residual = epilogue == LH_EMBED_EPILOGUE_RESIDUAL ? residual : NULL,
+                 .line_stride = LINE_BYTES,
+                 .panel_stride = words * LINE_BYTES,
+                 .depth = words,
+                 .precision = layer->precision,
+                 .epilogue = epilogue,
+                 .layer = layer,
+                 .operand = in,
+                 .residual = residual,
                  .out = out,
-                 .out_stride = layer->outputs,
-                 .gelu = epilogue == LH_EMBED_EPILOGUE_GELU};
-    multiply(&p, rows, layer->outputs / LH_EMBED_PANEL);
+                 .out_stride = layer->outputs};
+    switch (layer->precision) {
+    case LH_EMBED_PRECISION_BF16: multiply_half(&p, rows, panels); break;
+    case LH_EMBED_PRECISION_INT8: multiply_int8(&p, rows, panels); break;
+    case LH_EMBED_PRECISION_F32:
+    case LH_EMBED_PRECISIONS: multiply_f32(&p, rows, panels); break;
+    }
+}
+
+/* Lowest and highest value of a row times its factors, 0 among them. */
+LHI_INLINE void range_of(const lh_embed_linear *layer, const float *in, float *ret_low,
+                         float *ret_high)
+{
+    v16 low = v_set(0);
+    v16 high = v_set(0);
+    for (size_t k = 0; k < layer->inputs; k += LH_EMBED_PANEL) {
+        v16 x = v_mul(v_load(in + k), v_load(layer->factors + k));
+        low = v_min(low, x);
+        high = v_max(high, x);
+    }
+    *ret_low = -v_largest(v_sub(v_set(0), low));
+    *ret_high = v_largest(high);
+}
+
+static void encode_int8(const lh_embed_linear *layer, size_t rows, const float *in,
+                        const lh_embed_operand *out)
+{
+    const size_t inputs = layer->inputs;
+    v_byte *values = out->values;
+    for (size_t r = 0; r < rows; r++, in += inputs, values += inputs) {
+        float low;
+        float high;
+        range_of(layer, in, &low, &high);
+        float range = fmaxf(high - low, 1e-12f);
+        bool finite = range <= FLT_MAX; /* else a vector that is not finite comes out */
+        float inverse = finite ? 255.0f / range : 0.0f;
+        out->scales[r] = finite ? range / 255.0f : NAN;
+        out->zeros[r] = finite ? (int32_t)lrintf(-low * inverse) : 0;
+        for (size_t k = 0; k < inputs; k += LH_EMBED_PANEL) {
+            v16 x = v_mul(v_load(in + k), v_load(layer->factors + k));
+            v_store_bytes(values + k, v_mul(x, v_set(inverse)), out->zeros[r]);
+        }
+    }
+}
+
+static void encode(const lh_embed_linear *layer, size_t rows, const float *in,
+                   const lh_embed_operand *out)
+{
+    if (layer->precision == LH_EMBED_PRECISION_INT8) {
+        encode_int8(layer, rows, in, out);
+        return;
+    }
+    v_half *values = out->values;
+    for (size_t i = 0; i < rows * layer->inputs; i += LH_EMBED_PANEL)
+        v_store_half(values + i, v_load(in + i));
 }
 
 static void layer_norm(const lh_embed_norm *norm, size_t width, size_t rows, const float *in,
@@ -231,11 +354,10 @@ static void layer_norm(const lh_embed_norm *norm, size_t width, size_t rows, con
     }
 }
 
-/* scores[0..keys) become weights that sum to 1; scores up to the next multiple of 16 are written
- * too. */
-static void softmax(float *scores, size_t keys)
+/* e to the scores less their largest, in place; the scores up to the next multiple of 16 are
+ * written too, as 0. Returns the sum. */
+LHI_INLINE float soften(float *scores, size_t keys, size_t padded)
 {
-    size_t padded = (keys + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL * LH_EMBED_PANEL;
     for (size_t j = keys; j < padded; j++)
         scores[j] = -INFINITY;
     v16 largest = v_load(scores);
@@ -248,7 +370,13 @@ static void softmax(float *scores, size_t keys)
         sum = v_add(sum, weight);
         v_store(scores + j, weight);
     }
-    v16 share = v_set(1.0f / v_sum(sum));
+    return v_sum(sum);
+}
+
+/* Weights that sum to 1. */
+static void softmax(float *scores, size_t keys, size_t padded)
+{
+    v16 share = v_set(1.0f / soften(scores, keys, padded));
     for (size_t j = 0; j < padded; j += LH_EMBED_PANEL)
         v_store(scores + j, v_mul(v_load(scores + j), share));
 }
@@ -264,43 +392,107 @@ static void transpose_keys(const float *keys, size_t stride, size_t count, size_
     }
 }
 
-static void attention(const lh_embed_heads *heads, size_t tokens, const float *qkv, float *out,
-                      float *scratch)
-{
-    const size_t width = heads->head_width;
-    const size_t hidden = heads->heads * width;
-    const size_t stride = 3 * hidden;
-    const size_t key_panels = (tokens + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL;
-    const size_t padded = key_panels * LH_EMBED_PANEL;
-    float *keys = scratch;
-    float *scores = scratch + padded * width;
+/* One head of one text. */
+typedef struct head {
+    size_t tokens;
+    size_t padded; /* to whole panels */
+    size_t width;
+    size_t hidden;
+    float *scratch;
+} head;
 
-    for (size_t h = 0; h < heads->heads; h++) {
-        const float *queries = qkv + h * width;
-        transpose_keys(queries + hidden, stride, tokens, width, keys);
-        for (size_t t = 0; t < tokens; t += TILE_ROWS) {
-            size_t rows = LH_MIN(tokens - t, (size_t)TILE_ROWS);
-            product score = {.a = queries + t * stride,
-                             .a_stride = stride,
-                             .b = keys,
-                             .line_stride = LH_EMBED_PANEL,
-                             .panel_stride = width * LH_EMBED_PANEL,
-                             .depth = width,
-                             .out = scores,
-                             .out_stride = padded};
-            multiply(&score, rows, key_panels);
-            for (size_t r = 0; r < rows; r++)
-                softmax(scores + r * padded, tokens);
-            product mix = {.a = scores,
-                           .a_stride = padded,
-                           .b = queries + 2 * hidden,
-                           .line_stride = stride,
-                           .panel_stride = LH_EMBED_PANEL,
-                           .depth = tokens,
-                           .out = out + t * hidden + h * width,
-                           .out_stride = hidden};
-            multiply(&mix, rows, width / LH_EMBED_PANEL);
+static void attend_f32(const head *h, const float *queries, float *out)
+{
+    const size_t stride = 3 * h->hidden;
+    float *keys = h->scratch;
+    float *scores = keys + h->padded * h->width;
+    transpose_keys(queries + h->hidden, stride, h->tokens, h->width, keys);
+    for (size_t t = 0; t < h->tokens; t += TILE_ROWS) {
+        size_t rows = LH_MIN(h->tokens - t, (size_t)TILE_ROWS);
+        product score = {.a = (const uint8_t *)(queries + t * stride),
+                         .a_stride = stride * sizeof(float),
+                         .b = (const uint8_t *)keys,
+                         .line_stride = LINE_BYTES,
+                         .panel_stride = h->width * LINE_BYTES,
+                         .depth = h->width,
+                         .out = scores,
+                         .out_stride = h->padded};
+        multiply_f32(&score, rows, h->padded / LH_EMBED_PANEL);
+        for (size_t r = 0; r < rows; r++)
+            softmax(scores + r * h->padded, h->tokens, h->padded);
+        product mix = {.a = (const uint8_t *)scores,
+                       .a_stride = h->padded * sizeof(float),
+                       .b = (const uint8_t *)(queries + 2 * h->hidden),
+                       .line_stride = stride * sizeof(float),
+                       .panel_stride = LINE_BYTES,
+                       .depth = h->tokens,
+                       .out = out + t * h->hidden,
+                       .out_stride = h->hidden};
+        multiply_f32(&mix, rows, h->width / LH_EMBED_PANEL);
+    }
+}
+
+/* out is half or f32: the head's first column of row 0. */
+static void attend_half(const head *h, const v_half *queries, void *out, bool out_half)
+{
+    const size_t stride = 3 * h->hidden;
+    const size_t pairs = (h->tokens + 1) / 2;
+    uint32_t *keys = (uint32_t *)h->scratch;
+    uint32_t *values = keys + h->padded * h->width / 2;
+    float *scores = (float *)(values + h->padded * h->width / 2);
+    v_half *weights = (v_half *)(scores + TILE_ROWS * h->padded);
+    v_pack_keys(queries + h->hidden, stride, h->tokens, h->width, keys);
+    v_pack_values(queries + 2 * h->hidden, stride, h->tokens, h->width, values);
+    for (size_t t = 0; t < h->tokens; t += TILE_ROWS) {
+        size_t rows = LH_MIN(h->tokens - t, (size_t)TILE_ROWS);
+        float shares[TILE_ROWS];
+        product score = {.a = (const uint8_t *)(queries + t * stride),
+                         .a_stride = stride * sizeof(v_half),
+                         .b = (const uint8_t *)keys,
+                         .line_stride = LINE_BYTES,
+                         .panel_stride = h->width / 2 * LINE_BYTES,
+                         .depth = h->width / 2,
+                         .out = scores,
+                         .out_stride = h->padded};
+        multiply_half(&score, rows, h->padded / LH_EMBED_PANEL);
+        for (size_t r = 0; r < rows; r++) {
+            float *row = scores + r * h->padded;
+            shares[r] = 1.0f / soften(row, h->tokens, h->padded);
+            for (size_t j = 0; j < h->padded; j += LH_EMBED_PANEL)
+                v_store_half(weights + r * h->padded + j, v_load(row + j));
         }
+        size_t at = t * h->hidden;
+        product mix = {.a = (const uint8_t *)weights,
+                       .a_stride = h->padded * sizeof(v_half),
+                       .b = (const uint8_t *)values,
+                       .line_stride = LINE_BYTES,
+                       .panel_stride = pairs * LINE_BYTES,
+                       .depth = pairs,
+                       .epilogue =
+                           out_half ? LH_EMBED_EPILOGUE_STORE_HALF : LH_EMBED_EPILOGUE_STORE,
+                       .row_factors = shares,
+                       .out = out_half ? (void *)((v_half *)out + at) : (float *)out + at,
+                       .out_stride = h->hidden};
+        multiply_half(&mix, rows, h->width / LH_EMBED_PANEL);
+    }
+}
+
+static void attention(const lh_embed_heads *heads, unsigned flags, size_t tokens, const void *qkv,
+                      void *out, float *scratch)
+{
+    head h = {.tokens = tokens,
+              .padded = (tokens + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL * LH_EMBED_PANEL,
+              .width = heads->head_width,
+              .hidden = (size_t)heads->heads * heads->head_width,
+              .scratch = scratch};
+    const bool out_half = flags & LH_EMBED_OUT_HALF;
+    for (size_t i = 0; i < heads->heads; i++) {
+        size_t at = i * h.width;
+        if (flags & LH_EMBED_ATTEND_HALF)
+            attend_half(&h, (const v_half *)qkv + at,
+                        out_half ? (void *)((v_half *)out + at) : (float *)out + at, out_half);
+        else
+            attend_f32(&h, (const float *)qkv + at, (float *)out + at);
     }
 }
 

@@ -9,15 +9,17 @@
 enum { CONFIG_BYTES_MAX = 1024 * 1024 };
 
 const char *const lh_embed_pooling_names[] = {"mean", "cls", NULL};
-const char *const lh_embed_precision_names[] = {"f32", NULL};
+const char *const lh_embed_precision_names[] = {"f32", "bf16", "int8", NULL};
 
 static const lh_field fields[] = {
     LH_FIELD("name", STR, lh_embed_model_info, name, .flags = LH_FIELD_REQUIRED, .min = 1,
              .max = 200, .doc = "Name of the model."),
     LH_FIELD("architecture", STR, lh_embed_model_info, architecture, .flags = LH_FIELD_REQUIRED,
              .min = 1, .max = 32, .doc = "Family of encoders."),
-    LH_FIELD("precision", ENUM, lh_embed_model_info, precision, .flags = LH_FIELD_REQUIRED,
-             .names = lh_embed_precision_names, .doc = "Of the weights."),
+    LH_FIELD("precision", ENUM, lh_embed_model_info, precision, .flags = LH_FIELD_OMIT_EMPTY,
+             .names = lh_embed_precision_names, .doc = "Version 1: of the weights."),
+    LH_FIELD("precisions", LIST, lh_embed_model_info, precisions, .flags = LH_FIELD_OMIT_EMPTY,
+             .item = LH_F_STR, .max = 8, .doc = "Weights there are, by precision."),
     LH_FIELD("pooling", ENUM, lh_embed_model_info, pooling, .flags = LH_FIELD_REQUIRED,
              .names = lh_embed_pooling_names, .doc = "How tokens become one vector."),
     LH_FIELD("layers", U32, lh_embed_model_info, layers, .flags = LH_FIELD_REQUIRED, .min = 1,
@@ -52,6 +54,23 @@ const lh_record lh_embed_model_info_record = {.name = "EmbedModel",
                                               .size = sizeof(lh_embed_model_info),
                                               .fields = fields,
                                               .doc = "What a packed model is."};
+
+lh_embed_precision lh_embed_precision_find(lh_str name)
+{
+    int i = 0;
+    while (i < LH_EMBED_PRECISIONS && !lh_str_eq(name, lh_str_from(lh_embed_precision_names[i])))
+        i++;
+    return (lh_embed_precision)i;
+}
+
+bool lh_embed_model_info_has(const lh_embed_model_info *info, lh_embed_precision precision)
+{
+    const lh_str *names = info->precisions.items;
+    for (size_t i = 0; i < info->precisions.count; i++)
+        if (lh_embed_precision_find(names[i]) == precision)
+            return true;
+    return info->precisions.count == 0 && precision == LH_EMBED_PRECISION_F32;
+}
 
 lh_rc lh_embed_model_info_check(lh_ctx *cx, const lh_embed_model_info *info)
 {

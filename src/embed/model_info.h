@@ -13,20 +13,20 @@
 #include "base/record.h"
 #include "embed/kernels.h"
 
-#define LH_EMBED_MODEL_LAYERS_MAX 96
+#include <stdbool.h>
+
+#define LH_EMBED_MODEL_LAYERS_MAX 72 /* three precisions of it fit a container */
 
 typedef enum lh_embed_pooling { LH_EMBED_POOLING_MEAN, LH_EMBED_POOLING_CLS } lh_embed_pooling;
-typedef enum lh_embed_precision {
-    LH_EMBED_PRECISION_F32
-} lh_embed_precision; /* bf16 and int8 will be rows of the same table */
 
 extern const char *const lh_embed_pooling_names[];   /* mean cls */
-extern const char *const lh_embed_precision_names[]; /* f32 */
+extern const char *const lh_embed_precision_names[]; /* f32 bf16 int8, by lh_embed_precision */
 
 typedef struct lh_embed_model_info {
     lh_str name;         /* of the folder: "all-MiniLM-L6-v2" */
     lh_str architecture; /* "bert" */
-    int precision;       /* lh_embed_precision */
+    int precision;       /* lh_embed_precision: of the weights that were opened */
+    lh_list precisions;  /* lh_str: the precisions the file has; none in version 1: f32 */
     int pooling;         /* lh_embed_pooling */
     uint32_t layers;
     uint32_t hidden; /* = dimensions of a vector */
@@ -43,6 +43,10 @@ typedef struct lh_embed_model_info {
 } lh_embed_model_info;
 
 extern const lh_record lh_embed_model_info_record;
+
+/* LH_EMBED_PRECISIONS when there is none of that name. */
+lh_embed_precision lh_embed_precision_find(lh_str name);
+bool lh_embed_model_info_has(const lh_embed_model_info *info, lh_embed_precision precision);
 
 /* What the kernels need of a shape. Errors: LH_E_UNPROCESSABLE that names the size. */
 LH_WARN_UNUSED lh_rc lh_embed_model_info_check(lh_ctx *cx, const lh_embed_model_info *info);

@@ -14,26 +14,52 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { VOCAB_BYTES_MAX = 64 * 1024 * 1024, NAME_BYTES_MAX = 128 };
+enum { VOCAB_BYTES_MAX = 64 * 1024 * 1024, NAME_BYTES_MAX = 128, PRECISIONS_WRITTEN = 2 };
 
-void lh_embed_layer_layout_of(const lh_embed_model_info *info, lh_embed_layer_layout *ret_layout)
+const char *const lh_embed_model_section_words[] = {"embed.words", "bf16.words", "int8.words"};
+
+void lh_embed_layer_section(lh_embed_precision precision, uint32_t layer, char *ret_name)
 {
-    const size_t hidden = info->hidden;
-    const size_t wide = info->intermediate;
-    const size_t counts[LH_EMBED_PART_COUNT] = {
-        [LH_EMBED_PART_QKV_PANELS] = 3 * hidden * hidden, [LH_EMBED_PART_QKV_BIAS] = 3 * hidden,
-        [LH_EMBED_PART_MIX_PANELS] = hidden * hidden,     [LH_EMBED_PART_MIX_BIAS] = hidden,
-        [LH_EMBED_PART_MIX_NORM_SCALE] = hidden,          [LH_EMBED_PART_MIX_NORM_SHIFT] = hidden,
-        [LH_EMBED_PART_UP_PANELS] = hidden * wide,        [LH_EMBED_PART_UP_BIAS] = wide,
-        [LH_EMBED_PART_DOWN_PANELS] = hidden * wide,      [LH_EMBED_PART_DOWN_BIAS] = hidden,
-        [LH_EMBED_PART_OUT_NORM_SCALE] = hidden,          [LH_EMBED_PART_OUT_NORM_SHIFT] = hidden,
-    };
-    size_t at = 0;
-    for (int part = 0; part < LH_EMBED_PART_COUNT; part++) {
-        ret_layout->at[part] = at;
-        at += counts[part];
+    static const char *const prefixes[] = {"", "bf16.", "int8."};
+    LH_IGNORE(snprintf(ret_name, LH_CONTAINER_NAME_MAX, "%slayer.%u", prefixes[precision], layer));
+}
+
+/* Inputs whose weights share a word of a line. */
+static const uint32_t inputs_of_word[] = {1, 2, 4};
+
+static size_t lay_linear(size_t at, lh_embed_precision precision, uint32_t inputs, uint32_t outputs,
+                         lh_embed_linear_layout *linear)
+{
+    *linear = (lh_embed_linear_layout){
+        .precision = precision, .inputs = inputs, .outputs = outputs, .panels = at};
+    at += (size_t)inputs * outputs / inputs_of_word[precision] * sizeof(float);
+    linear->bias = at;
+    at += outputs * sizeof(float);
+    if (precision == LH_EMBED_PRECISION_INT8) {
+        linear->scales = at;
+        at += outputs * sizeof(float);
+        linear->sums = at;
+        at += outputs * sizeof(int32_t);
+        linear->factors = at;
+        at += inputs * sizeof(float);
     }
-    ret_layout->at[LH_EMBED_PART_COUNT] = at;
+    return at;
+}
+
+void lh_embed_layer_layout_of(const lh_embed_model_info *info, lh_embed_precision precision,
+                              lh_embed_layer_layout *ret_layout)
+{
+    const uint32_t hidden = info->hidden;
+    const uint32_t wide = info->intermediate;
+    lh_embed_linear_layout *linears = ret_layout->linears;
+    size_t at = lay_linear(0, precision, hidden, 3 * hidden, &linears[LH_EMBED_QKV]);
+    at = lay_linear(at, precision, hidden, hidden, &linears[LH_EMBED_MIX]);
+    ret_layout->mix_norm = at;
+    at += 2 * hidden * sizeof(float);
+    at = lay_linear(at, precision, hidden, wide, &linears[LH_EMBED_UP]);
+    at = lay_linear(at, precision, wide, hidden, &linears[LH_EMBED_DOWN]);
+    ret_layout->out_norm = at;
+    ret_layout->bytes = at + 2 * hidden * sizeof(float);
 }
 
 typedef struct packer {
@@ -42,8 +68,9 @@ typedef struct packer {
     lh_embed_safetensors tensors;
     const char *prefix; /* of tensor names: "" or "bert." */
     const lh_embed_model_info *info;
-    float *rows;  /* LH_EMBED_PANEL rows of the widest tensor */
-    float *lines; /* the same, transposed */
+    lh_embed_precision precision; /* of the weights that are being written */
+    float *rows;                  /* LH_EMBED_PANEL rows of the widest tensor */
+    void *lines;                  /* the same as a panel */
 } packer;
 
 /* "<prefix><group><leaf>", in a buffer that the next call overwrites. */
@@ -72,23 +99,36 @@ static lh_rc write_vector(packer *p, const char *group, const char *leaf, size_t
     return write_floats(p, p->rows, columns);
 }
 
-/* The file has a row of inputs for each output; a panel has a line of 16 outputs for each input. */
+/* The file has a row of inputs for each output; a panel has a line of 16 outputs for each word of
+ * inputs. */
+static size_t panel_place(size_t input, size_t output, size_t per_word)
+{
+    return (input / per_word * LH_EMBED_PANEL + output) * per_word + input % per_word;
+}
+
 static lh_rc write_panels(packer *p, const char *group, const char *leaf, size_t outputs,
                           size_t inputs, float factor)
 {
     const lh_embed_tensor *tensor = NULL;
+    const size_t per_word = inputs_of_word[p->precision];
     LH_TRY(get(p, group, leaf, outputs, inputs, &tensor));
     for (size_t first = 0; first < outputs; first += LH_EMBED_PANEL) {
         lh_embed_tensor_read(tensor, first * inputs, LH_EMBED_PANEL * inputs, p->rows);
-        for (size_t k = 0; k < inputs; k++)
-            for (size_t j = 0; j < LH_EMBED_PANEL; j++)
-                p->lines[k * LH_EMBED_PANEL + j] = p->rows[j * inputs + k] * factor;
-        LH_TRY(write_floats(p, p->lines, LH_EMBED_PANEL * inputs));
+        for (size_t j = 0; j < LH_EMBED_PANEL; j++)
+            for (size_t k = 0; k < inputs; k++) {
+                const float weight = p->rows[j * inputs + k] * factor;
+                const size_t place = panel_place(k, j, per_word);
+                if (p->precision == LH_EMBED_PRECISION_BF16)
+                    ((uint16_t *)p->lines)[place] = lh_embed_half_of(weight);
+                else
+                    ((float *)p->lines)[place] = weight;
+            }
+        LH_TRY(write_floats(p, p->lines, LH_EMBED_PANEL * inputs / per_word));
     }
     return LH_OK;
 }
 
-/* The order of lh_embed_layer_part. */
+/* The order of lh_embed_layer_layout. */
 static lh_rc write_layer(packer *p, uint32_t layer)
 {
     const size_t hidden = p->info->hidden;
@@ -97,7 +137,7 @@ static lh_rc write_layer(packer *p, uint32_t layer)
     char group[NAME_BYTES_MAX];
     char section[LH_CONTAINER_NAME_MAX];
     LH_IGNORE(snprintf(group, sizeof(group), "encoder.layer.%u.", layer));
-    LH_IGNORE(snprintf(section, sizeof(section), LH_EMBED_MODEL_SECTION_LAYER, layer));
+    lh_embed_layer_section(p->precision, layer, section);
 
     LH_TRY(lh_container_section_begin(p->cx, p->writer, lh_str_from(section), sizeof(float)));
     LH_TRY(write_panels(p, group, "attention.self.query.weight", hidden, hidden, share));
@@ -119,23 +159,30 @@ static lh_rc write_layer(packer *p, uint32_t layer)
     return lh_container_section_end(p->cx, p->writer);
 }
 
-/* rows of hidden columns, with add (hidden floats) on top of each. */
-static lh_rc write_table(packer *p, lh_str section, const char *leaf, size_t rows, const float *add)
+static lh_rc write_words(packer *p)
 {
     const size_t hidden = p->info->hidden;
+    const bool half = p->precision == LH_EMBED_PRECISION_BF16;
+    const size_t item_bytes = half ? sizeof(uint16_t) : sizeof(float);
     const lh_embed_tensor *tensor = NULL;
-    LH_TRY(get(p, "embeddings.", leaf, rows, hidden, &tensor));
-    LH_TRY(lh_container_section_begin(p->cx, p->writer, section, sizeof(float)));
-    for (size_t row = 0; row < rows; row++) {
+    LH_TRY(get(p, "embeddings.", "word_embeddings.weight", p->info->vocabulary, hidden, &tensor));
+    LH_TRY(lh_container_section_begin(p->cx, p->writer,
+                                      lh_str_from(lh_embed_model_section_words[p->precision]),
+                                      (uint32_t)item_bytes));
+    for (size_t row = 0; row < p->info->vocabulary; row++) {
+        const void *values = p->rows;
         lh_embed_tensor_read(tensor, row * hidden, hidden, p->rows);
-        for (size_t i = 0; i < hidden; i++)
-            p->rows[i] += add == NULL ? 0.0f : add[i];
-        LH_TRY(write_floats(p, p->rows, hidden));
+        for (size_t i = 0; half && i < hidden; i++)
+            ((uint16_t *)p->lines)[i] = lh_embed_half_of(p->rows[i]);
+        if (half)
+            values = p->lines;
+        LH_TRY(lh_container_section_write(p->cx, p->writer, lh_str_n(values, hidden * item_bytes)));
     }
     return lh_container_section_end(p->cx, p->writer);
 }
 
-static lh_rc write_embeddings(packer *p)
+/* The token type's row is added to every position: it is always type 0. */
+static lh_rc write_positions(packer *p)
 {
     const size_t hidden = p->info->hidden;
     lh_str type_name = lh_ctx_fmt(p->cx, "%sembeddings.token_type_embeddings.weight", p->prefix);
@@ -149,10 +196,23 @@ static lh_rc write_embeddings(packer *p)
     if (type == NULL)
         return LH_E_NO_MEMORY;
     lh_embed_tensor_read(types, 0, hidden, type);
-    LH_TRY(write_table(p, LH_S(LH_EMBED_MODEL_SECTION_WORDS), "word_embeddings.weight",
-                       p->info->vocabulary, NULL));
-    LH_TRY(write_table(p, LH_S(LH_EMBED_MODEL_SECTION_POSITIONS), "position_embeddings.weight",
-                       p->info->positions, type));
+    const lh_embed_tensor *tensor = NULL;
+    LH_TRY(
+        get(p, "embeddings.", "position_embeddings.weight", p->info->positions, hidden, &tensor));
+    LH_TRY(lh_container_section_begin(p->cx, p->writer, LH_S(LH_EMBED_MODEL_SECTION_POSITIONS),
+                                      sizeof(float)));
+    for (size_t row = 0; row < p->info->positions; row++) {
+        lh_embed_tensor_read(tensor, row * hidden, hidden, p->rows);
+        for (size_t i = 0; i < hidden; i++)
+            p->rows[i] += type[i];
+        LH_TRY(write_floats(p, p->rows, hidden));
+    }
+    return lh_container_section_end(p->cx, p->writer);
+}
+
+static lh_rc write_first_norm(packer *p)
+{
+    const size_t hidden = p->info->hidden;
     LH_TRY(lh_container_section_begin(p->cx, p->writer, LH_S(LH_EMBED_MODEL_SECTION_NORM),
                                       sizeof(float)));
     LH_TRY(write_vector(p, "embeddings.", "LayerNorm.weight", hidden, 1));
@@ -211,9 +271,16 @@ static lh_rc write_sections(packer *p, lh_str vocab_text)
                     : "";
     LH_TRY(write_info(p));
     LH_TRY(write_vocab(p, vocab_text));
-    LH_TRY(write_embeddings(p));
-    for (uint32_t layer = 0; layer < p->info->layers; layer++)
-        LH_TRY(write_layer(p, layer));
+    LH_TRY(write_positions(p));
+    LH_TRY(write_first_norm(p));
+    for (int precision = 0; precision < LH_EMBED_PRECISIONS; precision++) {
+        p->precision = (lh_embed_precision)precision;
+        if (!lh_embed_model_info_has(p->info, p->precision))
+            continue;
+        LH_TRY(write_words(p));
+        for (uint32_t layer = 0; layer < p->info->layers; layer++)
+            LH_TRY(write_layer(p, layer));
+    }
     uint64_t bytes = 0;
     return lh_container_finish(p->cx, p->writer, &bytes);
 }
@@ -241,10 +308,24 @@ static lh_rc pack_into(lh_ctx *cx, lh_str folder, lh_file *out, lh_embed_model_i
     return lh_file_sync(cx, out);
 }
 
-lh_rc lh_embed_pack(lh_ctx *cx, lh_str folder, lh_str out_path, lh_embed_model_info *ret_info)
+static lh_rc name_precisions(lh_ctx *cx, unsigned precisions, lh_embed_model_info *info)
+{
+    lh_str *names = LH_NEW_ARRAY(cx, lh_str, LH_EMBED_PRECISIONS);
+    if (names == NULL)
+        return LH_E_NO_MEMORY;
+    info->precisions.items = names;
+    for (unsigned i = 0; i < PRECISIONS_WRITTEN; i++)
+        if (precisions == 0 || (precisions & 1u << i) != 0)
+            names[info->precisions.count++] = lh_str_from(lh_embed_precision_names[i]);
+    return LH_OK;
+}
+
+lh_rc lh_embed_pack(lh_ctx *cx, lh_str folder, lh_str out_path, unsigned precisions,
+                    lh_embed_model_info *ret_info)
 {
     lh_embed_model_info info;
     LH_TRY(lh_embed_model_info_read(cx, folder, &info));
+    LH_TRY(name_precisions(cx, precisions, &info));
     lh_str temporary = lh_ctx_fmt(cx, "%.*s.tmp", LH_STR_ARG(out_path));
     if (temporary.ptr == NULL)
         return LH_E_NO_MEMORY;

@@ -13,48 +13,58 @@
 #include "embed/model_info.h"
 
 #define LH_EMBED_MODEL_KIND         "embed-model"
-#define LH_EMBED_MODEL_KIND_VERSION 1
+#define LH_EMBED_MODEL_KIND_VERSION 2 /* 1 is read as well: it has f32 weights only */
 
-/* Sections. */
-#define LH_EMBED_MODEL_SECTION_INFO  "model"       /* JSON, lh_embed_model_info_record */
-#define LH_EMBED_MODEL_SECTION_TRIE  "vocab.trie"  /* lh_embed_vocab_unit[] */
-#define LH_EMBED_MODEL_SECTION_WORDS "embed.words" /* f32 [vocabulary][hidden] */
+/* Sections. Those of weights come once a precision, under its own names. */
+#define LH_EMBED_MODEL_SECTION_INFO "model"      /* JSON, lh_embed_model_info_record */
+#define LH_EMBED_MODEL_SECTION_TRIE "vocab.trie" /* lh_embed_vocab_unit[] */
 #define LH_EMBED_MODEL_SECTION_POSITIONS                                                           \
-    "embed.positions"                             /* f32 [positions][hidden], token type 0 added */
-#define LH_EMBED_MODEL_SECTION_NORM  "embed.norm" /* f32 scale[hidden], shift[hidden] */
-#define LH_EMBED_MODEL_SECTION_LAYER "layer.%u"   /* the parts below, one after another */
+    "embed.positions"                              /* f32 [positions][hidden], token type 0 added */
+#define LH_EMBED_MODEL_SECTION_NORM   "embed.norm" /* f32 scale[hidden], shift[hidden] */
+#define LH_EMBED_MODEL_SECTION_SCALES "int8.word_scales" /* f32 [vocabulary] */
+/* f32 or u16 or int8 [vocabulary][hidden] */
+extern const char *const lh_embed_model_section_words[LH_EMBED_PRECISIONS];
+/* "layer.0", "bf16.layer.0": the parts below, one after another; LH_CONTAINER_NAME_MAX bytes. */
+void lh_embed_layer_section(lh_embed_precision precision, uint32_t layer, char *ret_name);
 
-/* Parts of a layer, in the order of the file; all are multiples of 64 bytes. */
-typedef enum lh_embed_layer_part {
-    LH_EMBED_PART_QKV_PANELS,
-    LH_EMBED_PART_QKV_BIAS,
-    LH_EMBED_PART_MIX_PANELS, /* attention output */
-    LH_EMBED_PART_MIX_BIAS,
-    LH_EMBED_PART_MIX_NORM_SCALE,
-    LH_EMBED_PART_MIX_NORM_SHIFT,
-    LH_EMBED_PART_UP_PANELS, /* hidden -> intermediate */
-    LH_EMBED_PART_UP_BIAS,
-    LH_EMBED_PART_DOWN_PANELS, /* intermediate -> hidden */
-    LH_EMBED_PART_DOWN_BIAS,
-    LH_EMBED_PART_OUT_NORM_SCALE,
-    LH_EMBED_PART_OUT_NORM_SHIFT,
-    LH_EMBED_PART_COUNT
-} lh_embed_layer_part;
+typedef enum lh_embed_linear_name {
+    LH_EMBED_QKV,
+    LH_EMBED_MIX,  /* attention output */
+    LH_EMBED_UP,   /* hidden -> intermediate */
+    LH_EMBED_DOWN, /* intermediate -> hidden */
+    LH_EMBED_LINEARS
+} lh_embed_linear_name;
 
-/* at[part] = offset of the part in its layer, at[LH_EMBED_PART_COUNT] = the whole layer; in
- * floats. */
+/* Where the parts of a linear layer begin, in bytes from the start of its layer; in this order. */
+typedef struct lh_embed_linear_layout {
+    lh_embed_precision precision;
+    uint32_t inputs;
+    uint32_t outputs;
+    size_t panels;
+    size_t bias;
+    size_t scales; /* int8 only, as the two below */
+    size_t sums;   /* int32 */
+    size_t factors;
+} lh_embed_linear_layout;
+
+/* qkv, mix, mix_norm, up, down, out_norm; all parts are multiples of 64 bytes. */
 typedef struct lh_embed_layer_layout {
-    size_t at[LH_EMBED_PART_COUNT + 1];
+    lh_embed_linear_layout linears[LH_EMBED_LINEARS];
+    size_t mix_norm; /* f32 scale[hidden], shift[hidden] */
+    size_t out_norm;
+    size_t bytes;
 } lh_embed_layer_layout;
-void lh_embed_layer_layout_of(const lh_embed_model_info *info,
-                              lh_embed_layer_layout *ret_layout); /* of a checked info */
+/* Of a checked info. */
+void lh_embed_layer_layout_of(const lh_embed_model_info *info, lh_embed_precision precision,
+                              lh_embed_layer_layout *ret_layout);
 
 /* Reads folder (config.json, model.safetensors, vocab.txt ...) and writes the packed file; the
  * same folder gives the same bytes. out_path is replaced, after everything is written and
- * synced. *ret_info (may be NULL) = what was packed.
+ * synced. precisions: bit 1 << lh_embed_precision for each that shall be there; 0: all.
+ * *ret_info (may be NULL) = what was packed.
  * Errors: as lh_embed_model_info_read, lh_embed_safetensors_open, lh_embed_vocab_build;
  *          LH_E_NO_SPACE, LH_E_IO. */
-LH_WARN_UNUSED lh_rc lh_embed_pack(lh_ctx *cx, lh_str folder, lh_str out_path,
+LH_WARN_UNUSED lh_rc lh_embed_pack(lh_ctx *cx, lh_str folder, lh_str out_path, unsigned precisions,
                                    lh_embed_model_info *ret_info);
 
 #endif

@@ -285,7 +285,7 @@ const lh_record lh_embed_task_record = {.name = "WorkerEmbedTask",
 
 static const lh_field model_fields[] = {
     LH_FIELD("model", STR, lh_model_message, model, .max = 256, .doc = "Name of the model."),
-    LH_FIELD("precision", STR, lh_model_message, precision, .max = 32, .doc = "f32."),
+    LH_FIELD("precision", STR, lh_model_message, precision, .max = 32, .doc = "f32, bf16 or int8."),
     LH_FIELD("kernel", STR, lh_model_message, kernel, .max = 64,
              .doc = "Instruction set and revision."),
     LH_FIELD("dimensions", U32, lh_model_message, dimensions, .max = 65536,

@@ -174,7 +174,11 @@ typedef struct lh_ingest_done {
  *   u32 doc_id bytes, doc_id, u32 chunk_no, u32 text bytes, text, u64 content_hash, u32 dimensions,
  *   f32[dimensions] */
 
-/* ======== embed ======== TASK: texts follow as DATA frames (u32 bytes, text; repeated), closed by
+/* ======== embed ======== The domain of its workers says the precision: this and "f32", "bf16" or
+ * "int8"; any other domain: the best the machine has. */
+#define LH_EMBED_DOMAIN_PREFIX "model-"
+
+/* TASK: texts follow as DATA frames (u32 bytes, text; repeated), closed by
  * an empty DATA. */
 typedef struct lh_embed_task {
     uint32_t count; /* texts that follow */
@@ -183,7 +187,7 @@ typedef struct lh_embed_task {
 /* READY of embed carries this. */
 typedef struct lh_model_message {
     lh_str model;
-    lh_str precision; /* f32 */
+    lh_str precision; /* f32 bf16 int8 */
     lh_str kernel;    /* instruction set and revision, "avx2/1" */
     uint32_t dimensions;
     uint32_t tokens_max;

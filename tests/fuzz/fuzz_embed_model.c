@@ -21,7 +21,7 @@ enum {
     POSITIONS = 8,
     LAYERS = 1,
     FILE_BYTES_MAX = 1 << 20,
-    SECTIONS = 6
+    SECTIONS = 8
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -56,6 +56,16 @@ static lh_str floats(size_t count)
     return lh_str_n(values, count * sizeof(float));
 }
 
+/* Bits that are harmless as bf16, and as f32 two at a time. */
+static lh_str halves(size_t count)
+{
+    uint16_t *values = lh_alloc_zero(count, sizeof(uint16_t));
+    lh_assert(values != NULL);
+    for (size_t i = 0; i < count; i++)
+        values[i] = (uint16_t)((i & 1u) << 15 | 0x3E00u | (i * 37 % 128));
+    return lh_str_n(values, count * sizeof(uint16_t));
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
@@ -67,9 +77,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     lh_ctx_init(&cx, lh_arena_new(0));
     lh_assert(lh_embed_vocab_build(&cx, LH_S("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\n##a\n##b\n.\n"),
                                    &vocab) == LH_OK);
-    lh_embed_layer_layout_of(&info, &layout);
+    lh_embed_layer_layout_of(&info, LH_EMBED_PRECISION_F32, &layout);
     lh_str json = LH_S(
-        "{\"name\":\"m\",\"architecture\":\"bert\",\"precision\":\"f32\",\"pooling\":\"mean\","
+        "{\"name\":\"m\",\"architecture\":\"bert\",\"precisions\":[\"f32\",\"bf16\"],\"pooling\":"
+        "\"mean\","
         "\"layers\":1,"
         "\"hidden\":16,\"heads\":1,\"intermediate\":16,\"vocabulary\":9,\"positions\":8,\"tokens_"
         "max\":8,"
@@ -79,11 +90,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     parts[0] = (part){LH_S(LH_EMBED_MODEL_SECTION_INFO), 1, json};
     parts[1] = (part){LH_S(LH_EMBED_MODEL_SECTION_TRIE), sizeof(lh_embed_vocab_unit),
                       lh_str_n(vocab.units, vocab.units_count * sizeof(lh_embed_vocab_unit))};
-    parts[2] = (part){LH_S(LH_EMBED_MODEL_SECTION_WORDS), sizeof(float), floats(TOKENS * HIDDEN)};
+    parts[2] = (part){LH_S("embed.words"), sizeof(float), floats(TOKENS * HIDDEN)};
     parts[3] =
         (part){LH_S(LH_EMBED_MODEL_SECTION_POSITIONS), sizeof(float), floats(POSITIONS * HIDDEN)};
     parts[4] = (part){LH_S(LH_EMBED_MODEL_SECTION_NORM), sizeof(float), floats(2 * HIDDEN)};
-    parts[5] = (part){LH_S("layer.0"), sizeof(float), floats(layout.at[LH_EMBED_PART_COUNT])};
+    parts[5] = (part){LH_S("layer.0"), sizeof(float), floats(layout.bytes / sizeof(float))};
+    lh_embed_layer_layout_of(&info, LH_EMBED_PRECISION_BF16, &layout);
+    parts[6] = (part){LH_S("bf16.words"), sizeof(uint16_t), halves(TOKENS * HIDDEN)};
+    parts[7] = (part){LH_S("bf16.layer.0"), sizeof(float), halves(layout.bytes / sizeof(uint16_t))};
     return 0;
 }
 
@@ -104,10 +118,11 @@ static size_t write_model(lh_ctx *cx, size_t changed, lh_str bytes)
     return rc == LH_OK ? end : 0;
 }
 
-static void embed(lh_ctx *cx, lh_str bytes)
+static void embed_in(lh_ctx *cx, lh_str bytes, lh_str precision)
 {
     LH_CLEANUP(lh_embed_close) lh_embed_model *model = NULL;
-    if (lh_embed_open_bytes(cx, bytes, NULL, &model) != LH_OK)
+    lh_embed_options opts = {.precision = precision};
+    if (lh_embed_open_bytes(cx, bytes, &opts, &model) != LH_OK)
         return;
     const lh_embed_model_info *info = lh_embed_info(model);
     lh_str texts[] = {LH_S("ab. b ba.a unknown ab ab ab"), LH_STR_NONE, LH_S("b")};
@@ -118,6 +133,12 @@ static void embed(lh_ctx *cx, lh_str bytes)
         for (size_t i = 0; i < 3 * (size_t)info->hidden; i++)
             lh_assert(isfinite(out[i]));
     lh_free(out);
+}
+
+static void embed(lh_ctx *cx, lh_str bytes)
+{
+    for (int i = 0; i < LH_EMBED_PRECISIONS; i++)
+        embed_in(cx, bytes, lh_str_from(lh_embed_precision_names[i]));
 }
 
 static void patch(lh_ctx *cx, const uint8_t *data, size_t size, int replace)

@@ -15,13 +15,21 @@ enum {
     THREADS_DEFAULT = 2,
 };
 
+/* A worker has one precision for life: "model-int8"; "model" is the best of this machine. */
+static lh_str precision_of(lh_str domain)
+{
+    lh_str prefix = LH_S(LH_EMBED_DOMAIN_PREFIX);
+    return lh_str_starts(domain, prefix) ? lh_str_from_offset(domain, prefix.len) : LH_STR_NONE;
+}
+
 static lh_rc embed_setup(lh_ctx *cx, const lh_setup_message *setup, void **ret_state)
 {
     if (lh_str_empty(setup->model_path)) {
         LH_IGNORE(lh_fail(cx, LH_E_UNAVAILABLE, "there is no model to embed with"));
         return lh_err_hint(cx, "set embed.model, or run `make run`, which installs one");
     }
-    lh_embed_options opts = {.threads = setup->threads > 0 ? setup->threads : THREADS_DEFAULT};
+    lh_embed_options opts = {.threads = setup->threads > 0 ? setup->threads : THREADS_DEFAULT,
+                             .precision = precision_of(setup->domain)};
     lh_embed_model *model = NULL;
     LH_TRY(lh_embed_open(cx, setup->model_path, &opts, &model));
     *ret_state = model;

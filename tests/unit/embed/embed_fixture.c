@@ -64,7 +64,7 @@ lh_str embed_minilm(lh_scratch *s)
 lh_str embed_pack_tiny(lh_scratch *s)
 {
     lh_str path = lh_scratch_path(s, "tiny.packed");
-    ck_lh_ok(s, lh_embed_pack(&s->cx, embed_data_path(s, "tiny"), path, NULL));
+    ck_lh_ok(s, lh_embed_pack(&s->cx, embed_data_path(s, "tiny"), path, 0, NULL));
     return path;
 }
 

@@ -4,16 +4,24 @@
 #include "unit/embed/embed_fixture.h"
 
 #include <math.h>
+#include <stdbool.h>
 
-enum { TINY_DIMENSIONS = 48, MINILM_DIMENSIONS = 384 };
+enum { TINY_DIMENSIONS = 48, MINILM_DIMENSIONS = 384, PRECISIONS_PACKED = 2 };
+
+static lh_embed_model *open_precision(lh_scratch *s, lh_str path, const lh_embed_kernels *kernels,
+                                      uint32_t threads, const char *precision)
+{
+    lh_embed_options opts = {
+        .threads = threads, .kernels = kernels, .precision = lh_str_from(precision)};
+    lh_embed_model *model = NULL;
+    ck_lh_ok(s, lh_embed_open(&s->cx, path, &opts, &model));
+    return model;
+}
 
 static lh_embed_model *open_model(lh_scratch *s, lh_str path, const lh_embed_kernels *kernels,
                                   uint32_t threads)
 {
-    lh_embed_options opts = {.threads = threads, .kernels = kernels};
-    lh_embed_model *model = NULL;
-    ck_lh_ok(s, lh_embed_open(&s->cx, path, &opts, &model));
-    return model;
+    return open_precision(s, path, kernels, threads, "f32");
 }
 
 static float *embed_all(lh_scratch *s, lh_embed_model *model, const lh_str *texts, size_t count,
@@ -84,8 +92,62 @@ LH_TEST(minilm_agrees_with_the_reference)
     lh_str folder = embed_minilm(&s);
     if (folder.len > 0) {
         lh_str packed = lh_scratch_path(&s, "minilm");
-        ck_lh_ok(&s, lh_embed_pack(&s.cx, folder, packed, NULL));
+        ck_lh_ok(&s, lh_embed_pack(&s.cx, folder, packed, 0, NULL));
         ck_golden(&s, packed, "minilm", MINILM_DIMENSIONS, 0);
+    }
+    lh_scratch_close(&s);
+}
+
+static double cosine_of(const float *a, const float *b, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* Each vector against the reference; the vector sets must also agree bit for bit. floors: of a
+ * cosine, by precision. */
+static void ck_precisions(lh_scratch *s, lh_str packed, const char *name, size_t dimensions,
+                          const double *floors)
+{
+    golden g = embed_golden(s, name, dimensions);
+    for (int i = 0; i < PRECISIONS_PACKED; i++) {
+        const float *first = NULL;
+        EMBED_FOR_KERNELS(kernels)
+        {
+            const bool scalar = kernels == &lh_embed_kernels_scalar;
+            const size_t count = scalar && dimensions == MINILM_DIMENSIONS ? 3 : g.count;
+            lh_embed_model *model =
+                open_precision(s, packed, kernels, 1, lh_embed_precision_names[i]);
+            const float *out = embed_all(s, model, g.texts, count, 0);
+            for (size_t t = 0; t < count; t++) {
+                double cosine =
+                    cosine_of(out + t * dimensions, g.vectors + t * dimensions, dimensions);
+                ck_assert_msg(cosine >= floors[i], "%s %s text %zu: %.7f", kernels->name,
+                              lh_embed_precision_names[i], t, cosine);
+            }
+            if (!scalar && first != NULL)
+                ck_assert_mem_eq(out, first, count * dimensions * sizeof(float));
+            first = scalar ? NULL : out;
+            lh_embed_close(model);
+        }
+    }
+}
+
+/* The tiny model's weights are random: nothing in it is smooth. */
+LH_TEST(every_precision_is_close_to_the_reference_on_every_set)
+{
+    static const double tiny[] = {0.999999, 0.9999, 0.99};
+    static const double minilm[] = {0.999999, 0.9999, 0.996};
+    lh_scratch s;
+    lh_scratch_open(&s);
+    ck_precisions(&s, embed_pack_tiny(&s), "tiny_text", TINY_DIMENSIONS, tiny);
+    lh_str folder = embed_minilm(&s);
+    if (folder.len > 0) {
+        lh_str packed = lh_scratch_path(&s, "minilm");
+        ck_lh_ok(&s, lh_embed_pack(&s.cx, folder, packed, 0, NULL));
+        ck_precisions(&s, packed, "minilm", MINILM_DIMENSIONS, minilm);
     }
     lh_scratch_close(&s);
 }

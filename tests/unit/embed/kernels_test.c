@@ -3,11 +3,12 @@
 #include "unit/embed/embed_fixture.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 enum { FLOATS = 1 << 20 };
 
 static float in[FLOATS], weights[FLOATS], bias[4096], extra[FLOATS], want[FLOATS], got[FLOATS],
-    scratch[FLOATS];
+    scratch[FLOATS], encoded[FLOATS], packed[FLOATS];
 
 static void fill(float *out, size_t count, uint32_t seed)
 {
@@ -23,48 +24,172 @@ static void ck_close(const char *name, size_t count, float bound)
     ck_assert_msg(distance <= bound, "%s: off by %g", name, (double)distance);
 }
 
+static const lh_embed_precision precisions[] = {LH_EMBED_PRECISION_F32, LH_EMBED_PRECISION_BF16,
+                                                LH_EMBED_PRECISION_INT8};
+#define FOR_PRECISIONS(p)                                                                          \
+    for (size_t p##_ = 0; p##_ < LH_ARRAY_LEN(precisions); p##_++)                                 \
+        for (lh_embed_precision p = precisions[p##_], *once_ = &p; once_ != NULL; once_ = NULL)
+
+/* A layer of made-up weights, of any precision. */
+static lh_embed_linear make_layer(lh_embed_precision precision, uint32_t inputs, uint32_t outputs)
+{
+    static float scales[4096], factors[4096];
+    static int32_t sums[4096];
+    fill(weights, (size_t)inputs * outputs, 2);
+    fill(bias, outputs, 3);
+    if (precision == LH_EMBED_PRECISION_F32)
+        return (lh_embed_linear){
+            .panels = weights, .bias = bias, .inputs = inputs, .outputs = outputs};
+    const size_t count = (size_t)inputs * outputs;
+    memset(sums, 0, sizeof(sums));
+    for (size_t i = 0; i < count; i++) {
+        if (precision == LH_EMBED_PRECISION_BF16) {
+            ((uint16_t *)packed)[i] = lh_embed_half_of(weights[i]);
+            continue;
+        }
+        int8_t q = (int8_t)lrintf(weights[i] * 127.0f);
+        ((int8_t *)packed)[i] = q;
+        sums[i / (inputs * LH_EMBED_PANEL) * LH_EMBED_PANEL + i / 4 % LH_EMBED_PANEL] += q;
+    }
+    for (size_t i = 0; i < outputs; i++)
+        scales[i] = (1.0f + (float)(i % 7)) / 500.0f;
+    for (size_t i = 0; i < inputs; i++)
+        factors[i] = 1.0f / (1.0f + (float)(i % 3));
+    return (lh_embed_linear){.panels = packed,
+                             .bias = bias,
+                             .scales = scales,
+                             .sums = sums,
+                             .factors = factors,
+                             .inputs = inputs,
+                             .outputs = outputs,
+                             .precision = precision};
+}
+
+/* Encodes and multiplies; halves are made floats again. */
+static void run_linear(const lh_embed_kernels *kernels, const lh_embed_linear *layer,
+                       lh_embed_epilogue epilogue, size_t rows, float *out)
+{
+    static float row_scales[64];
+    static int32_t zeros[64];
+    lh_embed_operand operand = {in, row_scales, zeros};
+    if (layer->precision != LH_EMBED_PRECISION_F32) {
+        operand.values = encoded;
+        kernels->encode(layer, rows, in, &operand);
+    }
+    kernels->linear(layer, epilogue, rows, &operand, extra, out);
+    if (kernels->half_bytes != sizeof(float) &&
+        (epilogue == LH_EMBED_EPILOGUE_STORE_HALF || epilogue == LH_EMBED_EPILOGUE_GELU_HALF))
+        for (size_t i = rows * layer->outputs; i-- > 0;) {
+            uint16_t half;
+            memcpy(&half, (const uint16_t *)(const void *)out + i, sizeof(half));
+            out[i] = lh_embed_half_value(half);
+        }
+}
+
 /* Every number of rows up to two tiles and a bit, and every number of panels the column loop
- * distinguishes. */
+ * distinguishes. Halves may round to the neighbour (2^-8); GELU is libm's in scalar. */
 LH_TEST(linear_agrees_with_scalar_for_every_remainder)
 {
     fill(in, 20 * 112, 1);
-    fill(weights, 112 * 16 * 9, 2);
-    fill(bias, 16 * 9, 3);
     fill(extra, 20 * 16 * 9, 4);
     EMBED_FOR_KERNELS(kernels)
+    FOR_PRECISIONS(precision)
     for (uint32_t panels = 1; panels <= 9; panels++)
         for (size_t rows = 1; rows <= 14; rows++)
             for (int epilogue = LH_EMBED_EPILOGUE_STORE; epilogue <= LH_EMBED_EPILOGUE_RESIDUAL;
                  epilogue++) {
-                lh_embed_linear layer = {weights, bias, 112, panels * LH_EMBED_PANEL};
-                lh_embed_kernels_scalar.linear(&layer, (lh_embed_epilogue)epilogue, rows, in, extra,
-                                               want);
+                const bool halves = epilogue == LH_EMBED_EPILOGUE_STORE_HALF ||
+                                    epilogue == LH_EMBED_EPILOGUE_GELU_HALF;
+                lh_embed_linear layer = make_layer(precision, 112, panels * LH_EMBED_PANEL);
+                run_linear(&lh_embed_kernels_scalar, &layer, (lh_embed_epilogue)epilogue, rows,
+                           want);
                 got[rows * layer.outputs] = 42.0f; /* nothing is written behind the end */
-                kernels->linear(&layer, (lh_embed_epilogue)epilogue, rows, in, extra, got);
-                ck_close(kernels->name, rows * layer.outputs, 1e-5f);
+                run_linear(kernels, &layer, (lh_embed_epilogue)epilogue, rows, got);
+                ck_close(kernels->name, rows * layer.outputs, halves ? 0.07f : 2e-5f);
                 ck_assert(got[rows * layer.outputs] == 42.0f);
             }
 }
 
-LH_TEST(a_row_does_not_depend_on_the_rows_beside_it)
+LH_TEST(sums_of_half_and_int8_are_the_same_bits_everywhere)
 {
-    fill(in, 20 * 64, 5);
-    fill(weights, 64 * 96, 6);
-    fill(bias, 96, 7);
-    lh_embed_linear layer = {weights, bias, 64, 96};
+    fill(in, 20 * 112, 1);
+    EMBED_FOR_KERNELS(kernels)
+    for (int i = 1; i < LH_EMBED_PRECISIONS; i++) {
+        lh_embed_linear layer = make_layer(precisions[i], 112, 9 * LH_EMBED_PANEL);
+        run_linear(&lh_embed_kernels_scalar, &layer, LH_EMBED_EPILOGUE_STORE, 17, want);
+        run_linear(kernels, &layer, LH_EMBED_EPILOGUE_STORE, 17, got);
+        ck_assert_msg(memcmp(want, got, (size_t)17 * layer.outputs * sizeof(float)) == 0, "%s %s",
+                      kernels->name, lh_embed_precision_names[i]);
+    }
+}
+
+/* The largest products there are, of both signs: nothing saturates on the way. */
+LH_TEST(int8_is_exact_at_its_extremes)
+{
+    for (int sign = -1; sign <= 1; sign += 2) {
+        lh_embed_linear layer = make_layer(LH_EMBED_PRECISION_INT8, 4096, 2 * LH_EMBED_PANEL);
+        memset(packed, sign * 127, (size_t)4096 * layer.outputs);
+        for (size_t i = 0; i < 4096; i++)
+            in[i] = i % 5 == 4 ? 0.0f : 1.0f * (float)(1 + i % 3); /* times factors: all 255 or 0 */
+        for (size_t i = 0; i < layer.outputs; i++)
+            ((int32_t *)(uintptr_t)layer.sums)[i] = sign * 127 * 4096;
+        EMBED_FOR_KERNELS(kernels)
+        {
+            run_linear(kernels, &layer, LH_EMBED_EPILOGUE_STORE, 1, got);
+            for (size_t i = 0; i < layer.outputs; i++) {
+                double exact = sign * 127.0 * (4096 - 4096 / 5) * (double)layer.scales[i] +
+                               (double)layer.bias[i];
+                ck_assert_msg(fabs((double)got[i] - exact) < 1e-6 * fabs(exact), "%s",
+                              kernels->name);
+            }
+        }
+    }
+}
+
+LH_TEST(halves_round_to_nearest_even)
+{
+    static const float cases[] = {0.0f,      -0.0f,      1.0f,    1.00390625f, 1.01171875f,
+                                  0x1p-127f, -0x1p-130f, 3.4e38f, 0x1p-126f,   -1.003f};
+    lh_embed_linear layer = {.inputs = 16, .precision = LH_EMBED_PRECISION_BF16};
+    lh_embed_operand operand = {.values = encoded};
+    fill(in, 16 * 64, 20);
+    memcpy(in, cases, sizeof(cases));
+    in[12] = NAN;
+    in[13] = INFINITY;
+    ck_assert(lh_embed_half_of(1.00390625f) == 0x3F80 && lh_embed_half_of(1.01171875f) == 0x3F82);
     EMBED_FOR_KERNELS(kernels)
     {
-        kernels->linear(&layer, LH_EMBED_EPILOGUE_GELU, 20, in, NULL, want);
+        kernels->encode(&layer, 64, in, &operand);
+        for (size_t i = 0; i < (size_t)16 * 64; i++) {
+            uint16_t half = kernels->half_bytes == 2 ? ((uint16_t *)encoded)[i]
+                                                     : lh_embed_half_of(((float *)encoded)[i]);
+            ck_assert_msg(half == lh_embed_half_of(in[i]), "%s %g: %x", kernels->name,
+                          (double)in[i], half);
+        }
+    }
+}
+
+LH_TEST(a_row_does_not_depend_on_the_rows_beside_it)
+{
+    EMBED_FOR_KERNELS(kernels)
+    FOR_PRECISIONS(precision)
+    {
+        lh_embed_linear layer = make_layer(precision, 64, 96);
+        fill(in, 20 * 64, 5);
+        run_linear(kernels, &layer, LH_EMBED_EPILOGUE_GELU, 20, want);
         for (size_t row = 0; row < 20; row++) {
-            kernels->linear(&layer, LH_EMBED_EPILOGUE_GELU, 1, in + row * 64, NULL, got);
+            run_linear(kernels, &layer, LH_EMBED_EPILOGUE_GELU, 1, got);
             ck_assert_mem_eq(got, want + row * 96, 96 * sizeof(float));
+            memmove(in, in + 64, (size_t)(19 - row) * 64 * sizeof(float));
         }
     }
 }
 
 LH_TEST(gelu_is_the_exact_one)
 {
-    lh_embed_linear layer = {weights, bias, 1, LH_EMBED_PANEL};
+    lh_embed_linear layer = {
+        .panels = weights, .bias = bias, .inputs = 1, .outputs = LH_EMBED_PANEL};
+    lh_embed_operand operand = {.values = in};
     for (size_t i = 0; i < LH_EMBED_PANEL; i++) {
         weights[i] = 1.0f;
         bias[i] = 0.0f;
@@ -72,7 +197,7 @@ LH_TEST(gelu_is_the_exact_one)
     EMBED_FOR_KERNELS(kernels)
     for (int step = -4000; step <= 4000; step++) {
         in[0] = (float)step / 200.0f;
-        kernels->linear(&layer, LH_EMBED_EPILOGUE_GELU, 1, in, NULL, got);
+        kernels->linear(&layer, LH_EMBED_EPILOGUE_GELU, 1, &operand, NULL, got);
         double x = (double)in[0];
         double exact = 0.5 * x * erfc(-x / sqrt(2.0));
         ck_assert_msg(fabs((double)got[3] - exact) <= 2.5e-7 * fmax(1.0, fabs(x)), "%s gelu(%g)",
@@ -95,6 +220,17 @@ LH_TEST(layer_norm_agrees_with_scalar)
         }
 }
 
+/* in as halves of the set's own form; out is f32. */
+static void attend_half(const lh_embed_kernels *kernels, const lh_embed_heads *heads,
+                        uint32_t tokens, float *out)
+{
+    lh_embed_linear layer = {.inputs = 3 * heads->heads * heads->head_width,
+                             .precision = LH_EMBED_PRECISION_BF16};
+    lh_embed_operand operand = {.values = encoded};
+    kernels->encode(&layer, tokens, in, &operand);
+    kernels->attention(heads, LH_EMBED_ATTEND_HALF, tokens, encoded, out, scratch);
+}
+
 LH_TEST(attention_agrees_with_scalar_for_every_length)
 {
     fill(in, 70 * 3 * 96, 11);
@@ -102,11 +238,14 @@ LH_TEST(attention_agrees_with_scalar_for_every_length)
     for (uint32_t width = 16; width <= 96; width += 16) {
         lh_embed_heads heads = {96 / width, width};
         size_t hidden = (size_t)heads.heads * heads.head_width;
-        for (size_t tokens = 1; tokens <= 70; tokens += tokens < 20 ? 1 : 7) {
+        for (uint32_t tokens = 1; tokens <= 70; tokens += tokens < 20 ? 1 : 7) {
             ck_assert_uint_le(lh_embed_kernels_scratch_floats(&heads, tokens), FLOATS);
-            lh_embed_kernels_scalar.attention(&heads, tokens, in, want, scratch);
-            kernels->attention(&heads, tokens, in, got, scratch);
+            lh_embed_kernels_scalar.attention(&heads, 0, tokens, in, want, scratch);
+            kernels->attention(&heads, 0, tokens, in, got, scratch);
             ck_close(kernels->name, tokens * hidden, 1e-5f);
+            attend_half(&lh_embed_kernels_scalar, &heads, tokens, want);
+            attend_half(kernels, &heads, tokens, got);
+            ck_close(kernels->name, tokens * hidden, 4e-3f); /* a weight may round the other way */
         }
     }
 }
@@ -119,7 +258,7 @@ LH_TEST(attention_survives_scores_of_any_size)
     lh_embed_heads heads = {1, 16};
     EMBED_FOR_KERNELS(kernels)
     {
-        kernels->attention(&heads, 20, in, got, scratch);
+        kernels->attention(&heads, 0, 20, in, got, scratch);
         for (size_t i = 0; i < (size_t)20 * 16; i++)
             ck_assert(isfinite(got[i]));
     }
@@ -148,17 +287,26 @@ LH_TEST(avx2_and_avx512_give_the_same_bits)
         printf("skipped: this CPU has not both\n");
         return;
     }
+    lh_embed_norm norm = {weights, bias, 1e-12f};
+    lh_embed_heads heads = {3, 32};
+    FOR_PRECISIONS(precision)
+    for (int epilogue = LH_EMBED_EPILOGUE_STORE; epilogue <= LH_EMBED_EPILOGUE_RESIDUAL;
+         epilogue++) {
+        lh_embed_linear layer = make_layer(precision, 96, 288);
+        fill(in, 33 * 96, 14);
+        fill(extra, 33 * 288, 15);
+        run_linear(narrow, &layer, (lh_embed_epilogue)epilogue, 33, want);
+        run_linear(wide, &layer, (lh_embed_epilogue)epilogue, 33, got);
+        ck_assert_mem_eq(want, got, 33 * 288 * sizeof(float));
+    }
     fill(in, 33 * 3 * 96, 14);
     fill(weights, 96 * 288, 15);
     fill(bias, 288, 16);
-    lh_embed_linear layer = {weights, bias, 96, 288};
-    lh_embed_norm norm = {weights, bias, 1e-12f};
-    lh_embed_heads heads = {3, 32};
-    narrow->linear(&layer, LH_EMBED_EPILOGUE_GELU, 33, in, NULL, want);
-    wide->linear(&layer, LH_EMBED_EPILOGUE_GELU, 33, in, NULL, got);
-    ck_assert_mem_eq(want, got, 33 * 288 * sizeof(float));
-    narrow->attention(&heads, 33, in, want, scratch);
-    wide->attention(&heads, 33, in, got, scratch);
+    narrow->attention(&heads, 0, 33, in, want, scratch);
+    wide->attention(&heads, 0, 33, in, got, scratch);
+    ck_assert_mem_eq(want, got, 33 * 96 * sizeof(float));
+    attend_half(narrow, &heads, 33, want);
+    attend_half(wide, &heads, 33, got);
     ck_assert_mem_eq(want, got, 33 * 96 * sizeof(float));
     narrow->layer_norm(&norm, 96, 33, in, want);
     wide->layer_norm(&norm, 96, 33, in, got);

@@ -12,8 +12,9 @@ static lh_str run(lh_scratch *s, lh_str input, lh_embed_format format, lh_embed_
     lh_str in = lh_scratch_path(s, "in");
     lh_str out = lh_scratch_path(s, "out");
     lh_str bytes;
+    lh_embed_options opts = {.precision = LH_S("f32")};
     *ret_job = (lh_embed_lines_job){.format = format};
-    ck_lh_ok(s, lh_embed_open(&s->cx, embed_pack_tiny(s), NULL, &model));
+    ck_lh_ok(s, lh_embed_open(&s->cx, embed_pack_tiny(s), &opts, &model));
     ck_lh_ok(s, lh_file_replace(&s->cx, in, input));
     ck_lh_ok(s, lh_file_remove(&s->cx, out));
     ck_lh_ok(s, lh_file_open(&s->cx, in, LH_FILE_READ, &ret_job->in));

@@ -21,7 +21,7 @@ LH_TEST(the_same_folder_gives_the_same_bytes)
     lh_str first = read_packed(&s, embed_pack_tiny(&s));
     lh_str second = lh_scratch_path(&s, "second");
     ck_lh_ok(&s, lh_file_replace(&s.cx, second, LH_S("old"))); /* is replaced */
-    ck_lh_ok(&s, lh_embed_pack(&s.cx, embed_data_path(&s, "tiny/"), second, &info));
+    ck_lh_ok(&s, lh_embed_pack(&s.cx, embed_data_path(&s, "tiny/"), second, 0, &info));
     ck_assert(lh_str_eq(first, read_packed(&s, second)));
     ck_assert(lh_str_eq(info.name, LH_S("tiny")));
     ck_assert_uint_eq(info.hidden, 48);
@@ -53,7 +53,7 @@ static void ck_refused(const char *file, const char *content, const char *named)
     lh_str changed = lh_scratch_path(&s, lh_ctx_fmt(&s.cx, "m/%s", file).ptr);
     ck_lh_ok(&s, lh_file_replace(&s.cx, changed, lh_str_from(content)));
     lh_str out = lh_scratch_path(&s, "out");
-    lh_rc rc = lh_embed_pack(&s.cx, lh_scratch_path(&s, "m"), out, NULL);
+    lh_rc rc = lh_embed_pack(&s.cx, lh_scratch_path(&s, "m"), out, 0, NULL);
     ck_assert_msg(rc == LH_E_UNPROCESSABLE || rc == LH_E_BAD_JSON, "%s: %s", file, lh_rc_code(rc));
     ck_assert_msg(strstr(s.cx.err.message, named) != NULL, "%s is not in: %s", named,
                   s.cx.err.message);
@@ -196,13 +196,101 @@ LH_TEST(a_flipped_bit_is_refused)
         uint64_t table = (uint64_t)((const uint8_t *)file.sections - (const uint8_t *)whole.ptr);
         if (padding && at < table)
             continue;
-        lh_embed_image image;
         bytes[at] ^= 0x10;
-        ck_assert_msg(lh_embed_image_open(&s.cx, lh_str_n(bytes, whole.len), &image) != LH_OK,
-                      "byte %zu", at);
+        bool seen = false; /* each precision looks at its own sections */
+        for (int i = 0; i < LH_EMBED_PRECISIONS && !seen; i++) {
+            lh_embed_image image;
+            lh_str precision = lh_str_from(lh_embed_precision_names[i]);
+            seen = lh_embed_image_open(&s.cx, lh_str_n(bytes, whole.len), precision, 0, &image) !=
+                   LH_OK;
+        }
+        ck_assert_msg(seen, "byte %zu", at);
         bytes[at] ^= 0x10;
     }
     free(bytes);
+    lh_scratch_close(&s);
+}
+
+static lh_rc write_file(lh_ctx *cx, void *arg, uint64_t offset, lh_str bytes)
+{
+    lh_buf *out = arg;
+    if (out->len < offset + bytes.len) {
+        size_t more = (size_t)(offset + bytes.len) - out->len;
+        LH_TRY(lh_buf_reserve(cx, out, more));
+        memset(out->ptr + out->len, 0, more);
+        out->len += more;
+    }
+    if (bytes.len > 0)
+        memcpy(out->ptr + offset, bytes.ptr, bytes.len);
+    return LH_OK;
+}
+
+/* The f32 sections of a packed file as version 1 had them, or a later version. */
+static lh_str as_version(lh_scratch *s, lh_str whole, uint32_t version)
+{
+    LH_CLEANUP(lh_container_writer_free) lh_container_writer *w = NULL;
+    LH_CLEANUP(lh_buf_done) lh_buf out;
+    lh_container file;
+    uint64_t bytes = 0;
+    lh_buf_init(&out, PACKED_BYTES_MAX);
+    ck_lh_ok(s, lh_container_open(&s->cx, whole, LH_S(LH_EMBED_MODEL_KIND), &file));
+    ck_lh_ok(s, lh_container_writer_new(&s->cx, (lh_container_sink){write_file, &out},
+                                        LH_S(LH_EMBED_MODEL_KIND), version, &w));
+    for (uint32_t i = 0; i < file.section_count; i++) {
+        const lh_container_section *section = &file.sections[i];
+        lh_str name = lh_str_n(section->name, strnlen(section->name, LH_CONTAINER_NAME_MAX));
+        lh_str content = lh_str_n(file.bytes + section->offset, section->bytes);
+        if (lh_str_starts(name, LH_S("bf16.")) || lh_str_starts(name, LH_S("int8.")))
+            continue;
+        if (i == 0) { /* "precisions":[...] becomes "precision":"f32" */
+            const char *list = strstr(lh_ctx_dup(&s->cx, content).ptr, "\"precisions\"");
+            const char *end = strchr(list, ']') + 1;
+            size_t before = content.len - strlen(list);
+            content =
+                lh_ctx_fmt(&s->cx, "%.*s\"precision\":\"f32\"%s", (int)before, content.ptr, end);
+        }
+        ck_lh_ok(s, lh_container_add(&s->cx, w, name, section->item_bytes, content));
+    }
+    ck_lh_ok(s, lh_container_finish(&s->cx, w, &bytes));
+    lh_str path = lh_scratch_path(s, "version");
+    ck_lh_ok(s, lh_file_replace(&s->cx, path, lh_buf_str(&out)));
+    return path;
+}
+
+LH_TEST(version_1_opens_as_f32_and_a_later_one_is_refused)
+{
+    lh_scratch s;
+    lh_scratch_open(&s);
+    lh_embed_model *model = NULL;
+    lh_str whole = read_packed(&s, embed_pack_tiny(&s));
+    lh_str old = as_version(&s, whole, 1);
+    ck_lh_ok(&s, lh_embed_open(&s.cx, old, NULL, &model));
+    ck_assert_int_eq(lh_embed_info(model)->precision, LH_EMBED_PRECISION_F32);
+    model = lh_embed_close(model);
+    lh_embed_options opts = {.precision = LH_S("bf16")};
+    ck_lh_fails(lh_embed_open(&s.cx, old, &opts, &model), LH_E_UNPROCESSABLE);
+    ck_assert_msg(strstr(s.cx.err.hint, "--pack") != NULL, "%s", s.cx.err.hint);
+    lh_str later = as_version(&s, whole, LH_EMBED_MODEL_KIND_VERSION + 1);
+    ck_lh_fails(lh_embed_open(&s.cx, later, NULL, &model), LH_E_UNPROCESSABLE);
+    ck_assert_msg(strstr(s.cx.err.hint, "--pack") != NULL, "%s", s.cx.err.hint);
+    lh_scratch_close(&s);
+}
+
+LH_TEST(a_file_holds_the_precisions_that_were_asked_for)
+{
+    lh_scratch s;
+    lh_scratch_open(&s);
+    lh_embed_model *model = NULL;
+    lh_str path = lh_scratch_path(&s, "half");
+    ck_lh_ok(&s, lh_embed_pack(&s.cx, embed_data_path(&s, "tiny"), path,
+                               1u << LH_EMBED_PRECISION_BF16, NULL));
+    ck_lh_ok(&s, lh_embed_open(&s.cx, path, NULL, &model)); /* what there is, on any CPU */
+    ck_assert_int_eq(lh_embed_info(model)->precision, LH_EMBED_PRECISION_BF16);
+    model = lh_embed_close(model);
+    lh_embed_options opts = {.precision = LH_S("f32")};
+    ck_lh_fails(lh_embed_open(&s.cx, path, &opts, &model), LH_E_UNPROCESSABLE);
+    opts.precision = LH_S("f16");
+    ck_lh_fails(lh_embed_open(&s.cx, path, &opts, &model), LH_E_BAD_VALUE);
     lh_scratch_close(&s);
 }
 

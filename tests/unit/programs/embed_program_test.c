@@ -32,7 +32,7 @@ static void open_tiny(embed_pool *p)
     p->packed = lh_scratch_path(&p->s, "tiny.packed");
     ck_lh_ok(&p->s,
              lh_embed_pack(&p->s.cx, lh_ctx_fmt(&p->s.cx, "%s/embed/tiny", getenv("LH_TEST_DATA")),
-                           p->packed, NULL));
+                           p->packed, 0, NULL));
     pool_open(p, p->packed);
 }
 
