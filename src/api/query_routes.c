@@ -164,32 +164,18 @@ static lh_rc write_tail(lh_ctx *cx, stream *s, const lh_query_request *query,
     return lh_reply_write(cx, s->rp, lh_str_from_offset(lh_buf_str(&json), 1)); /* without its { */
 }
 
-/* The format of the body wins; else the first of Accept that is known. */
+/* The format of the body wins, else what Accept likes best. A client that accepts none of ours gets
+ * JSON, as it gets errors: there is no 406 (contract, A3). */
 static void choose_format(const lh_request *rq, const sql_request *request, lh_query_request *query)
 {
-    query->format = request->format;
-    if (request->present & FIELD_FORMAT)
-        return;
-    static const struct {
-        const char *type;
-        int format;
-    } accepts[] = {{"application/json", LH_SQL_JSON},
-                   {"application/x-ndjson", LH_SQL_NDJSON},
-                   {"application/ndjson", LH_SQL_NDJSON},
-                   {"text/csv", LH_SQL_CSV},
-                   {"application/vnd.apache.arrow.stream", LH_SQL_ARROW}};
-    lh_str rest = lh_request_header(rq, "Accept");
-    lh_str item;
-    while (rest.len > 0 && lh_str_split_next(&rest, ',', &item)) {
-        lh_str type =
-            lh_str_trim(lh_str_sub(item, 0, LH_MIN(lh_str_find_char(item, ';'), item.len)));
-        for (size_t i = 0; i < LH_ARRAY_LEN(accepts); i++) {
-            if (lh_str_eq_nocase(type, lh_str_from(accepts[i].type))) {
-                query->format = accepts[i].format;
-                return;
-            }
-        }
-    }
+    static const char *const types[] = {"application/json", "application/x-ndjson",
+                                        "application/ndjson", "text/csv",
+                                        "application/vnd.apache.arrow.stream"};
+    static const int formats[] = {LH_SQL_JSON, LH_SQL_NDJSON, LH_SQL_NDJSON,
+                                  LH_SQL_CSV,  LH_SQL_ARROW,  LH_SQL_JSON};
+    query->format = request->present & FIELD_FORMAT
+                        ? request->format
+                        : formats[lh_request_prefers(rq, types, LH_ARRAY_LEN(types))];
 }
 
 static lh_rc run_stream(lh_ctx *cx, lh_request *rq, lh_reply *rp, lh_query_request *query)

@@ -69,6 +69,9 @@ lh_str lh_request_param(const lh_request *rq,
 lh_str lh_request_query(const lh_request *rq,
                         const char *name); /* query parameter, decoded; LH_STR_NONE absent */
 lh_str lh_request_header(const lh_request *rq, const char *name); /* any case; LH_STR_NONE absent */
+/* Index of the media type the Accept header likes best (RFC 9110, 12.5.1): by quality, then as they
+ * are named there, then as they stand here; count: none is acceptable. */
+size_t lh_request_prefers(const lh_request *rq, const char *const *types, size_t count);
 int lh_request_peer_is_loopback(const lh_request *rq);
 typedef struct lh_query_number {
     const char *name;

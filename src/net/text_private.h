@@ -38,6 +38,9 @@ bool lhi_media_type_is_json(lh_str header);
 bool lhi_media_type_is_text(lh_str header);
 /* Accept-Encoding allows gzip with a quality above zero. */
 bool lhi_accepts_gzip(lh_str accept_encoding);
+/* Index of the type that an Accept header likes best: the highest quality, then the first named,
+ * then the first of types; count: none is acceptable. An empty header likes all. */
+size_t lhi_accept_choose(lh_str accept, const char *const *types, size_t count);
 /* The comma-separated list holds the token, any case. */
 bool lhi_list_has(lh_str list, lh_str token);
 

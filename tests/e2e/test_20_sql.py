@@ -143,6 +143,9 @@ def test_empty_results_in_every_format(client, people):
         ("application/json", "application/json"),
         ("*/*", "application/json"),
         ("text/csv;q=0.9, */*;q=0.1", "text/csv; charset=utf-8"),
+        ("application/json;q=0.1, text/csv;q=0.9", "text/csv; charset=utf-8"),
+        ("application/json;q=0, */*", "application/x-ndjson"),
+        ("image/png", "application/json"),
     ],
 )
 def test_accept_chooses_the_format(client, people, accept, kind):
