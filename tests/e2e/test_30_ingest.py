@@ -320,6 +320,18 @@ def test_parquet_that_lies(client, server, name):
 # ---- packed ----
 
 
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_a_packed_name_over_plain_bytes_is_refused(client, server, name, ending):
+    before = server.listing()
+    error = client.ingest_error("a,b\n1,2\n", name, filename="x.csv" + ending)
+    assert error.status == 422 and ending in error.error["message"] and "name" in error.error["hint"]
+    assert server.listing() == before
+    assert client.ingest("a,b\n1,2\n", name, filename="x.csv" + ending, options={"format": "csv"})["rows"] == 1
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(nested(), out)
+    assert client.ingest(out.getvalue(), name, filename="x.parquet" + ending)["rows"]  # its bytes say what it is
+
+
 def test_gz_and_zst(client, name):
     text = b"id,t\n" + b"".join(b"%d,row\n" % i for i in range(1000))
     for i, (packed, filename) in enumerate(

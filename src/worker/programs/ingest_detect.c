@@ -120,6 +120,21 @@ static lh_rc refuse_known(lh_ctx *cx, lh_str sample)
     return LH_OK;
 }
 
+/* A name that promises compression over bytes that are plain: a download that unpacked on the way,
+ * or a broken head. A guess would make rows of rubbish out of the second. */
+static lh_rc check_packing(lh_ctx *cx, const lh_source *source, lh_str name)
+{
+    lh_str plain = lh_ingest_plain_name(name);
+    if (plain.len == name.len || lh_source_was_packed(source))
+        return LH_OK;
+    LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE,
+                      "the name ends in %.*s, the bytes are neither gzip "
+                      "nor zstd",
+                      LH_STR_ARG(lh_str_from_offset(name, plain.len))));
+    return lh_err_hint(cx, "if the file is plain, take the ending off its name (or say which "
+                           "format it has); else it is damaged: fetch it again");
+}
+
 lh_rc lh_ingest_detect(lh_ctx *cx, const lh_source *source, const lh_ingest_task *task,
                        lh_ingest_format *ret_format)
 {
@@ -141,6 +156,7 @@ lh_rc lh_ingest_detect(lh_ctx *cx, const lh_source *source, const lh_ingest_task
         *ret_format = LH_FORMAT_PARQUET;
         return LH_OK;
     }
+    LH_TRY(check_packing(cx, source, task->file_name));
     lh_ingest_format named = format_of_name(task->file_name);
     LH_TRY(refuse_known(cx, sample));
     if (named == LH_FORMAT_PARQUET) {

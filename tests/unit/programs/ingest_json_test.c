@@ -183,6 +183,14 @@ LH_TEST(packed_files_are_unpacked_and_bounded)
     ck_str_is(room_rows(&r), "{\"a\":1,\"b\":2}\n");
     ck_assert_int_eq(room_ingest(&r, "x.csv.gz", lh_str_sub(packed, 0, packed.len - 9)),
                      LH_E_UNPROCESSABLE);
+    static const char *const names[] = {"x.csv.gz", "x.CSV.GZ", "x.zst", "x.gzip"};
+    for (size_t i = 0; i < LH_ARRAY_LEN(names); i++) {
+        ck_assert_int_eq(room_ingest(&r, names[i], LH_S("a,b\n1,2\n")), LH_E_UNPROCESSABLE);
+        ck_assert_ptr_nonnull(strstr(r.cx.err.hint, "name"));
+    }
+    r.task.options.format = LH_FORMAT_CSV; /* who says the format is believed */
+    ck_assert_int_eq(room_ingest(&r, "x.csv.gz", LH_S("a,b\n1,2\n")), LH_OK);
+    r.task.options.format = LH_FORMAT_AUTO;
     r.task.unpacked_bytes_max = 1024 * 1024;
     lh_buf zeros;
     lh_buf_init(&zeros, 64 * 1024 * 1024);
