@@ -19,6 +19,7 @@ typedef struct lh_config {
     /* server */
     lh_str listen;
     int64_t handler_threads;
+    int64_t uploads_max;
     int64_t connections_max;
     int64_t connections_per_ip_max;
     int64_t in_flight_max;
@@ -26,6 +27,7 @@ typedef struct lh_config {
     uint64_t header_bytes_max;
     int64_t header_timeout_us;
     int64_t body_timeout_us;
+    uint64_t body_rate_min;
     int64_t write_timeout_us;
     int64_t idle_timeout_us;
     int64_t request_timeout_us;

@@ -444,8 +444,11 @@ static int64_t next_deadline(lhi_conn *conn)
     if (rq->stage == LHI_IN_HEAD)
         return rq->started_us + opts->header_timeout_us;
     int64_t deadline_us = LH_NO_DEADLINE;
-    if (rq->stage == LHI_IN_BODY && (conn->wanted & LHI_WANT_READ))
-        deadline_us = conn->read_us + opts->body_idle_timeout_us;
+    if (rq->stage == LHI_IN_BODY && (conn->wanted & LHI_WANT_READ)) {
+        int64_t from_us =
+            opts->body_rate_min > 0 ? LH_MIN(conn->read_us, rq->window_us) : conn->read_us;
+        deadline_us = from_us + opts->body_idle_timeout_us;
+    }
     if (conn->blocked)
         deadline_us = LH_MIN(deadline_us, conn->write_us + opts->write_idle_timeout_us);
     if (rq->ran_inline)
@@ -456,6 +459,20 @@ static int64_t next_deadline(lhi_conn *conn)
     if (!conn->blocked && streams_events(rq))
         deadline_us = LH_MIN(deadline_us, conn->write_us + LHI_SSE_PING_US);
     return deadline_us;
+}
+
+/* The time we did not listen is not the client's. */
+static void note_reading(lhi_conn *conn, uint8_t wanted)
+{
+    lh_request *rq = conn->rq;
+    int64_t now_us = conn->server->now_us;
+    if (wanted & ~conn->wanted & LHI_WANT_READ) {
+        conn->read_us = now_us;
+        if (rq != NULL && rq->paused_us != 0)
+            rq->window_us += now_us - rq->paused_us;
+    }
+    if (rq != NULL)
+        rq->paused_us = wanted & LHI_WANT_READ ? 0 : now_us;
 }
 
 void lhi_conn_update(lhi_conn *conn)
@@ -472,9 +489,7 @@ void lhi_conn_update(lhi_conn *conn)
     if (conn->blocked)
         wanted |= LHI_WANT_WRITE;
     if (wanted != conn->wanted) {
-        if (wanted & ~conn->wanted & LHI_WANT_READ)
-            /* The time we did not listen is not the client's. */
-            conn->read_us = conn->server->now_us;
+        note_reading(conn, wanted);
         conn->wanted = wanted;
         conn->server->io->want(conn, wanted);
     }
@@ -491,12 +506,29 @@ static void head_is_late(lhi_conn *conn)
     settle(conn);
 }
 
-static void body_is_late(lhi_conn *conn)
+/* The body came too slowly, or not at all. A sender that is in time begins a new window. */
+static void judge_body(lhi_conn *conn)
 {
+    const lh_server_options *opts = &conn->server->opts;
     lh_request *rq = conn->rq;
-    lh_ctx *cx = rq->parser.cx;
-    (void)lh_fail(cx, LH_E_DEADLINE, "no byte of the body came for %lld ms",
-                  (long long)(conn->server->opts.body_idle_timeout_us / 1000));
+    int64_t now_us = conn->server->now_us;
+    int64_t waited_us = now_us - rq->window_us;
+    uint64_t came = rq->body_bytes - rq->window_bytes;
+    if (now_us - conn->read_us >= opts->body_idle_timeout_us) {
+        (void)lh_fail(rq->parser.cx, LH_E_DEADLINE, "no byte of the body came for %lld ms",
+                      (long long)(opts->body_idle_timeout_us / 1000));
+    } else if (waited_us < opts->body_idle_timeout_us) {
+        return;
+    } else if ((double)came < (double)opts->body_rate_min * ((double)waited_us / 1e6)) {
+        (void)lh_fail(rq->parser.cx, LH_E_DEADLINE,
+                      "%llu bytes of the body came in %lld ms, %llu per second is the least",
+                      (unsigned long long)came, (long long)(waited_us / 1000),
+                      (unsigned long long)opts->body_rate_min);
+    } else {
+        rq->window_us = now_us;
+        rq->window_bytes = rq->body_bytes;
+        return;
+    }
     parse_failed(conn);
     settle(conn);
 }
@@ -529,9 +561,8 @@ void lhi_conn_timer(lhi_conn *conn)
     }
     if (rq->stage == LHI_IN_HEAD)
         head_is_late(conn);
-    else if (rq->stage == LHI_IN_BODY && (conn->wanted & LHI_WANT_READ) &&
-             now_us - conn->read_us >= opts->body_idle_timeout_us)
-        body_is_late(conn);
+    else if (rq->stage == LHI_IN_BODY && (conn->wanted & LHI_WANT_READ))
+        judge_body(conn);
     else if (conn->eof && !conn->probed)
         probe(conn);
     else if (conn->eof && conn->server->io->is_gone(conn))

@@ -2,9 +2,10 @@
  * closes.
  *
  * Started on demand because a fresh server must be small and quick to start; kept because starting
- * costs more than an idle stack. One crew serves ordinary rows (requests wait in line), another the
- * rows that may stay open for long (no line: 503 when all are taken, so that ordinary requests
- * never wait behind an event stream). */
+ * costs more than an idle stack. One crew serves ordinary rows (requests wait in line). Another
+ * serves the rows that may stay open for long, a third those that read a body as it comes (no line:
+ * 503 when all are taken), so that ordinary requests never wait behind an event stream or a slow
+ * sender. */
 #include "net/net_private.h"
 
 #include "base/mem.h"

@@ -148,9 +148,12 @@ static lh_rc stream_body(void *arg, lh_str bytes)
 static lh_rc submit(lh_request *rq)
 {
     struct lh_server *server = rq->server;
-    bool is_long = (rq->endpoint->route->flags & LH_ROUTE_LONG) != 0;
+    uint32_t flags = rq->endpoint->route->flags;
+    lhi_crew *crew = flags & LH_ROUTE_LONG          ? &server->long_crew
+                     : flags & LH_ROUTE_STREAM_BODY ? &server->stream_crew
+                                                    : &server->pool;
     rq->dispatched = true;
-    lh_rc rc = lhi_crew_submit(is_long ? &server->long_crew : &server->pool, rq, !is_long);
+    lh_rc rc = lhi_crew_submit(crew, rq, crew == &server->pool);
     if (rc != LH_OK) {
         rq->dispatched = false;
         lh_metric_add(LH_M_HTTP_REJECTED, 1);
@@ -190,6 +193,7 @@ static lh_rc begin(lhi_conn *conn, lh_request *rq)
                              ? LH_NO_DEADLINE
                              : conn->server->now_us + conn->server->opts.request_timeout_us;
     rq->parser.on_body_arg = rq;
+    rq->window_us = conn->server->now_us;
     if (route->flags & LH_ROUTE_STREAM_BODY) {
         LH_TRY(begin_stream(rq));
         if (rq->parser.complete && conn->server->run_on_loop)

@@ -98,9 +98,13 @@ struct lh_request {
     size_t query_count;
     int64_t started_us;  /* first byte */
     uint64_t body_bytes; /* received so far */
-    lh_rc rc;            /* what the handler returned */
-    lh_buf body;         /* rows without STREAM_BODY */
-    lhi_stage stage;     /* loop only */
+    /* Loop only, what the rate of the body is judged by: */
+    uint64_t window_bytes; /* body_bytes when the window began */
+    int64_t window_us;     /* its begin, moved by the time we did not read */
+    int64_t paused_us;     /* since when we do not read; 0 = we do */
+    lh_rc rc;              /* what the handler returned */
+    lh_buf body;           /* rows without STREAM_BODY */
+    lhi_stage stage;       /* loop only */
     bool keep_alive;
     bool http_1_0;
     bool peer_loopback;
@@ -237,6 +241,7 @@ struct lh_server {
     lh_str address;
     lhi_crew pool;
     lhi_crew long_crew;
+    lhi_crew stream_crew;
     bool run_on_loop; /* fuzzer: no threads; handlers run when the request is complete */
 
     /* loop thread */

@@ -94,6 +94,8 @@ static void wipe(lh_request *rq)
     rq->keep_alive = rq->http_1_0 = rq->counted = rq->dispatched = rq->ran_inline = rq->wrote =
         false;
     rq->body_bytes = 0;
+    rq->window_bytes = 0;
+    rq->window_us = rq->paused_us = 0;
     rq->out_last = NULL;
     rq->out_bytes = rq->ring_read = rq->ring_used = rq->ring_lent = 0;
     rq->body_complete = rq->want_room = rq->want_continue = rq->read_asked = false;

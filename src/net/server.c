@@ -55,6 +55,7 @@ lh_rc lhi_server_init(lh_ctx *cx, struct lh_server *server, const lh_server_opti
     server->wake_end = &server->wake_first;
     lhi_crew_init(&server->pool, server, "lh-http");
     lhi_crew_init(&server->long_crew, server, "lh-http-long");
+    lhi_crew_init(&server->stream_crew, server, "lh-http-body");
     server->arena = lh_arena_new(0);
     if (server->arena == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory for the server");
@@ -76,6 +77,7 @@ void lhi_server_done(struct lh_server *server)
 {
     lhi_crew_done(&server->pool);
     lhi_crew_done(&server->long_crew);
+    lhi_crew_done(&server->stream_crew);
     while (server->free_requests != NULL) {
         lh_request *rq = server->free_requests;
         server->free_requests = rq->next;
@@ -95,6 +97,9 @@ static lh_rc open_parts(lh_ctx *cx, struct lh_server *server, const lh_server_op
     server->io = &lhi_socket_io;
     LH_TRY(lhi_crew_open(cx, &server->pool, opts->handler_threads));
     LH_TRY(lhi_crew_open(cx, &server->long_crew, opts->long_threads_max));
+    LH_TRY(lhi_crew_open(cx, &server->stream_crew,
+                         opts->stream_threads_max > 0 ? opts->stream_threads_max
+                                                      : opts->handler_threads));
     const char *const *labels = lhi_router_labels(server->router, &labels_count);
     lh_metric_set_labels(LH_M_HTTP_REQUESTS, labels, labels_count);
     lh_metric_set_labels(LH_M_HTTP_REQUEST_SECONDS, labels, labels_count);
@@ -161,6 +166,7 @@ lh_server *lh_server_close(lh_server *server)
     lhi_loop_stop(server);
     lhi_crew_stop(&server->pool);
     lhi_crew_stop(&server->long_crew);
+    lhi_crew_stop(&server->stream_crew);
     lhi_wake_all(server); /* requests whose handlers ended after the loop did */
     lhi_loop_close(server);
     lhi_server_done(server);

@@ -27,6 +27,9 @@ typedef struct lh_server_options {
     void *authenticate_arg;
     uint32_t handler_threads;
     uint32_t long_threads_max; /* open LH_ROUTE_LONG exchanges */
+    /* LH_ROUTE_STREAM_BODY requests at once, 0 = as handler_threads; more get 503 + Retry-After, so
+     * that slow senders hold up nobody but each other */
+    uint32_t stream_threads_max;
     uint32_t connections_max;
     uint32_t connections_per_ip_max; /* 0 = no limit; loopback is not limited */
     /* requests being answered or waiting for a thread; more get 503 + Retry-After */
@@ -36,6 +39,7 @@ typedef struct lh_server_options {
     uint32_t url_bytes_max;
     int64_t header_timeout_us;     /* from the first byte of a request to the end of its headers */
     int64_t body_idle_timeout_us;  /* between two pieces of a body */
+    uint64_t body_rate_min;        /* bytes per second, over each body_idle_timeout_us; 0 = any */
     int64_t write_idle_timeout_us; /* a client that does not read */
     int64_t idle_timeout_us;       /* keep-alive */
     int64_t request_timeout_us;    /* default deadline of a handler */

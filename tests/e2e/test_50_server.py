@@ -432,6 +432,78 @@ def test_every_key_can_be_set_in_the_environment(tmp_path):
         assert row["env"].startswith("LAKEHOUSE_") and row["doc"], row
 
 
+def slow_upload(server, name, size=8):
+    """An upload that has begun and sends no more."""
+    host, _, port = server.address.rpartition(":")
+    sock = socket.create_connection((host, int(port)), timeout=30)
+    sock.sendall(
+        f"POST /ingest/file?dataset={name} HTTP/1.1\r\nHost: t\r\nX-Filename: x.csv\r\n"
+        f"Content-Length: {size}\r\n\r\na\n".encode()
+    )
+    return sock
+
+
+def status_of(sock):
+    reply = b""
+    while b"\r\n\r\n" not in reply:
+        piece = sock.recv(65536)
+        if not piece:
+            break
+        reply += piece
+    return int(reply.split()[1]), reply
+
+
+def test_slow_uploads_hold_up_nobody_else(make_server):
+    server = make_server(env={"LAKEHOUSE_SERVER_UPLOADS_MAX": "40", "LAKEHOUSE_SERVER_HANDLER_THREADS": "4"})
+    client = server.client()
+    client.ingest("a\n1\n", "before")
+    slow = [slow_upload(server, f"slow{i}") for i in range(39)]
+    try:
+        assert client.get("/jobs")["items"] and client.value("SELECT a FROM before") == 1
+        client.ingest("a\n2\n", "before", mode="append")  # the last place is free
+        slow.append(slow_upload(server, "slow39"))
+
+        def refused():  # the one before is not let in at once
+            extra = slow_upload(server, "extra")
+            extra.settimeout(0.2)
+            try:
+                return status_of(extra)
+            except TimeoutError:
+                slow.append(extra)
+                return None
+            finally:
+                if extra not in slow:
+                    extra.close()
+
+        status, reply = wait_until(refused, 20, "an upload too many")
+        assert status == 503 and b"Retry-After:" in reply and b'"pool_full"' in reply, reply
+        assert client.value("SELECT count(*) FROM before") == 2 and client.get("/jobs")["items"]
+        for sock in slow[:5]:
+            sock.sendall(b"1\n2\n3\n")
+        for sock in slow[:5]:
+            sock.settimeout(60)
+            assert status_of(sock)[0] == 200
+        assert client.value("SELECT sum(a) FROM slow0") == 6
+    finally:
+        for sock in slow:
+            sock.close()
+
+
+def test_an_upload_that_drips_ends(make_server):
+    server = make_server(env={"LAKEHOUSE_SERVER_BODY_TIMEOUT": "500ms"})
+    sock = slow_upload(server, "drips", 1000000)
+    sock.settimeout(0.05)
+    sent, reply = 0, None
+    while reply is None:
+        try:
+            reply = status_of(sock)
+        except TimeoutError:
+            sock.sendall(b"x")  # a byte now and then, each within the time between two pieces
+            sent += 1
+    assert reply[0] == 504 and b'"deadline"' in reply[1] and sent > 1
+    sock.close()
+
+
 def test_a_port_that_is_taken_is_said(server, tmp_path):
     done = run("serve", "--data", tmp_path / "data", "--listen", server.address, cwd=tmp_path, timeout=30)
     assert done.returncode == 1 and server.address.rpartition(":")[2] in done.stderr, done.stderr

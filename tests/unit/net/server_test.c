@@ -4,6 +4,7 @@
 #include "base/metric.h"
 #include "os/thread.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -421,6 +422,81 @@ LH_TEST(idle_connections_and_idle_bodies_end)
     ck_status(live_read_all(fd), 504);
     ck_assert_int_eq(atomic_load(&live_state.last_rc), LH_E_DEADLINE);
     live_disconnect(fd);
+    live_close();
+}
+
+/* Sends a byte now and then, each well within the idle time, until the server speaks. */
+static const char *drip(const char *head)
+{
+    int fd = live_connect();
+    live_send(fd, head);
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (poll(&p, 1, 20) > 0)
+            break;
+        live_send(fd, "x");
+    }
+    const char *reply = live_read_all(fd);
+    live_disconnect(fd);
+    return reply;
+}
+
+LH_TEST(a_body_that_drips_ends)
+{
+    lh_server_options opts = live_options();
+    opts.body_idle_timeout_us = 300000;
+    opts.body_rate_min = 1000;
+    live_open(&opts);
+    ck_status(drip("POST /upload HTTP/1.1\r\nHost: t\r\nContent-Length: 100000\r\n\r\nabc"), 504);
+    ck_assert_int_eq(atomic_load(&live_state.last_rc), LH_E_DEADLINE);
+    ck_status(drip("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 900\r\n\r\n{"), 504);
+    live_close();
+}
+
+LH_TEST(a_body_of_enough_bytes_per_second_may_take_long)
+{
+    lh_server_options opts = live_options();
+    opts.body_idle_timeout_us = 600000;
+    opts.body_rate_min = 100;
+    live_open(&opts);
+    int fd = live_connect();
+    live_send(fd, "POST /upload HTTP/1.1\r\nHost: t\r\nContent-Length: 2500\r\n\r\n");
+    char piece[101];
+    memset(piece, 'x', 100);
+    piece[100] = '\0';
+    for (int i = 0; i < 25; i++) { /* more than one window */
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        ck_assert_int_eq(poll(&p, 1, 50), 0);
+        live_send(fd, piece);
+    }
+    ck_status(live_replies(fd, 1), 200);
+    live_disconnect(fd);
+    live_close();
+}
+
+LH_TEST(slow_uploads_hold_up_nobody_else)
+{
+    static const char head[] = "POST /upload HTTP/1.1\r\nHost: t\r\nContent-Length: 6\r\n\r\nabc";
+    lh_server_options opts = live_options();
+    opts.handler_threads = 1;
+    opts.stream_threads_max = 2;
+    live_open(&opts);
+    int slow[2] = {live_connect(), live_connect()};
+    for (int i = 0; i < 2; i++)
+        live_send(slow[i], head);
+    live_wait_for(&live_state.entered, 2);
+    ck_status(live_ask(GET("/pooled")), 200);
+    int fd = live_connect();
+    live_send(fd, head);
+    const char *reply = live_read_all(fd);
+    ck_status(reply, 503);
+    ck_has(reply, "Retry-After: ");
+    live_disconnect(fd);
+    for (int i = 0; i < 2; i++) {
+        live_send(slow[i], "def");
+        ck_status(live_replies(slow[i], 1), 200);
+        live_disconnect(slow[i]);
+    }
     live_close();
 }
 
