@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#define NS_PER_S   INT64_C(1000000000)
 #define US_PER_S   INT64_C(1000000)
 #define US_PER_DAY (INT64_C(86400) * US_PER_S)
 
@@ -24,6 +25,13 @@ int64_t lh_clock_mono_us(void)
     if (LH_UNLIKELY(atomic_load_explicit(&test_clock, memory_order_relaxed)))
         return atomic_load(&test_mono_us);
     return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t lh_clock_mono_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this one */
+    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
 int64_t lh_clock_real_us(void)

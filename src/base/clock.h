@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 int64_t lh_clock_mono_us(void); /* never goes back; for deadlines and durations */
+/* the machine's, never the tests'; to measure what takes microseconds */
+int64_t lh_clock_mono_ns(void);
 int64_t lh_clock_real_us(void); /* microseconds since 1970-01-01 UTC */
 
 /* Tests: from now on both clocks read these values until moved again; lh_clock_real() gives them

@@ -1,5 +1,6 @@
 /* cli/cli.c - the table of commands, its help, and the parsing of options. */
 #include "cli/cli.h"
+#include "cli/vector_options.h"
 
 #include "build_info.h"
 
@@ -93,6 +94,10 @@ const lh_cli_command lh_cli_commands[] = {
      "lakehouse demo --scale 0.1 --dir ./demo", demo_options, lh_cmd_demo},
     {"embed", "[options]", "Embeds lines of stdin without a server.",
      "echo \"forklift driver\" | lakehouse embed --format ndjson", embed_options, lh_cmd_embed},
+    {"vector", "build|search|bench --base F.f32 --dim D [options]",
+     "Tries the vector engine on raw files, without a server.",
+     "lakehouse vector bench --base B.f32 --queries Q.f32 --dim 384 --ef 16,32,64",
+     lh_vector_cli_options, lh_cmd_vector},
     {"tables", "[NAME] [--json]",
      "Prints a declared table: routes, records, config, errors, metrics, ...",
      "lakehouse tables errors", json_option, lh_cmd_tables},

@@ -25,7 +25,7 @@ typedef struct lh_cli_option {
 
 typedef struct lh_cli_args {
     const lh_cli_option *options;
-    const char *values[24]; /* by option; "" for a flag that was given; NULL = not given */
+    const char *values[32]; /* by option; "" for a flag that was given; NULL = not given */
     const char *rest[256];  /* what is not an option */
     size_t rest_count;
 } lh_cli_args;
@@ -67,6 +67,7 @@ int lh_cmd_inspect(lh_ctx *cx, const lh_cli_args *args);
 int lh_cmd_fsck(lh_ctx *cx, const lh_cli_args *args);
 int lh_cmd_doctor(lh_ctx *cx, const lh_cli_args *args);
 int lh_cmd_embed(lh_ctx *cx, const lh_cli_args *args);
+int lh_cmd_vector(lh_ctx *cx, const lh_cli_args *args);
 int lh_cmd_key(lh_ctx *cx, const lh_cli_args *args);
 int lh_cmd_version(lh_ctx *cx, const lh_cli_args *args);
 
