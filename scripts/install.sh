@@ -124,19 +124,19 @@ fetch_archive() {
     pypi-source) # pip prepares a source package's metadata before it hands it over: a few seconds
         make_venv
         "$deps/venv/bin/pip" download -q --no-deps --no-binary "$package" -d "$into" "$package==$version" ;;
-    *) die "packages/pinned.txt: unknown registry $registry" ;;
+    *) die "$package: unknown registry $registry" ;;
     esac || die "could not fetch $package $version"
 }
 
 has_hash() { [ -f "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status; }
 
 install_pinned() {
-    local stamp=$deps/.pinned list=packages/pinned.txt kind name a b c d
-    if [ -f "$stamp" ] && cmp -s packages/pinned.txt "$stamp"; then
+    local list=packages/$1.txt stamp=$deps/.$1 kind name a b c d
+    if [ -f "$stamp" ] && cmp -s "$list" "$stamp"; then
         local all=yes
         while read -r kind name a b c; do
             if [ "$kind" = file ] && [ ! -f "$deps/$b" ]; then all=no; fi
-        done <packages/pinned.txt
+        done <"$list"
         [ "$all" = no ] || return 0
     fi
     mkdir -p "$deps" "$cache"
@@ -151,18 +151,21 @@ install_pinned() {
             local found=("$into"/*)
             [ ${#found[@]} -eq 1 ] || die "$b: expected one archive, got ${#found[@]}"
             has_hash "${found[0]}" "$d" ||
-                die "$b $c: sha256 is $(sha256sum <"${found[0]}" | cut -c1-64), packages/pinned.txt says $d"
+                die "$b $c: sha256 is $(sha256sum <"${found[0]}" | cut -c1-64), packages/$1.txt says $d"
             mv "${found[0]}" "$kept"
             rm -rf "$into"
         else
             say "$name: $b $c from the cache"
         fi
-        python3 scripts/unpack_pinned.py "$name" "$kept" "$list" "$deps" || die "unpacking $name failed"
-    done 3<packages/pinned.txt
-    cp packages/pinned.txt "$stamp"
+        python3 scripts/unpack_pinned.py "$name" "$kept" "packages/$1.txt" "$deps" || die "unpacking $name failed"
+    done 3<"$list"
+    cp "$list" "$stamp"
 }
 
 install_debian
-if wants build; then install_pinned; fi
+if wants build; then install_pinned pinned; fi
 if wants test; then install_python test; fi
-if wants bench; then install_python bench; fi
+if wants bench; then
+    install_pinned pinned-bench
+    install_python bench
+fi
