@@ -6,14 +6,13 @@
  * store for itself. */
 #include "catalog/fsck_private.h"
 
-static lh_rc report_orphans(lhi_fsck_run *run, const lh_object_page *page)
+lh_rc lhi_fsck_orphans(lhi_fsck_run *run, const lh_object_page *page, lh_str why)
 {
     for (size_t i = 0; i < page->count; i++) {
         lh_str key = page->items[i].key;
         if (lhi_fsck_find(run, key) != NULL)
             continue;
-        lh_finding finding = {
-            .kind = LH_FINDING_ORPHAN, .key = key, .text = LH_S("no manifest names it")};
+        lh_finding finding = {.kind = LH_FINDING_ORPHAN, .key = key, .text = why};
         if ((run->flags & LH_FSCK_REPAIR) != 0) {
             LH_TRY(lh_store_delete(run->cx, run->store, key));
             finding.repaired = 1;
@@ -30,10 +29,11 @@ lh_rc lh_fsck_run(lh_ctx *cx, lh_store *store, uint32_t flags, lh_fsck_report re
     lh_object_page objects;
     LH_TRY(lh_store_list(cx, store, LH_S("datasets/"), LH_STR_NONE, 0, &objects));
     LH_TRY(lhi_fsck_manifests(&run));
+    LH_TRY(lhi_fsck_vectors(&run));
     LH_TRY(lhi_fsck_files(&run));
     /* A manifest that cannot be read may name any file: then nothing is known to be garbage. */
     if (run.summary.unreadable == 0)
-        LH_TRY(report_orphans(&run, &objects));
+        LH_TRY(lhi_fsck_orphans(&run, &objects, LH_S("no manifest names it")));
     LH_TRY(lhi_fsck_containers(&run));
     LH_TRY(lhi_fsck_batches(&run, LH_S("journal/")));
     LH_TRY(lhi_fsck_batches(&run, LH_S("_errors/")));

@@ -32,7 +32,8 @@ typedef struct lh_fsck_summary {
 enum { LH_FSCK_REPAIR = 1, LH_FSCK_QUICK = 2 /* sizes only, no checksums */ };
 typedef void (*lh_fsck_report)(void *arg, const lh_finding *finding);
 /* Manifests of all datasets (order, links, checksums), their files (there, size, SHA-256), files
- * that nothing references, container files under vectors/, batches of the journal, sealed JSON
+ * that nothing references, objects of vector indexes and those that none names, container files
+ * under vectors/, batches of the journal, sealed JSON
  * under _access/. LH_OK also with findings; errors only when it could not look. Orphans are not
  * damage. LH_FSCK_REPAIR removes orphans, nothing else, and wants the store for itself: beside a
  * server a file that was published and is not committed yet would look like one. */

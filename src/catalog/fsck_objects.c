@@ -12,7 +12,7 @@
 enum { BLOCK_BYTES = 1024 * 1024, BATCH_BYTES_MAX = 128 * 1024 * 1024 };
 
 static lh_rc hash_object(lh_ctx *cx, lh_store *store, const lhi_fsck_ref *ref,
-                         char out[LH_SHA256_HEX])
+                         uint64_t object_bytes, char out[LH_SHA256_HEX])
 {
     LH_CLEANUP(lh_sha256_free) lh_sha256 *digest = NULL;
     uint8_t sum[LH_SHA256_BYTES];
@@ -20,8 +20,8 @@ static lh_rc hash_object(lh_ctx *cx, lh_store *store, const lhi_fsck_ref *ref,
     if (block == NULL)
         return LH_E_NO_MEMORY;
     LH_TRY(lh_sha256_new(cx, &digest));
-    for (uint64_t at = 0; at < ref->bytes;) {
-        size_t bytes = (size_t)LH_MIN(ref->bytes - at, (uint64_t)BLOCK_BYTES);
+    for (uint64_t at = 0; at < object_bytes;) {
+        size_t bytes = (size_t)LH_MIN(object_bytes - at, (uint64_t)BLOCK_BYTES);
         LH_TRY(lh_ctx_check(cx));
         LH_TRY(lh_store_get_range(cx, store, ref->key, at, block, bytes));
         lh_sha256_update(digest, lh_str_n(block, bytes));
@@ -39,25 +39,26 @@ static lh_rc check_file(lh_ctx *scratch, lhi_fsck_run *run, void *arg)
     run->summary.files++;
     lh_rc rc = lh_store_stat(scratch, run->store, ref->key, &info);
     if (rc == LH_E_NOT_FOUND) {
-        lhi_fsck_found(run, LH_FINDING_MISSING, ref->key, "a manifest names it, it is not there");
+        lhi_fsck_found(run, LH_FINDING_MISSING, ref->key, "it is named, but it is not there");
         return LH_OK;
     }
     if (rc != LH_OK)
         return lhi_fsck_judge(run, ref->key, rc, scratch->err.message) ? LH_OK : rc;
     run->summary.bytes += info.bytes;
-    if (info.bytes != ref->bytes) {
-        lhi_fsck_found(run, LH_FINDING_DAMAGED, ref->key, "%llu bytes, the manifest says %llu",
+    if (ref->bytes != LHI_FSCK_BYTES_UNKNOWN && info.bytes != ref->bytes) {
+        lhi_fsck_found(run, LH_FINDING_DAMAGED, ref->key, "%llu bytes, it was published with %llu",
                        (unsigned long long)info.bytes, (unsigned long long)ref->bytes);
         return LH_OK;
     }
     if ((run->flags & LH_FSCK_QUICK) != 0 || ref->sha256.len == 0)
         return LH_OK;
     char hex[LH_SHA256_HEX];
-    rc = hash_object(scratch, run->store, ref, hex);
+    rc = hash_object(scratch, run->store, ref, info.bytes, hex);
     if (rc != LH_OK)
         return lhi_fsck_judge(run, ref->key, rc, scratch->err.message) ? LH_OK : rc;
     if (!lh_str_eq_nocase(lh_str_n(hex, sizeof(hex)), ref->sha256))
-        lhi_fsck_found(run, LH_FINDING_DAMAGED, ref->key, "its SHA-256 is not the manifest's");
+        lhi_fsck_found(run, LH_FINDING_DAMAGED, ref->key,
+                       "its SHA-256 is not that it was published with");
     return LH_OK;
 }
 

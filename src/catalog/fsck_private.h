@@ -12,11 +12,12 @@
 #include "catalog/catalog_private.h"
 #include "catalog/fsck.h"
 
-/* A data file as the first manifest that names it tells it. */
+/* An object as the first manifest or index that names it tells it. */
+#define LHI_FSCK_BYTES_UNKNOWN UINT64_MAX
 typedef struct lhi_fsck_ref {
     lh_str key;
-    lh_str sha256; /* empty: not known */
-    uint64_t bytes;
+    lh_str sha256;  /* empty: not known */
+    uint64_t bytes; /* LHI_FSCK_BYTES_UNKNOWN: not known */
 } lhi_fsck_ref;
 
 typedef struct lhi_fsck_run {
@@ -46,8 +47,14 @@ int lhi_fsck_judge(lhi_fsck_run *run, lh_str key, lh_rc rc, const char *message)
 const lhi_fsck_ref *lhi_fsck_find(const lhi_fsck_run *run, lh_str key);
 LH_WARN_UNUSED lh_rc lhi_fsck_add(lhi_fsck_run *run, const lh_data_file *file);
 
+/* Reports, and when asked removes, the objects that nothing references. */
+LH_WARN_UNUSED lh_rc lhi_fsck_orphans(lhi_fsck_run *run, const lh_object_page *objects, lh_str why);
+
 /* fsck_manifests.c: every manifest; fills the references. */
 LH_WARN_UNUSED lh_rc lhi_fsck_manifests(lhi_fsck_run *run);
+/* fsck_vectors.c: what indexes name, into the references, and the objects under vectors/ that none
+ * does. */
+LH_WARN_UNUSED lh_rc lhi_fsck_vectors(lhi_fsck_run *run);
 /* fsck_objects.c: the data files, then everything else that carries a checksum. */
 LH_WARN_UNUSED lh_rc lhi_fsck_files(lhi_fsck_run *run);
 LH_WARN_UNUSED lh_rc lhi_fsck_containers(lhi_fsck_run *run);

@@ -257,7 +257,8 @@ LH_TEST(damaged_container_files_are_found)
     lh_str bytes = container(&f.s);
     ck_lh_ok(&f.s, lh_store_put(&f.s.cx, f.store, LH_S("vectors/i/gen1/part.bin"), bytes));
     ck_lh_ok(&f.s, lh_store_put(&f.s.cx, f.store, LH_S("vectors/i/gen1/part.lhv"), bytes));
-    put(&f, "vectors/meta/i.json", "{}"); /* not a container */
+    put(&f, "vectors/meta/i.json", /* not a container */
+        "{\"chunks_key\":\"vectors/i/gen1/part.bin\",\"segment_key\":\"vectors/i/gen1/part.lhv\"}");
     ck_assert_uint_eq(fsck(&f, 0, &found).findings, 0);
     size_t payload = lh_str_find(bytes, LH_S("matter"));
     damage(&f, "vectors/i/gen1/part.bin", payload);
@@ -266,6 +267,71 @@ LH_TEST(damaged_container_files_are_found)
     damage(&f, "vectors/i/gen1/part.bin", payload);
     damage(&f, "vectors/i/gen1/part.lhv", 0); /* not even the magic */
     expect(&f, LH_FINDING_DAMAGED, "part.lhv");
+    fixture_close(&f);
+}
+
+/* An index as search/ writes it: parts with their sums, files by "<name>_key". */
+static void put_index(fixture *f)
+{
+    lh_ctx *cx = &f->s.cx;
+    uint8_t sum[LH_SHA256_BYTES];
+    char hex[LH_SHA256_HEX + 1] = "";
+    ck_lh_ok(&f->s, lh_sha256_of(cx, LH_S("content"), sum));
+    lh_hex_text(sum, sizeof(sum), hex);
+    put(f, "vectors/i/g1/part-0.parquet", "content");
+    put(f, "vectors/i/g2/part-1.parquet", "content");
+    put(f, "vectors/i/g2/segment.lhx", "content");
+    put(f, "vectors/i/g3/part-2.parquet", "content");
+    put(f, "vectors/meta/i.json",
+        lh_ctx_fmt(cx,
+                   "{\"index_name\":\"i\",\"parts\":["
+                   "{\"key\":\"vectors/i/g1/part-0.parquet\",\"bytes\":7,\"sha256\":\"%s\"},"
+                   "{\"key\":\"vectors/i/g2/part-1.parquet\",\"bytes\":7,\"sha256\":\"%s\"}],"
+                   "\"segment_key\":\"vectors/i/g2/segment.lhx\",\"segment_sha256\":\"%s\"}",
+                   hex, hex, hex)
+            .ptr);
+    put(f, "vectors/building/i.json",
+        lh_ctx_fmt(cx, "{\"parts\":[{\"key\":\"vectors/i/g3/part-2.parquet\",\"sha256\":\"%s\"}]}",
+                   hex)
+            .ptr);
+}
+
+LH_TEST(objects_of_indexes_are_checked)
+{
+    static const char *const keys[] = {"vectors/i/g1/part-0.parquet", "vectors/i/g2/part-1.parquet",
+                                       "vectors/i/g2/segment.lhx", "vectors/i/g3/part-2.parquet"};
+    findings found;
+    for (size_t i = 0; i < LH_ARRAY_LEN(keys); i++) {
+        fixture f;
+        open_filled(&f);
+        put_index(&f);
+        lh_fsck_summary summary = fsck(&f, LH_FSCK_REPAIR, &found);
+        ck_assert_msg(summary.findings == 0, "%s", found.keys);
+        damage(&f, keys[i], 3);
+        expect(&f, LH_FINDING_DAMAGED, keys[i]);
+        del(&f, keys[i]);
+        expect(&f, LH_FINDING_MISSING, keys[i]);
+        fixture_close(&f);
+    }
+}
+
+LH_TEST(what_no_index_names_is_garbage)
+{
+    fixture f;
+    findings found;
+    open_filled(&f);
+    put_index(&f);
+    put(&f, "vectors/i/g0/part-9.parquet", "x");
+    put(&f, "vectors/gone/g1/segment.lhx", "x");
+    ck_assert_uint_eq(fsck(&f, 0, &found).findings, 2);
+    ck_assert_uint_eq(found.count[LH_FINDING_ORPHAN], 2);
+    put(&f, "vectors/meta/other.json", "{\"cut");
+    lh_fsck_summary summary = fsck(&f, LH_FSCK_REPAIR, &found);
+    ck_assert_uint_eq(summary.repaired, 0); /* it may name anything */
+    ck_assert_uint_eq(found.count[LH_FINDING_DAMAGED], 1);
+    del(&f, "vectors/meta/other.json");
+    ck_assert_uint_eq(fsck(&f, LH_FSCK_REPAIR, &found).repaired, 2);
+    ck_assert_uint_eq(fsck(&f, 0, &found).findings, 0);
     fixture_close(&f);
 }
 
