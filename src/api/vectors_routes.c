@@ -51,6 +51,13 @@ static lh_rc index_get(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     return lh_reply_json(cx, rp, &lh_index_meta_record, &meta);
 }
 
+static lh_rc index_delete(lh_ctx *cx, lh_request *rq, lh_reply *rp)
+{
+    lh_index_deleted deleted;
+    LH_TRY(lh_search_delete(cx, lhi_app(rq)->search, lh_request_param(rq, "name"), &deleted));
+    return lh_reply_json(cx, rp, &lh_index_deleted_record, &deleted);
+}
+
 static lh_rc vectors_search(lh_ctx *cx, lh_request *rq, lh_reply *rp)
 {
     lh_search_request request;
@@ -97,6 +104,14 @@ const lh_route lh_vectors_routes[] = {
      .errors = "not_found",
      .tag = "vectors",
      .summary = "Show one vector index."},
+    {.method = "DELETE",
+     .path = "/vectors/indexes/{name}",
+     .handler = index_delete,
+     .access = LH_ACCESS_WRITE,
+     .reply = &lh_index_deleted_record,
+     .errors = "not_found conflict",
+     .tag = "vectors",
+     .summary = "Delete a vector index and its objects; its dataset stays."},
     {.method = "POST",
      .path = "/vectors/search",
      .handler = vectors_search,

@@ -32,6 +32,7 @@
     X(INDEX_AFTER_PART,                 "a part of an index is published, its plan not yet saved")   \
     X(INDEX_BEFORE_META,                "an index generation is complete, not yet published")        \
     X(INDEX_BEFORE_PART,                "a part of an index is written, not yet published")          \
+    X(INDEX_IN_COLLECT,                 "an object of a replaced index generation is about to be removed") \
     X(INGEST_PART_BEFORE_SYNC,          "a worker wrote a Parquet part, not yet synced or checked")       \
     X(STAGED_BEFORE_SYNC,               "a staged file was read back, not yet synced")              \
     X(VECTOR_SET_AFTER_BATCH,           "a change of a vector set is durable, not yet visible")      \

@@ -18,6 +18,7 @@
     X(EMBED_CACHE_OFF, WARN,  "embed.cache_off", "The embedding cache cannot be opened; texts are embedded every time.") \
     X(HTTP_ACCESS,     INFO,  "http.access",     "One request was answered.")                           \
     X(HTTP_ERROR,      ERROR, "http.error",      "A request failed with a 5xx status.")                 \
+    X(INDEX_COLLECTED, INFO,  "index.collected", "Objects of replaced or deleted index generations were removed.") \
     X(INDEX_DAMAGED,   ERROR, "index.damaged",   "A vector index cannot be searched; build it again.")  \
     X(INGEST_DONE,     INFO,  "ingest.done",     "A file became a commit.")                             \
     X(INGEST_FAILED,   WARN,  "ingest.failed",   "A file could not be ingested; nothing changed.")      \

@@ -9,7 +9,15 @@
 
 lhi_generation *lhi_generation_unref(lhi_generation *g)
 {
-    if (!g || atomic_fetch_sub(&g->references, 1) != 1)
+    if (!g)
+        return NULL;
+    lh_search *retired_from = atomic_load(&g->retired_from); /* g may be gone after the next line */
+    unsigned before = atomic_fetch_sub(&g->references, 1);
+    if (before == 2 && retired_from) {
+        LH_WITH_LOCK(&retired_from->lock);
+        lh_cond_broadcast(&retired_from->left);
+    }
+    if (before != 1)
         return NULL;
     lh_vector_index_close(g->index);
     lh_map_close(&g->segment_map);
@@ -134,6 +142,7 @@ lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts, lh_search **ret_s
         return lh_fail(cx, LH_E_NO_MEMORY, "search");
     search->parts = *parts;
     lh_mutex_init(&search->lock);
+    lh_cond_init(&search->left);
     lh_object_page page;
     lh_rc rc = lh_store_list(cx, lh_catalog_store(parts->catalog), LH_S(META_PREFIX), LH_STR_NONE,
                              0, &page);
@@ -159,9 +168,15 @@ lh_search *lh_search_close(lh_search *search)
     while (search->slots) {
         lhi_slot *next = search->slots->next;
         lhi_generation_unref(search->slots->current);
+        while (search->slots->retired) {
+            lhi_generation *g = search->slots->retired;
+            search->slots->retired = g->next_retired;
+            lhi_generation_unref(g);
+        }
         lh_free(search->slots);
         search->slots = next;
     }
+    lh_cond_done(&search->left);
     lh_mutex_done(&search->lock);
     return lh_free(search);
 }
@@ -225,22 +240,38 @@ lh_rc lhi_search_ref(lh_ctx *cx, lh_search *search, lh_str index_name,
     return LH_OK;
 }
 
+/* Under the lock. Who reads it goes on; the next collection lets it go. */
+static void retire(lh_search *search, lhi_slot *slot, lhi_generation *generation)
+{
+    if (!generation)
+        return;
+    generation->next_retired = slot->retired;
+    slot->retired = generation;
+    atomic_store(&generation->retired_from, search);
+}
+
 lh_rc lhi_search_swap(lh_ctx *cx, lh_search *search, lhi_generation *taken)
 {
-    lhi_generation *old;
-    {
-        LH_WITH_LOCK(&search->lock);
-        lhi_slot *slot;
-        lh_rc rc = find_or_add_slot(cx, search, taken->meta.index_name, &slot);
-        if (rc != LH_OK) {
-            lhi_generation_unref(taken);
-            return rc;
-        }
-        old = slot->current;
-        slot->current = taken;
+    LH_WITH_LOCK(&search->lock);
+    lhi_slot *slot;
+    lh_rc rc = find_or_add_slot(cx, search, taken->meta.index_name, &slot);
+    if (rc != LH_OK) {
+        lhi_generation_unref(taken);
+        return rc;
     }
-    lhi_generation_unref(old);
+    retire(search, slot, slot->current);
+    slot->current = taken;
     return LH_OK;
+}
+
+void lhi_search_retire(lh_search *search, lh_str index_name)
+{
+    LH_WITH_LOCK(&search->lock);
+    lhi_slot *slot = find_slot(search, index_name);
+    if (!slot)
+        return;
+    retire(search, slot, slot->current);
+    slot->current = NULL;
 }
 
 lh_rc lhi_search_begin_build(lh_ctx *cx, lh_search *search, lh_str index_name)

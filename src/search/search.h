@@ -31,7 +31,7 @@ typedef struct lh_search_parts { /* all borrowed */
 /* Opens every index there is. A damaged one is logged and listed as damaged; the others work. */
 LH_WARN_UNUSED lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts,
                                     lh_search **ret_search);
-/* Starts the jobs of builds that a crash or stop cut off; once the server is ready. */
+/* Removes what a crash or stop left of replaced generations and starts the jobs of builds that a crash or stop cut off; once the server is ready. */
 LH_WARN_UNUSED lh_rc lh_search_resume(lh_ctx *cx, lh_search *search,
                                       const struct lh_principal *principal);
 /* Before the jobs are cancelled by a stop: builds that go on then keep their plans, to be
@@ -140,6 +140,18 @@ LH_WARN_UNUSED lh_rc lh_search_list(lh_ctx *cx, lh_search *search, lh_str source
                                     lh_index_meta **ret_items, size_t *ret_count);
 LH_WARN_UNUSED lh_rc lh_search_get(lh_ctx *cx, lh_search *search, lh_str index_name,
                                    lh_index_meta *ret_meta);
+
+/* The index is gone when it returns: no new search finds it, those that run end on it; then its
+ * objects go. LH_E_NOT_FOUND, LH_E_CONFLICT (a build of it runs). */
+typedef struct lh_index_deleted {
+    lh_str index_name;
+    lh_str generation; /* that was current */
+    uint64_t objects;  /* removed; those that a search still read follow later */
+    uint64_t bytes;
+} lh_index_deleted;
+extern const lh_record lh_index_deleted_record;
+LH_WARN_UNUSED lh_rc lh_search_delete(lh_ctx *cx, lh_search *search, lh_str index_name,
+                                      lh_index_deleted *ret_deleted);
 
 typedef struct lh_search_request {
     lh_str index_name;

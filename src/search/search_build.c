@@ -268,7 +268,7 @@ static lh_rc build_run(lh_ctx *cx, lh_job *job, void *arg)
 
 /* A build that can never succeed must not come back at every start: only what may pass later keeps
  * its plan. */
-static lh_rc build_run_keeping_plan(lh_ctx *cx, lh_job *job, void *arg)
+static lh_rc run_keeping_plan(lh_ctx *cx, lh_job *job, void *arg)
 {
     build_job *b = arg;
     lh_rc rc = build_run(cx, job, arg);
@@ -284,6 +284,24 @@ static lh_rc build_run_keeping_plan(lh_ctx *cx, lh_job *job, void *arg)
                               lhi_plan_key(cx, b->plan.request.index_name)));
     cx->cancel = cancel;
     cx->err = err;
+    return rc;
+}
+
+/* Objects of the generation that was replaced, or of a build that will not go on. Its failure is not
+ * the build's: the next collection, at the latest that of the next start, finds them again. */
+static lh_rc run_and_collect(lh_ctx *cx, lh_job *job, void *arg)
+{
+    build_job *b = arg;
+    lhi_collected collected;
+    lh_rc rc = run_keeping_plan(cx, job, arg);
+    if (atomic_load(&b->search->stopping))
+        return rc;
+    lh_err said = cx->err;
+    if (lhi_search_collect(cx, b->search, b->plan.request.index_name, &collected) != LH_OK)
+        LH_LOG(cx, JOB_FAILED, LH_KS("kind", LH_S("collect")),
+               LH_KS("key", b->plan.request.index_name),
+               LH_KS("message", lh_str_from(cx->err.message)));
+    cx->err = said;
     return rc;
 }
 
@@ -308,7 +326,7 @@ lh_rc lhi_plan_start(lh_ctx *cx, lh_search *search, const lhi_plan *plan,
         cx->err = own.err;
     lh_job_spec spec = {.kind = LH_S("index"),
                         .subject = b->plan.request.index_name,
-                        .run = build_run_keeping_plan,
+                        .run = run_and_collect,
                         .done = build_done,
                         .arg = b,
                         .principal = principal};
@@ -447,6 +465,7 @@ lh_rc lh_search_resume(lh_ctx *cx, lh_search *search, const struct lh_principal 
 {
     lh_store *store = lh_catalog_store(search->parts.catalog);
     lh_object_page page;
+    LH_TRY(lhi_search_collect_all(cx, search));
     LH_TRY(lh_store_list(cx, store, LH_S(PLAN_PREFIX), LH_STR_NONE, 0, &page));
     for (size_t i = 0; i < page.count; i++) {
         lh_str json;

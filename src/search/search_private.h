@@ -19,6 +19,8 @@
 /* One open generation. */
 typedef struct lhi_generation {
     atomic_uint references;
+    _Atomic(lh_search *) retired_from; /* set once it was replaced */
+    struct lhi_generation *next_retired;
     lh_arena *arena; /* of meta */
     lh_index_meta meta;
     lh_map segment_map;
@@ -37,11 +39,13 @@ typedef struct lhi_slot { /* one index */
     char name[LH_DATASET_NAME_MAX + 1];
     lhi_generation *current; /* NULL while its first build runs */
     int building;
+    lhi_generation *retired; /* replaced, one reference each: the next collection lets them go */
 } lhi_slot;
 
 struct lh_search {
     lh_search_parts parts;
     lh_mutex lock;
+    lh_cond left;        /* a reader left a retired generation */
     lhi_slot *slots;     /* in order of name */
     atomic_int stopping; /* a cancel comes from the stop of the server: builds keep their plans */
 };
@@ -51,8 +55,21 @@ LH_WARN_UNUSED lh_rc lhi_search_ref(lh_ctx *cx, lh_search *search, lh_str index_
                                     lhi_generation **ret_generation);
 LH_WARN_UNUSED lh_rc lhi_search_swap(lh_ctx *cx, lh_search *search,
                                      lhi_generation *taken); /* takes the reference */
+/* The index has no generation any more. */
+void lhi_search_retire(lh_search *search, lh_str index_name);
 LH_WARN_UNUSED lh_rc lhi_search_begin_build(lh_ctx *cx, lh_search *search, lh_str index_name);
 void lhi_search_end_build(lh_search *search, lh_str index_name);
+
+/* search_collect.c: removes the objects of an index that nothing names any more. Only while the
+ * caller has begun a build of it. Waits a while for readers of replaced generations. */
+typedef struct lhi_collected {
+    uint64_t objects;
+    uint64_t bytes;
+} lhi_collected;
+LH_WARN_UNUSED lh_rc lhi_search_collect(lh_ctx *cx, lh_search *search, lh_str index_name,
+                                        lhi_collected *ret_collected);
+/* Of every index that no build runs of. */
+LH_WARN_UNUSED lh_rc lhi_search_collect_all(lh_ctx *cx, lh_search *search);
 
 /* What a build has done so far; durable after every part. */
 typedef struct lhi_plan {

@@ -168,6 +168,18 @@ const lh_record lh_refresh_result_record = {.name = "RefreshResult",
                                             .fields = refreshed_fields,
                                             .doc = "What a refresh came to."};
 
+static const lh_field deleted_fields[] = {
+    LH_FIELD("index_name", STR, lh_index_deleted, index_name, .doc = "Index that is gone."),
+    LH_FIELD("generation", STR, lh_index_deleted, generation, .doc = "Generation it had."),
+    LH_FIELD("objects", U64, lh_index_deleted, objects,
+             .doc = "Stored objects removed; those a search still reads follow."),
+    LH_FIELD("bytes", U64, lh_index_deleted, bytes, .doc = "Their size in bytes."),
+    {0}};
+const lh_record lh_index_deleted_record = {.name = "IndexDeleted",
+                                           .size = sizeof(lh_index_deleted),
+                                           .fields = deleted_fields,
+                                           .doc = "A vector index was deleted."};
+
 static const lh_field search_fields[] = {
     LH_FIELD("index_name", STR, lh_search_request, index_name, .flags = LH_FIELD_REQUIRED, .min = 1,
              .max = LH_DATASET_NAME_MAX, .doc = "Index to search."),
