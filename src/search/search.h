@@ -31,7 +31,8 @@ typedef struct lh_search_parts { /* all borrowed */
 /* Opens every index there is. A damaged one is logged and listed as damaged; the others work. */
 LH_WARN_UNUSED lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts,
                                     lh_search **ret_search);
-/* Removes what a crash or stop left of replaced generations and starts the jobs of builds that a crash or stop cut off; once the server is ready. */
+/* Removes what a crash or stop left of replaced generations, and starts the jobs of builds that
+ * were cut off; once the server is ready. */
 LH_WARN_UNUSED lh_rc lh_search_resume(lh_ctx *cx, lh_search *search,
                                       const struct lh_principal *principal);
 /* Before the jobs are cancelled by a stop: builds that go on then keep their plans, to be

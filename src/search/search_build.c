@@ -287,8 +287,8 @@ static lh_rc run_keeping_plan(lh_ctx *cx, lh_job *job, void *arg)
     return rc;
 }
 
-/* Objects of the generation that was replaced, or of a build that will not go on. Its failure is not
- * the build's: the next collection, at the latest that of the next start, finds them again. */
+/* Objects of the generation that was replaced, or of a build that will not go on. Its failure is
+ * not the build's: the next collection, at the latest that of the next start, finds them again. */
 static lh_rc run_and_collect(lh_ctx *cx, lh_job *job, void *arg)
 {
     build_job *b = arg;

@@ -5,8 +5,8 @@
  * is to go on names, and whatever a replaced generation names that a search or a refresh still
  * holds. Everything else below the index's prefix is garbage. Parts are shared between generations,
  * so it is objects that are counted out, not folders. An index whose own object or plan cannot be
- * read keeps all it has. Runs at the end of every build, after a deletion and once at start, when no
- * build runs; a crash in it leaves less garbage for the next one. */
+ * read keeps all it has. Runs at the end of every build, after a deletion and once at start, when
+ * no build runs; a crash in it leaves less garbage for the next one. */
 #include "base/fault.h"
 #include "base/log.h"
 #include "search/search_private.h"
