@@ -51,9 +51,9 @@ lh_str_list lh_text_analyzer_synonyms(const lh_text_analyzer *analyzer, lh_str t
 
 typedef enum lh_text_token_kind {
     LH_TEXT_TOKEN_WORD,  /* a word of its own, or a part of a joint */
-    LH_TEXT_TOKEN_WHOLE, /* a whole joint, beside its parts; does not count as length */
+    LH_TEXT_TOKEN_WHOLE, /* a whole joint, beside its parts */
     LH_TEXT_TOKEN_PAIR,  /* two characters of a script without spaces */
-    LH_TEXT_TOKEN_LAST,  /* the last character of such a run; does not count as length */
+    LH_TEXT_TOKEN_LAST,  /* the last character of such a run, alone */
     LH_TEXT_TOKEN_SINGLE /* such a character that stands alone: a query takes it as a prefix */
 } lh_text_token_kind;
 

@@ -1,0 +1,148 @@
+/* text_kernels.c - which instruction set runs: looked up once; LH_SIMD forces one. Also what all of
+ * them call out of line: the heap and the exceptions, which are rare. */
+#include "text/text_plan_private.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#if defined(__x86_64__)
+static int has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi2");
+}
+
+/* All that a file of that name is compiled for, as the compiler may use any of it. */
+static int has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
+           __builtin_cpu_supports("avx512bf16");
+}
+#endif
+
+const lhi_text_kernels *lhi_text_kernels_find(lh_str name)
+{
+#if defined(__x86_64__)
+    if (lh_str_eq(name, LH_S("avx512")) && has_avx512())
+        return &lhi_text_kernels_avx512;
+    if (lh_str_eq(name, LH_S("avx2")) && has_avx2())
+        return &lhi_text_kernels_avx2;
+#endif
+    return lh_str_eq(name, LH_S("scalar")) ? &lhi_text_kernels_scalar : NULL;
+}
+
+static const lhi_text_kernels *choose(void)
+{
+    const char *names[] = {
+        getenv("LH_SIMD"), /* check: allow getenv, chosen before any configuration */
+        "avx512", "avx2", "scalar"};
+    for (size_t i = 0; i < LH_ARRAY_LEN(names); i++) {
+        const lhi_text_kernels *found = lhi_text_kernels_find(lh_str_from(names[i]));
+        if (found)
+            return found;
+    }
+    return &lhi_text_kernels_scalar;
+}
+
+const lhi_text_kernels *lhi_text_kernels_get(void)
+{
+    static _Atomic(const lhi_text_kernels *) chosen; /* two threads at once find the same */
+    const lhi_text_kernels *kernels = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (!kernels) {
+        kernels = choose();
+        atomic_store_explicit(&chosen, kernels, memory_order_relaxed);
+    }
+    return kernels;
+}
+
+static int is_worse(lhi_text_entry a, lhi_text_entry b)
+{
+    if (a.points != b.points)
+        return a.points < b.points;
+    return a.segment != b.segment ? a.segment > b.segment : a.doc > b.doc;
+}
+
+void lhi_text_top_push(lhi_text_top *top, uint32_t doc, uint32_t points)
+{
+    lhi_text_entry *h = top->entries;
+    lhi_text_entry x = {points, doc, top->segment};
+    uint32_t i = 0;
+    if (top->k == 0)
+        return;
+    if (top->count < top->k) {
+        for (i = top->count++; i > 0 && is_worse(x, h[(i - 1) / 2]); i = (i - 1) / 2)
+            h[i] = h[(i - 1) / 2];
+    } else {
+        for (uint32_t child; (child = 2 * i + 1) < top->count; i = child) {
+            if (child + 1 < top->count && is_worse(h[child + 1], h[child]))
+                child++;
+            if (!is_worse(h[child], x))
+                break;
+            h[i] = h[child];
+        }
+    }
+    h[i] = x;
+    if (top->count == top->k && h[0].points > top->threshold)
+        top->threshold = h[0].points;
+}
+
+/* ---- exceptions ---- */
+
+static const uint8_t *escapes_of(const lhi_text_cursor *c, uint32_t block, const uint8_t **ret_end)
+{
+    *ret_end = c->data + (block + 1 < c->blocks ? lhi_text_u32(c->offsets + 4 * (size_t)block + 4)
+                                                : c->data_bytes);
+    return lhi_text_cursor_codes(c, block) + lhi_text_block_count(c->df, c->blocks, block);
+}
+
+/* Reads one exception; 0 at the end or when the bytes are bad. */
+static int next_escape(const uint8_t **at, const uint8_t *end, uint32_t *index, uint32_t *tf)
+{
+    uint64_t value;
+    if (*at >= end)
+        return 0;
+    *index = *(*at)++;
+    if (!lhi_text_varint_get(at, end, &value) || value == 0 || value > LH_TEXT_DOC_TOKENS_MAX)
+        return 0;
+    *tf = (uint32_t)value;
+    return 1;
+}
+
+uint32_t lhi_text_cursor_escape(lhi_text_cursor *c, uint32_t block, uint32_t index)
+{
+    const uint8_t *end;
+    const uint8_t *at = escapes_of(c, block, &end);
+    uint32_t count = at < end ? *at++ : 0;
+    uint32_t where;
+    uint32_t tf;
+    for (; count > 0 && next_escape(&at, end, &where, &tf); count--)
+        if (where == index)
+            return tf;
+    c->is_bad = 1;
+    return 0;
+}
+
+uint32_t lhi_text_cursor_escape_points(lhi_text_cursor *c, uint32_t doc, uint32_t tf)
+{
+    return lhi_text_points(lhi_text_impact(c->k1, tf, c->norms[c->lengths[doc]]), c->weight);
+}
+
+void lhi_text_cursor_add_escapes(lhi_text_cursor *c, uint32_t from, uint32_t to, uint32_t base,
+                                 uint32_t *sums)
+{
+    const uint8_t *end;
+    const uint8_t *at = escapes_of(c, c->block, &end);
+    uint32_t count = at < end ? *at++ : 0;
+    uint32_t index;
+    uint32_t tf;
+    for (; count > 0; count--) {
+        if (!next_escape(&at, end, &index, &tf) || index >= c->count) {
+            c->is_bad = 1;
+            return;
+        }
+        if (index >= from && index < to)
+            sums[c->docs[index] - base] += lhi_text_cursor_escape_points(c, c->docs[index], tf);
+    }
+}

@@ -1,0 +1,467 @@
+/* text/text_loops_private.h - the two plans that take the time, compiled once per instruction set.
+ *
+ * Owns: nothing. Threads: pure. Limits: text_plan_private.h. Formats: none.
+ * Why: a file that includes this has defined unpack_block, lower_bound and collect_group for its
+ *      instruction set; everything around them is the same and inlines them.
+ *
+ * Any of the terms is MaxScore (Turtle, Flood 1995) over windows of documents: terms are sorted by
+ * the most they can add; those at the bottom whose sum cannot lift a document over the threshold
+ * are only looked up for documents that the others found. The others are added into an array of
+ * sums, which costs less per posting than any merge. When looking a term up would cost more than
+ * adding it, it is added too. */
+#ifndef LH_TEXT_TEXT_LOOPS_PRIVATE_H
+#define LH_TEXT_TEXT_LOOPS_PRIVATE_H
+
+#include "text/text_plan_private.h"
+
+/* How much a posting that is added weighs against one that is looked up, when one list is walked
+ * alone and when several are added anyway. */
+enum { ADD_ALONE = 2, ADD_MORE = 8, SPARSE = 32, WINDOW_POSTINGS = 1024, GROUP = 16 };
+
+static inline uint32_t last_of(const lhi_text_cursor *c, uint32_t block)
+{
+    return lhi_text_u32(c->last + 4 * (size_t)block);
+}
+
+/* First block from `block` on whose last document is >= doc. */
+static inline uint32_t seek_block(const lhi_text_cursor *c, uint32_t block, uint32_t doc)
+{
+    if (block >= c->blocks || last_of(c, block) >= doc)
+        return block;
+    uint32_t step = 1;
+    while (block + step < c->blocks && last_of(c, block + step) < doc) {
+        block += step;
+        step *= 2;
+    }
+    uint32_t high = LH_MIN(block + step, c->blocks);
+    block++;
+    while (block < high) {
+        uint32_t middle = (block + high) / 2;
+        if (last_of(c, middle) < doc)
+            block = middle + 1;
+        else
+            high = middle;
+    }
+    return block;
+}
+
+static inline void decode_block(lhi_text_cursor *c, uint32_t block)
+{
+    if (c->block == block)
+        return;
+    uint32_t bits = c->bits[block] & ~(uint32_t)LHI_TEXT_ESCAPES;
+    uint32_t base = block > 0 ? last_of(c, block - 1) : UINT32_MAX;
+    uint32_t count = lhi_text_block_count(c->df, c->blocks, block);
+    unpack_block(c->data + lhi_text_u32(c->offsets + 4 * (size_t)block), bits, base, count,
+                 c->docs);
+    c->block = block;
+    c->count = count;
+    int bad = c->docs[count - 1] != last_of(c, block);
+    if (bits == LHI_TEXT_BITS_MAX) /* only so wide can a sum pass 32 bits unseen */
+        for (uint32_t i = 1; i < count; i++)
+            bad |= c->docs[i] <= c->docs[i - 1];
+    if (LH_UNLIKELY(bad)) {
+        c->is_bad = 1;
+        for (uint32_t i = 0; i < count; i++)
+            c->docs[i] = last_of(c, block);
+    }
+}
+
+static inline uint32_t code_points(lhi_text_cursor *c, uint32_t block, uint32_t index, uint32_t doc)
+{
+    uint8_t code = lhi_text_cursor_codes(c, block)[index];
+    if (LH_LIKELY(code != LHI_TEXT_ESCAPE))
+        return c->lut[code];
+    return lhi_text_cursor_escape_points(c, doc, lhi_text_cursor_escape(c, block, index));
+}
+
+/* Points of doc, 0 when the list does not have it (or has it with less than need). The place of a
+ * hit goes to ret_index, its block to c->probe. */
+static inline uint32_t look_up(lhi_text_cursor *c, uint32_t doc, uint32_t need, uint32_t *ret_index)
+{
+    if (c->bitmap) {
+        uint64_t word = c->bitmap[doc >> 6];
+        if (!(word >> (doc & 63) & 1))
+            return 0;
+        const uint64_t *group = c->bitmap + (doc >> 9 << 3);
+        uint32_t rank = c->ranks[doc >> 9];
+        for (uint32_t i = 0; i < ((doc >> 6) & 7); i++)
+            rank += (uint32_t)__builtin_popcountll(group[i]);
+        rank += (uint32_t)__builtin_popcountll(word & ((1ull << (doc & 63)) - 1));
+        c->probe = rank / LHI_TEXT_BLOCK;
+        *ret_index = rank % LHI_TEXT_BLOCK;
+        return code_points(c, c->probe, *ret_index, doc);
+    }
+    if (c->blocks > 0) {
+        c->probe = seek_block(c, c->probe, doc);
+        if (c->probe >= c->blocks || c->bound[c->best_codes[c->probe]] < need)
+            return 0;
+        decode_block(c, c->probe);
+    }
+    uint32_t i = lower_bound(c->docs, c->count, doc);
+    if (i >= c->count || c->docs[i] != doc)
+        return 0;
+    *ret_index = i;
+    return c->blocks > 0 ? code_points(c, c->probe, i, doc) : c->points[i];
+}
+
+/* Adds a list's documents of [start, end) to the sums. */
+static inline __attribute__((always_inline)) void add_list(lhi_text_cursor *c, lhi_text_work *work,
+                                                           uint32_t start, uint32_t end, int sparse)
+{
+    uint32_t *restrict sums = work->sums;
+    uint64_t *restrict touched = work->touched;
+#define TOUCH(at)                                                                                  \
+    if (sparse)                                                                                    \
+    touched[(at) >> (LHI_TEXT_TOUCH_SHIFT + 6)] |= 1ull << (((at) >> LHI_TEXT_TOUCH_SHIFT) & 63)
+    if (c->blocks == 0) {
+        for (; c->scan < c->count && c->docs[c->scan] < end; c->scan++) {
+            uint32_t at = c->docs[c->scan] - start;
+            sums[at] += c->points[c->scan];
+            TOUCH(at);
+        }
+        return;
+    }
+    uint32_t block = seek_block(c, c->scan, start);
+    for (; block < c->blocks; block++) {
+        decode_block(c, block);
+        const uint8_t *restrict codes = lhi_text_cursor_codes(c, block);
+        const uint32_t *restrict docs = c->docs;
+        const uint32_t *restrict lut = c->lut;
+        uint32_t from = docs[0] < start ? lower_bound(docs, c->count, start) : 0;
+        uint32_t to = last_of(c, block) >= end ? lower_bound(docs, c->count, end) : c->count;
+        for (uint32_t i = from; i < to; i++) {
+            uint32_t at = docs[i] - start;
+            sums[at] += lut[codes[i]];
+            TOUCH(at);
+        }
+        if (c->bits[block] & LHI_TEXT_ESCAPES)
+            lhi_text_cursor_add_escapes(c, from, to, start, sums);
+        if (to < c->count)
+            break;
+    }
+#undef TOUCH
+    c->scan = block;
+}
+
+/* The documents of one list alone, straight to candidates. */
+static inline uint32_t stream_list(lhi_text_cursor *c, const lhi_text_any *run, uint32_t start,
+                                   uint32_t end, uint32_t threshold)
+{
+    uint32_t *docs_out = run->work->docs;
+    uint32_t *points_out = run->work->points;
+    const uint64_t *allow = run->allow;
+    uint32_t n = 0;
+#define KEEP(doc_, points_)                                                                        \
+    docs_out[n] = (doc_);                                                                          \
+    points_out[n] = (points_);                                                                     \
+    n += (points_) > threshold && (!allow || (allow[(doc_) >> 6] >> ((doc_)&63) & 1))
+    if (c->blocks == 0) {
+        for (; c->scan < c->count && c->docs[c->scan] < end; c->scan++) {
+            KEEP(c->docs[c->scan], c->points[c->scan]);
+        }
+        return n;
+    }
+    uint32_t block = seek_block(c, c->scan, start);
+    for (; block < c->blocks; block++) {
+        if (block > 0 && last_of(c, block - 1) >= end - 1)
+            break;
+        if (c->bound[c->best_codes[block]] <= threshold) {
+            if (last_of(c, block) >= end)
+                break;
+            continue;
+        }
+        decode_block(c, block);
+        const uint8_t *codes = lhi_text_cursor_codes(c, block);
+        uint32_t from = c->docs[0] < start ? lower_bound(c->docs, c->count, start) : 0;
+        uint32_t to = last_of(c, block) >= end ? lower_bound(c->docs, c->count, end) : c->count;
+        int escapes = c->bits[block] & LHI_TEXT_ESCAPES;
+        for (uint32_t i = from; i < to; i++) {
+            uint32_t points = LH_UNLIKELY(escapes && codes[i] == LHI_TEXT_ESCAPE)
+                                  ? code_points(c, block, i, c->docs[i])
+                                  : c->lut[codes[i]];
+            KEEP(c->docs[i], points);
+        }
+        if (to < c->count)
+            break;
+    }
+#undef KEEP
+    c->scan = block;
+    return n;
+}
+
+/* Sums above the threshold to candidates; sums become zero again. */
+static inline uint32_t collect(const lhi_text_any *run, uint32_t start, uint32_t end,
+                               uint32_t threshold, int sparse)
+{
+    lhi_text_work *work = run->work;
+    uint32_t n = 0;
+    if (!sparse) {
+        for (uint32_t at = 0; at < end - start; at += GROUP)
+            n = collect_group(work, at, start, threshold, run->allow, n);
+        return n;
+    }
+    for (uint32_t w = 0; w <= (end - start - 1) >> (LHI_TEXT_TOUCH_SHIFT + 6); w++) {
+        uint64_t groups = work->touched[w];
+        work->touched[w] = 0;
+        for (; groups; groups &= groups - 1) {
+            uint32_t at = (w << 6 | (uint32_t)__builtin_ctzll(groups)) << LHI_TEXT_TOUCH_SHIFT;
+            n = collect_group(work, at, start, threshold, run->allow, n);
+        }
+    }
+    return n;
+}
+
+/* Looks the terms below `essential` up for the candidates, dropping those that cannot make it. */
+static inline uint32_t look_up_rest(const lhi_text_any *run, const uint64_t *below, uint32_t first,
+                                    uint32_t n)
+{
+    uint32_t *docs = run->work->docs;
+    uint32_t *sums = run->work->points;
+    uint64_t threshold = run->top->threshold;
+    for (uint32_t i = first; i-- > 0 && n > 0;) {
+        lhi_text_cursor *c = run->cursors[i];
+        uint32_t kept = 0;
+        uint32_t index;
+        for (uint32_t j = 0; j < n; j++) {
+            uint64_t sum = sums[j];
+            uint32_t doc = docs[j];
+            if (c->in_window) {
+                if (sum + below[i + 1] <= threshold)
+                    continue;
+                uint64_t have = sum + below[i];
+                sum += look_up(c, doc, have <= threshold ? (uint32_t)(threshold - have + 1) : 0,
+                               &index);
+            }
+            docs[kept] = doc;
+            sums[kept] = (uint32_t)sum;
+            kept += sum + below[i] > threshold;
+        }
+        n = kept;
+    }
+    return n;
+}
+
+/* Share of documents that a filter lets through, of 256. */
+static inline uint32_t density(const uint64_t *allow, uint32_t docs)
+{
+    uint32_t words = docs / 64;
+    if (!allow || words == 0)
+        return 256;
+    uint32_t step = words / 256 + 1;
+    uint32_t seen = 0;
+    uint32_t set = 0;
+    for (uint32_t i = 0; i < words; i += step, seen += 64)
+        set += (uint32_t)__builtin_popcountll(allow[i]);
+    return set * 256 / seen + 1;
+}
+
+/* Can the list have a document in [start, end)? Small lists know. */
+static inline uint32_t bound_in(lhi_text_cursor *c, uint32_t start, uint32_t end)
+{
+    if (c->blocks > 0)
+        return c->scan < c->blocks || c->bitmap ? c->best : 0;
+    while (c->scan < c->count && c->docs[c->scan] < start)
+        c->scan++;
+    return c->scan < c->count && c->docs[c->scan] < end ? c->best : 0;
+}
+
+static uint64_t postings_in(const lhi_text_cursor *c, const lhi_text_any *run, uint32_t span)
+{
+    return c->in_window ? (uint64_t)c->df * span / run->docs + 1 : 0;
+}
+
+/* One window. Returns the postings that were added, 0 when it was passed over. */
+static inline uint64_t any_window(lhi_text_any *run, uint64_t *below, uint32_t start, uint32_t end,
+                                  uint32_t share)
+{
+    lhi_text_top *top = run->top;
+    uint32_t n = run->count;
+    below[0] = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        run->cursors[i]->in_window = bound_in(run->cursors[i], start, end);
+        below[i + 1] = below[i] + run->cursors[i]->in_window;
+    }
+    if (below[n] <= top->threshold)
+        return 0;
+    uint32_t first = 0;
+    while (first < n && below[first + 1] <= top->threshold)
+        first++;
+    uint64_t added = 0;
+    for (uint32_t i = first; i < n; i++)
+        added += postings_in(run->cursors[i], run, end - start);
+    uint64_t worth = first + 1 < n ? ADD_MORE : ADD_ALONE;
+    for (; first > 0; first--) {
+        uint64_t more = postings_in(run->cursors[first - 1], run, end - start);
+        if (more * 256 > added * worth * share)
+            break;
+        added += more;
+    }
+    uint32_t threshold = top->threshold - (uint32_t)below[first];
+    uint32_t found;
+    if (first + 1 == n) {
+        found = stream_list(run->cursors[first], run, start, end, threshold);
+    } else {
+        int sparse = added * SPARSE < end - start;
+        for (uint32_t i = first; i < n; i++) {
+            if (run->cursors[i]->in_window == 0)
+                continue;
+            if (sparse)
+                add_list(run->cursors[i], run->work, start, end, 1);
+            else
+                add_list(run->cursors[i], run->work, start, end, 0);
+        }
+        found = collect(run, start, end, threshold, sparse);
+    }
+    found = look_up_rest(run, below, first, found);
+    for (uint32_t i = 0; i < found; i++)
+        if (run->work->points[i] > top->threshold)
+            lhi_text_top_push(top, run->work->docs[i], run->work->points[i]);
+    return first + 1 < n ? added : 0;
+}
+
+static void run_any(lhi_text_any *run)
+{
+    uint64_t below[LH_TEXT_TERMS_MAX + 1];
+    uint32_t share = density(run->allow, run->docs);
+    uint32_t span = LHI_TEXT_WINDOW_MIN;
+    for (uint32_t start = 0; start < run->docs;) {
+        uint32_t end = LH_MIN(start + span, run->docs);
+        uint64_t added = any_window(run, below, start, end, share);
+        if (added > (uint64_t)WINDOW_POSTINGS * 2 && span > LHI_TEXT_WINDOW_MIN)
+            span /= 2;
+        else if (added <= WINDOW_POSTINGS && span < LHI_TEXT_WINDOW_MAX)
+            span *= 2;
+        start = end;
+        run->rc = lh_ctx_check(run->cx);
+        if (run->rc != LH_OK)
+            return;
+    }
+}
+
+/* ---- all ---- */
+
+typedef struct all_block {
+    uint32_t docs[LHI_TEXT_BLOCK];
+    uint32_t points[LHI_TEXT_BLOCK];
+    uint32_t blocks[LH_TEXT_PHRASE_MAX][LHI_TEXT_BLOCK];  /* a phrase's: where each term was */
+    uint32_t indexes[LH_TEXT_PHRASE_MAX][LHI_TEXT_BLOCK]; /* found */
+    uint32_t count;
+} all_block;
+
+/* Most that a phrase can have where its rarest term has so many points: it is no oftener there. */
+static inline double phrase_bound(const lhi_text_all *run, uint32_t points)
+{
+    return (points + 1.0) * run->phrase_ratio + 2;
+}
+
+/* The rarest term's documents of one block that pass filter and bound. */
+static inline void all_first(const lhi_text_all *run, uint32_t block, uint64_t rest, all_block *b)
+{
+    lhi_text_cursor *c = run->cursors[0];
+    const uint64_t *allow = run->allow;
+    uint32_t n = 0;
+    if (c->blocks > 0)
+        decode_block(c, block);
+    for (uint32_t i = 0; i < c->count; i++) {
+        uint32_t doc = c->docs[i];
+        uint32_t points = c->blocks > 0 ? code_points(c, block, i, doc) : c->points[i];
+        if (allow && !(allow[doc >> 6] >> (doc & 63) & 1))
+            continue;
+        if (run->accept ? phrase_bound(run, points) <= run->top->threshold
+                        : points + rest <= run->top->threshold)
+            continue;
+        b->docs[n] = doc;
+        b->points[n] = points;
+        if (run->accept) {
+            b->blocks[0][n] = block;
+            b->indexes[0][n] = i;
+        }
+        n++;
+    }
+    b->count = n;
+}
+
+static inline void all_next(const lhi_text_all *run, uint32_t term, uint64_t rest, all_block *b)
+{
+    lhi_text_cursor *c = run->cursors[term];
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < b->count; i++) {
+        uint64_t have = b->points[i] + rest;
+        uint32_t threshold = run->top->threshold;
+        uint32_t need = run->accept || have > threshold ? 1 : (uint32_t)(threshold - have + 1);
+        uint32_t index = 0;
+        uint32_t points = look_up(c, b->docs[i], run->accept ? 0 : need, &index);
+        if (points == 0 || (!run->accept && have + points <= threshold))
+            continue;
+        if (run->accept) {
+            for (uint32_t j = 0; j < term; j++) {
+                b->blocks[j][kept] = b->blocks[j][i];
+                b->indexes[j][kept] = b->indexes[j][i];
+            }
+            b->blocks[term][kept] = c->probe;
+            b->indexes[term][kept] = index;
+        }
+        b->docs[kept] = b->docs[i];
+        b->points[kept++] = b->points[i] + points;
+    }
+    b->count = kept;
+}
+
+static inline void all_accept(lhi_text_all *run, const all_block *b)
+{
+    uint32_t blocks[LH_TEXT_PHRASE_MAX];
+    uint32_t indexes[LH_TEXT_PHRASE_MAX];
+    for (uint32_t i = 0; i < b->count; i++) {
+        uint32_t points = b->points[i];
+        if (run->accept) {
+            for (uint32_t j = 0; j < run->count; j++) {
+                blocks[j] = b->blocks[j][i];
+                indexes[j] = b->indexes[j][i];
+            }
+            points = run->accept(run, b->docs[i], blocks, indexes);
+        }
+        if (points > run->top->threshold)
+            lhi_text_top_push(run->top, b->docs[i], points);
+    }
+}
+
+static void run_all(lhi_text_all *run)
+{
+    all_block b;
+    uint64_t rest[LH_TEXT_TERMS_MAX + 1];
+    lhi_text_cursor *first = run->cursors[0];
+    rest[run->count] = 0;
+    for (uint32_t i = run->count; i-- > 0;)
+        rest[i] = rest[i + 1] + run->cursors[i]->best;
+    uint32_t blocks = LH_MAX(first->blocks, 1u);
+    for (uint32_t block = 0; block < blocks; block++) {
+        if (first->blocks > 0) {
+            uint32_t best = first->bound[first->best_codes[block]];
+            if (!run->accept && best + rest[1] <= run->top->threshold)
+                continue;
+            if (run->accept && phrase_bound(run, best) <= run->top->threshold)
+                continue;
+        }
+        all_first(run, block, rest[1], &b);
+        for (uint32_t t = 1; t < run->count && b.count > 0; t++)
+            all_next(run, t, rest[t + 1], &b);
+        all_accept(run, &b);
+        if (block % 64 == 0 && (run->rc = lh_ctx_check(run->cx)) != LH_OK)
+            return;
+    }
+}
+
+static uint32_t look_up_any(lhi_text_cursor *c, uint32_t doc, uint32_t *ret_index)
+{
+    return look_up(c, doc, 0, ret_index);
+}
+
+static void decode_any(lhi_text_cursor *c, uint32_t block)
+{
+    decode_block(c, block);
+}
+
+#define LHI_TEXT_LOOPS unpack_block, run_any, run_all, look_up_any, decode_any
+
+#endif

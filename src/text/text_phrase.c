@@ -1,0 +1,200 @@
+/* text_phrase.c - are the terms of a phrase where they should be? Each term's positions less its
+ * place in the phrase: an exact phrase begins where all agree; with slop, where they differ by slop
+ * at most (the measure of Lucene's sloppy phrases). */
+#include "text/text_plan_private.h"
+
+/* Positions of the posting at (block, index): -1 when the bytes are bad. */
+static int read_large(lhi_text_cursor *c, uint32_t block, uint32_t index, lhi_text_vec *out,
+                      lh_ctx *cx)
+{
+    const uint8_t *codes = lhi_text_cursor_codes(c, block);
+    uint64_t before = 0;
+    uint32_t tf = c->tf_of[codes[index]];
+    for (uint32_t i = 0; i < index; i++)
+        before += c->tf_of[codes[i]];
+    if (c->bits[block] & LHI_TEXT_ESCAPES)
+        for (uint32_t i = 0; i <= index; i++)
+            if (codes[i] == LHI_TEXT_ESCAPE) {
+                uint32_t value = lhi_text_cursor_escape(c, block, i);
+                before += i < index ? value : 0;
+                tf = i == index ? value : tf;
+            }
+    uint32_t at = lhi_text_u32(c->places + 4 * (size_t)block);
+    uint32_t end = block + 1 < c->blocks ? lhi_text_u32(c->places + 4 * (size_t)block + 4)
+                                         : c->term->positions_bytes;
+    uint32_t bits = c->place_bits[block];
+    const uint8_t *bytes = (const uint8_t *)c->segment->positions.ptr + c->term->positions + at;
+    if (tf == 0 || ((before + tf) * bits + 7) / 8 > end - at)
+        return -1;
+    if (lhi_text_vec_reserve(cx, out, tf, sizeof(uint32_t)) != LH_OK)
+        return -1;
+    uint32_t *positions = out->items;
+    uint32_t position = 0;
+    for (uint32_t i = 0; i < tf; i++) {
+        if (bits > 0)
+            position += (uint32_t)lhi_text_unpack_one(bytes, end - at, before + i, bits);
+        positions[i] = position;
+    }
+    out->count = tf;
+    return 0;
+}
+
+static int read_small(lhi_text_cursor *c, uint32_t index, lhi_text_vec *out, lh_ctx *cx)
+{
+    const lhi_text_term *t = c->term;
+    const uint8_t *bytes = (const uint8_t *)c->segment->positions.ptr + t->positions;
+    size_t count = t->positions_bytes;
+    uint32_t bits;
+    uint64_t before = 0;
+    if (t->df == 1) {
+        if (count == 0 || bytes[0] > LHI_TEXT_BITS_MAX)
+            return -1;
+        bits = *bytes++;
+        count--;
+    } else {
+        bits = ((const uint8_t *)c->segment->postings.ptr + t->postings)[2];
+    }
+    for (uint32_t i = 0; i < index; i++)
+        before += c->tfs[i];
+    if (((before + c->tfs[index]) * bits + 7) / 8 > count ||
+        lhi_text_vec_reserve(cx, out, c->tfs[index], sizeof(uint32_t)) != LH_OK)
+        return -1;
+    uint32_t *positions = out->items;
+    uint32_t position = 0;
+    for (uint32_t i = 0; i < c->tfs[index]; i++) {
+        if (bits > 0)
+            position += (uint32_t)lhi_text_unpack_one(bytes, count, before + i, bits);
+        positions[i] = position;
+    }
+    out->count = c->tfs[index];
+    return 0;
+}
+
+static int read_positions(lhi_text_phrase *p, uint32_t term, uint32_t block, uint32_t index)
+{
+    lhi_text_cursor *c = p->cursors[term];
+    lhi_text_vec *out = &p->found[term];
+    out->count = 0;
+    int rc =
+        c->blocks > 0 ? read_large(c, block, index, out, p->cx) : read_small(c, index, out, p->cx);
+    if (rc < 0) {
+        p->rc = p->cx->err.rc == LH_E_NO_MEMORY ? LH_E_NO_MEMORY : LH_E_CORRUPT;
+        if (p->rc == LH_E_CORRUPT)
+            LH_IGNORE(lh_fail(p->cx, LH_E_CORRUPT, "text segment: positions cannot be read"));
+    }
+    return rc;
+}
+
+/* Both hold places of the phrase's beginning (modulo 2^32), in order; keeps what both have. */
+static uint32_t intersect(uint32_t *starts, uint32_t count, const uint32_t *positions,
+                          uint32_t positions_count, uint32_t place)
+{
+    uint32_t kept = 0;
+    uint32_t j = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        while (j < positions_count && (int32_t)(positions[j] - place - starts[i]) < 0)
+            j++;
+        if (j < positions_count && positions[j] - place == starts[i])
+            starts[kept++] = starts[i];
+    }
+    return kept;
+}
+
+static double count_exact(lhi_text_phrase *p, const uint32_t *blocks, const uint32_t *indexes)
+{
+    if (read_positions(p, 0, blocks[0], indexes[0]) < 0)
+        return 0;
+    uint32_t *starts = p->found[0].items;
+    uint32_t count = (uint32_t)p->found[0].count;
+    for (uint32_t i = 0; i < count; i++)
+        starts[i] -= p->places[0];
+    for (uint32_t t = 1; t < p->count && count > 0; t++) {
+        if (read_positions(p, t, blocks[t], indexes[t]) < 0)
+            return 0;
+        count =
+            intersect(starts, count, p->found[t].items, (uint32_t)p->found[t].count, p->places[t]);
+    }
+    return count;
+}
+
+/* One word cannot stand for two of the phrase. */
+static int shares_a_word(const lhi_text_phrase *p, const uint32_t *at)
+{
+    for (uint32_t a = 0; a < p->count; a++)
+        for (uint32_t b = 0; b < a; b++)
+            if (p->cursors[a]->term == p->cursors[b]->term &&
+                ((const uint32_t *)p->found[a].items)[at[a]] ==
+                    ((const uint32_t *)p->found[b].items)[at[b]])
+                return 1;
+    return 0;
+}
+
+static double count_sloppy(lhi_text_phrase *p, const uint32_t *blocks, const uint32_t *indexes)
+{
+    uint32_t at[LH_TEXT_PHRASE_MAX] = {0};
+    double sum = 0;
+    for (uint32_t t = 0; t < p->count; t++)
+        if (read_positions(p, t, blocks[t], indexes[t]) < 0)
+            return 0;
+    for (;;) {
+        uint32_t lowest = 0;
+        int64_t low = INT64_MAX;
+        int64_t high = INT64_MIN;
+        for (uint32_t t = 0; t < p->count; t++) {
+            int64_t start =
+                (int64_t)((const uint32_t *)p->found[t].items)[at[t]] - (int64_t)p->places[t];
+            high = LH_MAX(high, start);
+            if (start < low) {
+                low = start;
+                lowest = t;
+            }
+        }
+        if (high - low <= (int64_t)p->slop && !shares_a_word(p, at))
+            sum += 1.0 / (1.0 + (double)(high - low));
+        if (++at[lowest] == p->found[lowest].count)
+            return sum;
+    }
+}
+
+double lhi_text_phrase_count(lhi_text_phrase *p, const uint32_t *blocks, const uint32_t *indexes)
+{
+    return p->slop > 0 ? count_sloppy(p, blocks, indexes) : count_exact(p, blocks, indexes);
+}
+
+uint32_t lhi_text_phrase_points(lhi_text_phrase *p, uint32_t doc, const uint32_t *blocks,
+                                const uint32_t *indexes)
+{
+    double count = lhi_text_phrase_count(p, blocks, indexes);
+    const lhi_text_cursor *c = p->cursors[0];
+    if (count <= 0)
+        return 0;
+    return lhi_text_points(lhi_text_impact(c->k1, count, c->norms[c->lengths[doc]]), p->weight);
+}
+
+lh_rc lhi_text_phrase_open(lhi_text_run_state *run, const lhi_text_op *op, lhi_text_cursor *cursors,
+                           lhi_text_phrase *p, int *ret_has)
+{
+    *p = (lhi_text_phrase){.cx = run->cx, .slop = op->slop, .weight = op->weight};
+    *ret_has = 1;
+    for (uint32_t i = 0; i < op->count && *ret_has; i++) {
+        lhi_text_cursor *c = &cursors[i];
+        LH_TRY(lhi_text_cursor_open(run->cx, run->searcher, run->segment, op->children[i], c,
+                                    ret_has));
+        if (!*ret_has)
+            return LH_OK;
+        uint32_t at = p->count++;
+        for (; at > 0 && p->cursors[at - 1]->df > c->df; at--) {
+            p->cursors[at] = p->cursors[at - 1];
+            p->places[at] = p->places[at - 1];
+        }
+        p->cursors[at] = c;
+        p->places[at] = op->places[i];
+    }
+    return LH_OK;
+}
+
+void lhi_text_phrase_done(lhi_text_phrase *p)
+{
+    for (uint32_t i = 0; i < LH_TEXT_PHRASE_MAX; i++)
+        lhi_text_vec_done(&p->found[i]);
+}
