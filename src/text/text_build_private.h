@@ -1,12 +1,12 @@
 /* text/text_build_private.h - a builder's parts: token log, runs, histogram of pairs, encoder.
  *
- * Owns: each part frees what it holds. Threads: one. Limits: text_index.h. Formats: a spilled run is
- *       scratch, drawn in text_run.c. Why: collect, sort, merge and encode are four verbs. */
+ * Owns: each part frees what it holds. Threads: one. Limits: text_index.h. Formats: a spilled run
+ *       is scratch, drawn in text_run.c. Why: collect, sort, merge and encode are four verbs. */
 #ifndef LH_TEXT_TEXT_BUILD_PRIVATE_H
 #define LH_TEXT_TEXT_BUILD_PRIVATE_H
 
 #include "os/file.h"
-#include "text/text_private.h"
+#include "text/text_format_private.h"
 
 enum { LHI_TEXT_PAIR_TF_DENSE = 64, LHI_TEXT_PAIR_TF_MAX = 65535 };
 

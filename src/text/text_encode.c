@@ -153,7 +153,7 @@ static lh_rc encode_block(lh_ctx *cx, lhi_text_encoder *enc, uint32_t field, con
             escapes[escapes_len++] = (uint8_t)i;
             escapes_len += lhi_text_varint_put(b->tfs[i], escapes + escapes_len);
         }
-        seen->best = LH_MIN(seen->best, bound);
+        seen->best = bound < seen->best ? bound : seen->best;
         seen->at_least[counts_from]++;
         bytes[i] = code;
     }
@@ -214,7 +214,7 @@ static lh_rc encode_large(lh_ctx *cx, lhi_text_encoder *enc, uint32_t field,
         out[(wide + 1) * blocks + i] = (uint8_t)bits;
         if (positions)
             out[(wide + 2) * blocks + i] = (uint8_t)position_bits;
-        best = LH_MIN(best, seen.best);
+        best = seen.best < best ? seen.best : best;
     }
     uint8_t *tail = (uint8_t *)enc->scratch.items + directory - LHI_TEXT_DIRECTORY_TAIL;
     tail[0] = best;

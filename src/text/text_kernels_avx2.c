@@ -1,5 +1,5 @@
-/* text_kernels_avx2.c - eight numbers at a time. Gaps are gathered by a byte shuffle (four numbers of
- * at most 25 bits lie in 16 bytes) and a shift per lane; sums of gaps by three shifted additions. */
+/* text_kernels_avx2.c - eight numbers at a time. Gaps are gathered by a byte shuffle (four numbers
+ * of at most 25 bits lie in 16 bytes) and a shift per lane; sums of gaps by shifted additions. */
 #include "text/text_plan_private.h"
 
 #if defined(__x86_64__)

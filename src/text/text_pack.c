@@ -1,5 +1,5 @@
 /* text_pack.c - lengths in a byte, numbers in bits, growing arrays: what build and open share. */
-#include "text/text_private.h"
+#include "text/text_format_private.h"
 
 #include "base/num.h"
 

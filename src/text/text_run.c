@@ -1,8 +1,8 @@
 /* text_run.c - sorted runs of postings and reading them back term by term; scratch files.
  *
  * A spilled run, term after term in order of keys, numbers as varints:
- *   key bytes - 1 | key | documents | per document: number minus the one before | tf | tf positions,
- *   each minus the one before it */
+ *   key bytes - 1 | key | documents | per document: number minus the one before | tf |
+ *   tf positions, each minus the one before it */
 #include "text/text_build_private.h"
 
 #include <stdatomic.h>

@@ -15,7 +15,8 @@
  *          len is the field's length in terms, kept in one byte (exact to 39, then within 1/8); N,
  *          df and avg are those of all segments, deleted documents included until a merge drops
  *          them. A summand is rounded to 2^-20 (less for enormous boosts), at least one unit: a sum
- *          depends neither on order nor on instruction set. Ties come by segment, then document number.
+ *          depends neither on order nor on instruction set. Ties come by segment,
+ *          then document.
  * Why:     the hits of scoring everything, at a fraction of its work (docs/text-engine.md). */
 #ifndef LH_TEXT_TEXT_SEARCH_H
 #define LH_TEXT_TEXT_SEARCH_H

@@ -5,8 +5,8 @@
 #ifndef LH_TEXT_TEXT_SEGMENT_PRIVATE_H
 #define LH_TEXT_TEXT_SEGMENT_PRIVATE_H
 
+#include "text/text_format_private.h"
 #include "text/text_kernels_private.h"
-#include "text/text_private.h"
 
 /* A term's place, decoded from the dictionary at open. */
 typedef struct lhi_text_term {

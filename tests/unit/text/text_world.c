@@ -1,7 +1,7 @@
 /* text_world.c - see text_world.h. */
 #include "text_world.h"
 
-#include "text/text_private.h"
+#include "text/text_format_private.h"
 
 #include <stdlib.h>
 

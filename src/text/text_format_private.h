@@ -1,9 +1,12 @@
-/* text/text_private.h - the segment's layout and the small tools that build and open share.
+/* text/text_format_private.h - the segment's layout and the small tools that build and open share.
  *
- * Owns: nothing. Threads: plain data, pure functions. Limits: text_index.h. Formats: src/text/README.md
- *       draws them; all little-endian. Why: one layout, written once and checked once. */
-#ifndef LH_TEXT_TEXT_PRIVATE_H
-#define LH_TEXT_TEXT_PRIVATE_H
+ * Owns:    nothing.
+ * Threads: plain data, pure functions.
+ * Limits:  text_index.h.
+ * Formats: README.md draws them; all little-endian.
+ * Why:     one layout, written once and checked once. */
+#ifndef LH_TEXT_TEXT_FORMAT_PRIVATE_H
+#define LH_TEXT_TEXT_FORMAT_PRIVATE_H
 
 #include "text/text_index.h"
 
@@ -57,7 +60,7 @@ typedef struct lhi_text_facet_row {
 } lhi_text_facet_row;
 _Static_assert(sizeof(lhi_text_facet_row) == 128, "stored as it is");
 
-/* What an impact code stands for: field_rows[f].codes of LHI_TEXT_CODES are used, code c at c - 1. */
+/* What an impact code stands for: code c of a field at its c - 1. */
 typedef struct lhi_text_pair {
     uint16_t tf;
     uint8_t length_code;
