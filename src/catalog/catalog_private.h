@@ -63,7 +63,7 @@ struct lh_catalog {
 /* Letters of any case are equal, bytes decide among equals. */
 int lhi_name_cmp(lh_str a, lh_str b);
 
-/* catalog.c; the caller holds catalog->lock. */
+/* catalog_entries.c; the caller holds catalog->lock. */
 lhi_entry *lhi_catalog_find(lh_catalog *catalog, lh_str name); /* exact, else any case; NULL */
 LH_WARN_UNUSED lh_rc lhi_catalog_add(lh_ctx *cx, lh_catalog *catalog, lh_str name,
                                      lhi_entry **ret_entry); /* finds the exact name or adds it */
