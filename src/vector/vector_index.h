@@ -204,8 +204,9 @@ typedef struct lh_vector_query {
     size_t like_count;
     const uint64_t *unlike;
     size_t unlike_count;
-    float recall;        /* wanted recall@k, met from the calibration; 0 = 0.95 */
-    uint32_t ef_search;  /* effort given instead of recall: 10..4,096; 0 = by recall */
+    float recall;        /* wanted recall@k, met from the calibration; 0 = 0.99 */
+    uint32_t ef_search;  /* effort given instead of recall, 10..4,096: candidates the
+                         * graph keeps, or rows the 1-bit scan keeps; 0 = by recall */
     lh_vector_plan plan; /* AUTO, or forced (LH_E_BAD_VALUE when the segment cannot) */
     /* Answers with a score of at least score_min only (k is still the most). */
     int has_score_min;

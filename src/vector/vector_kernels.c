@@ -19,7 +19,7 @@ static int has_avx512(void)
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
-           __builtin_cpu_supports("avx512bf16");
+           __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bf16");
 }
 
 const lh_vector_kernels *lh_vector_kernels_find(const char *name)
@@ -49,4 +49,10 @@ const lh_vector_kernels *lh_vector_kernels_get(void)
 {
     pthread_once(&once, choose);
     return chosen;
+}
+
+void lh_vector_kernels_set_test(const lh_vector_kernels *kernels)
+{
+    pthread_once(&once, choose);
+    chosen = kernels;
 }

@@ -3,7 +3,7 @@
  *
  * Codes, graph and maps are verified here (tens of megabytes, milliseconds); stored rows, which are
  * the bulk of the file and only values, block by block when first read. */
-#include "vector/vector_private.h"
+#include "vector/vector_walk_private.h"
 
 #include "base/hash.h"
 #include "base/num.h"
@@ -77,9 +77,8 @@ static lh_rc check_meta(lh_ctx *cx, const lhi_vector_meta *m)
     return LH_OK;
 }
 
-/* rows x item bytes, exactly. */
-static lh_rc get_items(lh_ctx *cx, const lh_container *c, const char *name, uint64_t items,
-                       size_t item_bytes, lh_str *ret)
+lh_rc lhi_vector_section(lh_ctx *cx, const lh_container *c, const char *name, uint64_t items,
+                         size_t item_bytes, lh_str *ret)
 {
     uint64_t wanted;
     LH_TRY(lh_container_get(cx, c, lh_str_from(name), 0, ret));
@@ -102,11 +101,13 @@ static lh_rc open_rows(lh_ctx *cx, lh_vector_index *x, lh_str external)
         x->rows = (const uint8_t *)external.ptr;
         if (m->metric != LH_VECTOR_COSINE)
             return LH_OK;
-        LH_TRY(get_items(cx, &x->container, "norms", m->rows, sizeof(float), &rows));
+        LH_TRY(lhi_vector_section(cx, &x->container, "norms", m->rows, sizeof(float), &rows));
+        LH_TRY(lhi_vector_verify_section(cx, &x->container, rows));
         x->inverse_norms = (const float *)(const void *)rows.ptr;
         return LH_OK;
     }
-    LH_TRY(get_items(cx, &x->container, row_sections[m->rows_as], m->rows, x->row_bytes, &rows));
+    LH_TRY(lhi_vector_section(cx, &x->container, row_sections[m->rows_as], m->rows, x->row_bytes,
+                              &rows));
     x->rows = (const uint8_t *)rows.ptr;
     uint64_t blocks = (rows.len + LH_CONTAINER_BLOCK_BYTES - 1) / LH_CONTAINER_BLOCK_BYTES;
     x->blocks_checked = lh_alloc_zero(blocks + 1, sizeof *x->blocks_checked);
@@ -128,10 +129,13 @@ lh_rc lh_vector_index_open_external(lh_ctx *cx, lh_str bytes, lh_str rows,
         return lh_fail(cx, LH_E_NO_MEMORY, "vector index");
     x->bytes = bytes;
     x->kernels = lh_vector_kernels_get();
+    lh_mutex_init(&x->scratch_lock);
     LH_TRY(lh_container_open(cx, bytes, LHI_VECTOR_KIND, &x->container));
     LH_TRY(read_meta(cx, &x->container, &x->meta));
     LH_TRY(check_meta(cx, &x->meta));
     LH_TRY(open_rows(cx, x, rows));
+    if (x->meta.kind != LH_VECTOR_EXACT)
+        LH_TRY(lhi_vector_open_codes(cx, x));
     x->row_score = row_score_of(x->kernels, &x->meta);
     *ret_index = LH_TAKE(x);
     return LH_OK;
@@ -142,10 +146,19 @@ lh_rc lh_vector_index_open(lh_ctx *cx, lh_str bytes, lh_vector_index **ret_index
     return lh_vector_index_open_external(cx, bytes, LH_STR_NONE, ret_index);
 }
 
+void lhi_vector_free_shapes(lh_vector_index *index)
+{
+    lhi_scratch_free_all(index);
+    lh_mutex_done(&index->scratch_lock);
+    for (size_t i = 0; i < LH_ARRAY_LEN(index->heap); i++)
+        lh_pages_free(&index->heap[i]);
+}
+
 lh_vector_index *lh_vector_index_close(lh_vector_index *index)
 {
     if (!index)
         return NULL;
+    lhi_vector_free_shapes(index);
     lh_free(index->blocks_checked);
     return lh_free(index);
 }
@@ -198,22 +211,38 @@ void lh_vector_index_stats(const lh_vector_index *index, lh_vector_stats *ret_st
     static const char *const rows_as[] = {"f32", "f16", "bf16", "external"};
     const lhi_vector_meta *m = &index->meta;
     uint64_t rows_bytes = m->rows * index->row_bytes;
+    uint64_t own = sizeof *index + index->heap_bytes;
     int external = m->rows_as == LH_VECTOR_ROWS_EXTERNAL;
-    *ret_stats = (lh_vector_stats){.kind = kinds[m->kind],
-                                   .metric = metrics[m->metric],
-                                   .preset = presets[m->preset],
-                                   .rows_as = rows_as[m->rows_as],
-                                   .tiers = rows_as[external ? LH_VECTOR_ROWS_F32 : m->rows_as],
-                                   .simd = index->kernels->name,
-                                   .rows = m->rows,
-                                   .dimensions = m->dimensions,
-                                   .degree = m->degree,
-                                   .lists = m->lists,
-                                   .rotated = (int)m->rotated,
-                                   .seed = m->seed,
-                                   .bytes_file = index->bytes.len,
-                                   .bytes_mapped = rows_bytes,
-                                   .bytes_resident = index->bytes.len -
-                                                     (external ? 0 : rows_bytes) + sizeof *index,
-                                   .bytes_heap = sizeof *index};
+    *ret_stats =
+        (lh_vector_stats){.kind = kinds[m->kind],
+                          .metric = metrics[m->metric],
+                          .preset = presets[m->preset],
+                          .rows_as = rows_as[m->rows_as],
+                          .tiers = rows_as[external ? LH_VECTOR_ROWS_F32 : m->rows_as],
+                          .simd = index->kernels->name,
+                          .rows = m->rows,
+                          .dimensions = m->dimensions,
+                          .degree = m->degree,
+                          .lists = m->lists,
+                          .rotated = (int)m->rotated,
+                          .seed = m->seed,
+                          .bytes_file = index->bytes.len,
+                          .bytes_mapped = rows_bytes,
+                          .bytes_resident = index->bytes.len - (external ? 0 : rows_bytes) + own,
+                          .bytes_heap = own};
+    if (!index->i4)
+        return;
+    ret_stats->tiers = m->rows_as == LH_VECTOR_ROWS_F16    ? "b1+i4+f16"
+                       : m->rows_as == LH_VECTOR_ROWS_BF16 ? "b1+i4+bf16"
+                                                           : "b1+i4+f32";
+    /* Stored 1-bit blocks are not read again when the kernels have their own. */
+    if (index->heap[0].ptr)
+        ret_stats->bytes_resident -= (m->rows + 31) / 32 * m->padded * 4;
+    const lhi_sample *s = index->sample;
+    memcpy(ret_stats->probe_b1, s->probe_b1, sizeof s->probe_b1);
+    memcpy(ret_stats->probe_i4, s->probe_i4, sizeof s->probe_i4);
+    ret_stats->graph_points_count = s->graph_points_count;
+    ret_stats->flat_points_count = s->flat_points_count;
+    memcpy(ret_stats->graph_points, s->graph_points, sizeof s->graph_points);
+    memcpy(ret_stats->flat_points, s->flat_points, sizeof s->flat_points);
 }

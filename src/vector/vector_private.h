@@ -7,16 +7,18 @@
 #ifndef LH_VECTOR_VECTOR_PRIVATE_H
 #define LH_VECTOR_VECTOR_PRIVATE_H
 
+#include "os/pages.h"
 #include "os/thread.h"
 #include "vector/vector_index.h"
 #include "vector/vector_kernels.h"
 
 #include <stdatomic.h>
 
-#define LHI_VECTOR_KIND       LH_S("vector-segment")
-#define LHI_VECTOR_VERSION_1  1u
-#define LHI_VECTOR_VERSION    2u
-#define LHI_VECTOR_DEFAULT_EF 64u
+#define LHI_VECTOR_KIND      LH_S("vector-segment")
+#define LHI_VECTOR_VERSION_1 1u
+#define LHI_VECTOR_VERSION   2u
+#define LHI_NO_ROW           UINT32_MAX
+#define LHI_RECALL_DEFAULT   0.99f
 
 /* Section "meta" of version 1. */
 typedef struct lhi_vector_meta1 {
@@ -47,7 +49,23 @@ typedef struct lhi_vector_meta {
 } lhi_vector_meta;
 _Static_assert(sizeof(lhi_vector_meta) == 128, "stored as it is");
 
+/* Section "sample": the probe and the calibration. */
+typedef struct lhi_sample {
+    float probe_b1[5]; /* recall@10 within the best 10, 40, 100, 200, 400 */
+    float probe_i4[5];
+    uint32_t queries;
+    uint32_t graph_points_count;
+    uint32_t flat_points_count;
+    uint32_t exact_points_count;
+    uint32_t reserved[2];
+    lh_vector_point graph_points[LH_VECTOR_POINTS_MAX];
+    lh_vector_point flat_points[LH_VECTOR_POINTS_MAX];
+    lh_vector_point exact_points[LH_VECTOR_POINTS_MAX]; /* setting: rows given exact scores */
+} lhi_sample;
+_Static_assert(sizeof(lhi_sample) == 64 + 3 * LH_VECTOR_POINTS_MAX * 12, "stored as it is");
+
 typedef float (*lhi_row_score)(const void *row, const float *query, size_t dimensions);
+struct lhi_scratch;
 
 struct lh_vector_index {
     lh_str bytes;
@@ -62,9 +80,47 @@ struct lh_vector_index {
     /* Which blocks of stored rows were checked; NULL: the caller's own array. */
     atomic_uchar *blocks_checked;
     uint64_t block_checksum_first;
+    /* Codes, in the order of places; NULL for kind exact. */
+    const float *mean;
+    const float *signs;       /* NULL: not rotated */
+    const uint32_t *row_of;   /* place -> row */
+    const uint32_t *place_of; /* row -> place */
+    const uint8_t *i4;
+    const float *i4_factors;
+    const float *halves;      /* minus half the squared length, for euclidean; else NULL */
+    const uint8_t *b1_blocks; /* as the kernels want them */
+    size_t b1_block_bytes;
+    const uint16_t *b1_factors;
+    /* Lists and where searches begin. */
+    const uint32_t *list_starts;
+    const uint32_t *super_starts;
+    const uint32_t *leaders;
+    const uint8_t *super_codes;
+    const float *super_factors;
+    const float *super_halves;
+    const uint8_t *leader_codes; /* copies, one after another */
+    const float *leader_factors;
+    const float *leader_halves;
+    const uint32_t *graph; /* rows x degree places, LHI_NO_ROW at the end; NULL: none */
+    const lhi_sample *sample;
+    /* Own. */
+    lh_pages heap[6];
+    uint64_t heap_bytes;
+    lh_mutex scratch_lock;
+    struct lhi_scratch *scratches;
 };
 
 /* ---- vector_open.c ---- */
+
+/* The section, when it is exactly so many items. */
+LH_WARN_UNUSED lh_rc lhi_vector_section(lh_ctx *cx, const lh_container *c, const char *name,
+                                        uint64_t items, size_t item_bytes, lh_str *ret);
+/* vector_open_codes.c */
+LH_WARN_UNUSED lh_rc lhi_vector_verify_section(lh_ctx *cx, const lh_container *c, lh_str section);
+LH_WARN_UNUSED lh_rc lhi_vector_open_codes(lh_ctx *cx, lh_vector_index *index);
+/* From what is stored to what searches read: inverse map, leaders' codes, arranged 1-bit blocks. */
+LH_WARN_UNUSED lh_rc lhi_vector_shape_for_search(lh_ctx *cx, lh_vector_index *index);
+void lhi_vector_free_shapes(lh_vector_index *index);
 
 /* Checks the blocks that hold this row, once. */
 LH_WARN_UNUSED lh_rc lhi_vector_check_block(lh_ctx *cx, const lh_vector_index *index,
@@ -87,9 +143,9 @@ void lhi_vector_row_floats(const lh_vector_index *index, uint64_t row, float *ou
 
 /* ---- vector_score.c ---- */
 
-/* A query made ready: of length one for cosine. Values in the arena. */
+/* A query made ready: of length one for cosine. values: room for the dimensions. */
 LH_WARN_UNUSED lh_rc lhi_vector_query_values(lh_ctx *cx, const lh_vector_index *index,
-                                             const lh_vector_query *query, float **ret_values);
+                                             const lh_vector_query *query, float *values);
 /* The score of the metric; the row's block was checked. */
 static inline float lhi_vector_exact(const lh_vector_index *index, const float *query, uint64_t row)
 {

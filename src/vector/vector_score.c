@@ -1,27 +1,22 @@
 /* vector/vector_score.c - makes a query ready and keeps the best answers.
  *
  * Equal scores are ordered by row, so that answers have one order however they were found. */
-#include "vector/vector_private.h"
-
-#include <math.h>
+#include "vector/vector_build_private.h"
 
 static lh_rc unit_length(lh_ctx *cx, const lh_vector_index *index, float *values)
 {
     uint32_t n = index->meta.dimensions;
-    double square = 0;
-    for (uint32_t i = 0; i < n; i++)
-        square += (double)values[i] * (double)values[i];
-    int cosine = index->meta.metric == LH_VECTOR_COSINE;
-    if (!isfinite(square) || (cosine && square == 0)) {
-        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "the query vector is %s",
-                          isfinite(square) ? "zero, it has no direction" : "NaN or infinite"));
+    float inverse;
+    if (lhi_vector_inverse_norm(cx, index->kernels, values, n, &inverse) != LH_OK)
+        return lh_err_field(cx, "vector");
+    if (index->meta.metric != LH_VECTOR_COSINE)
+        return LH_OK;
+    if (inverse == 0) {
+        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "the query vector is zero, it has no direction"));
         return lh_err_field(cx, "vector");
     }
-    if (!cosine)
-        return LH_OK;
-    float scale = (float)(1.0 / sqrt(square));
     for (uint32_t i = 0; i < n; i++)
-        values[i] *= scale;
+        values[i] *= inverse;
     return LH_OK;
 }
 
@@ -29,9 +24,7 @@ static lh_rc unit_length(lh_ctx *cx, const lh_vector_index *index, float *values
 static lh_rc add_mean(lh_ctx *cx, const lh_vector_index *index, const uint64_t *rows, size_t count,
                       float weight, float *values)
 {
-    float *row = LH_NEW_ARRAY(cx, float, index->meta.dimensions);
-    if (!row)
-        return cx->err.rc;
+    float row[LH_VECTOR_DIMENSIONS_MAX];
     for (size_t r = 0; r < count; r++) {
         LH_TRY(lh_vector_index_row(cx, index, rows[r], row));
         float scale = index->inverse_norms ? index->inverse_norms[rows[r]] : 1.0f;
@@ -58,18 +51,15 @@ static lh_rc by_example(lh_ctx *cx, const lh_vector_index *index, const lh_vecto
 }
 
 lh_rc lhi_vector_query_values(lh_ctx *cx, const lh_vector_index *index,
-                              const lh_vector_query *query, float **ret_values)
+                              const lh_vector_query *query, float *values)
 {
-    float *values = LH_NEW_ARRAY(cx, float, index->meta.dimensions);
-    if (!values)
-        return cx->err.rc;
     if (query->vector)
         memcpy(values, query->vector, index->meta.dimensions * sizeof(float));
-    else
+    else {
+        memset(values, 0, index->meta.dimensions * sizeof(float));
         LH_TRY(by_example(cx, index, query, values));
-    LH_TRY(unit_length(cx, index, values));
-    *ret_values = values;
-    return LH_OK;
+    }
+    return unit_length(cx, index, values);
 }
 
 /* a is a worse answer than b: lower score, or equal and a later row. */

@@ -1,0 +1,186 @@
+/* vector/vector_flat.c - a scan of all 1-bit codes, then 4-bit scores of what it kept.
+ *
+ * The lists nearest to the query are scanned first: their rows set a threshold that keeps nearly
+ * everything else out. Keys order by score, then by row, so what is kept does not depend on the
+ * order of the scan (research/vector_real.md section 3). */
+#include "vector/vector_walk_private.h"
+
+#define AHEAD          12u
+#define BLOCKS_BETWEEN 512u
+
+/* Hoare's selection. */
+void lhi_select_keys(uint64_t *keys, size_t count, size_t keep)
+{
+    ptrdiff_t low = 0;
+    ptrdiff_t high = (ptrdiff_t)count - 1;
+    const ptrdiff_t wanted = (ptrdiff_t)keep - 1;
+    if (keep == 0 || keep >= count)
+        return;
+    while (low < high) {
+        uint64_t pivot = keys[(low + high) / 2];
+        ptrdiff_t i = low;
+        ptrdiff_t j = high;
+        while (i <= j) {
+            while (keys[i] > pivot)
+                i++;
+            while (keys[j] < pivot)
+                j--;
+            if (i > j)
+                break;
+            uint64_t t = keys[i];
+            keys[i++] = keys[j];
+            keys[j--] = t;
+        }
+        if (wanted <= j)
+            high = j;
+        else if (wanted >= i)
+            low = i;
+        else
+            return;
+    }
+}
+
+typedef struct flat_run {
+    lh_ctx *cx;
+    const lh_vector_index *index;
+    lhi_scratch *scratch;
+    lh_vector_b1_scan scan;
+    uint32_t depth;
+    uint64_t scanned;
+} flat_run;
+
+/* Keeps the depth best and raises the threshold to the last of them. */
+static void compress(flat_run *f)
+{
+    lh_vector_b1_scan *s = &f->scan;
+    if (s->keys_count <= f->depth)
+        return;
+    lhi_select_keys(s->keys, s->keys_count, f->depth);
+    uint64_t least = s->keys[0];
+    for (uint32_t i = 1; i < f->depth; i++)
+        least = s->keys[i] < least ? s->keys[i] : least;
+    s->keys_count = f->depth;
+    s->threshold = lh_vector_key_score(least);
+}
+
+static lh_rc scan_blocks(flat_run *f, size_t first, size_t end)
+{
+    size_t at = first;
+    while (at < end) {
+        size_t stop = LH_MIN(end, at + BLOCKS_BETWEEN);
+        size_t next = f->index->kernels->search.b1_scan(&f->scan, at, stop);
+        if (next < stop)
+            compress(f);
+        else if (f->scan.threshold == -__builtin_inff())
+            compress(f);
+        at = next;
+        if (end - first > 1)
+            LH_TRY(lh_ctx_check(f->cx));
+    }
+    f->scanned += (end - first) * f->index->kernels->search.b1_block_rows;
+    return LH_OK;
+}
+
+/* Blocks of the lists nearest to the query; marked, so that they are not scanned again. */
+static lh_rc scan_near_lists(flat_run *f)
+{
+    const lh_vector_index *x = f->index;
+    const uint32_t rows = (uint32_t)x->kernels->search.b1_block_rows;
+    uint32_t lists[LHI_NEAR_LISTS];
+    uint64_t evaluations = 0;
+    uint32_t count = lhi_entries(x, &f->scratch->query, NULL, lists, LHI_NEAR_LISTS, &evaluations);
+    for (uint32_t l = 0; l < count; l++) {
+        uint32_t first = x->list_starts[lists[l]];
+        uint32_t end = x->list_starts[lists[l] + 1];
+        for (uint32_t b = first / rows; first < end && b <= (end - 1) / rows; b++) {
+            if (f->scratch->blocks[b / 64] >> (b % 64) & 1u)
+                continue;
+            f->scratch->blocks[b / 64] |= 1ull << (b % 64);
+            LH_TRY(scan_blocks(f, b, b + 1));
+        }
+    }
+    compress(f);
+    return LH_OK;
+}
+
+/* Runs of blocks that were not scanned yet. */
+static lh_rc scan_rest(flat_run *f)
+{
+    const size_t rows = f->index->kernels->search.b1_block_rows;
+    const size_t blocks = (size_t)((f->index->meta.rows + rows - 1) / rows);
+    const uint64_t *seen = f->scratch->blocks;
+    for (size_t at = 0; at < blocks;) {
+        uint64_t left = ~seen[at / 64] >> (at % 64);
+        if (left == 0) {
+            at = (at / 64 + 1) * 64;
+            continue;
+        }
+        at += (size_t)__builtin_ctzll(left);
+        size_t end = at;
+        while (end < blocks && !(seen[end / 64] >> (end % 64) & 1u))
+            end = seen[end / 64] == 0 && end % 64 == 0 ? end + 64 : end + 1;
+        end = LH_MIN(end, blocks);
+        if (at < end)
+            LH_TRY(scan_blocks(f, at, end));
+        at = LH_MAX(end, at + 1);
+    }
+    return LH_OK;
+}
+
+lh_rc lhi_flat_scan(lh_ctx *cx, const lh_vector_index *index, lhi_scratch *s,
+                    const uint64_t *allowed_places, uint32_t depth, uint64_t *scanned)
+{
+    size_t room = (size_t)depth * 2 + 4096;
+    LH_TRY(lhi_scratch_keys(cx, s, room));
+    flat_run f = {.cx = cx, .index = index, .scratch = s, .depth = depth};
+    f.scan = (lh_vector_b1_scan){.blocks = index->b1_blocks,
+                                 .block_bytes = index->b1_block_bytes,
+                                 .factors = index->b1_factors,
+                                 .offsets = index->halves,
+                                 .allowed = allowed_places,
+                                 .table = s->query.table,
+                                 .padded = index->meta.padded,
+                                 .rows = (uint32_t)index->meta.rows,
+                                 .base = s->query.b1_base,
+                                 .unit = s->query.b1_unit,
+                                 .threshold = -__builtin_inff(),
+                                 .keys = s->keys,
+                                 .keys_max = (size_t)depth * 2 + 256};
+    memset(s->blocks, 0, (size_t)(index->meta.rows / 32 / 64 + 1) * sizeof(uint64_t));
+    LH_TRY(scan_near_lists(&f));
+    LH_TRY(scan_rest(&f));
+    compress(&f);
+    s->keys_count = f.scan.keys_count;
+    *scanned += f.scanned;
+    return LH_OK;
+}
+
+uint32_t lhi_i4_select(const lh_vector_index *index, lhi_scratch *s, uint32_t count, uint32_t keep)
+{
+    const size_t bytes = index->meta.padded / 2;
+    uint64_t *keys = s->keys;
+    for (uint32_t i = 0; i < count; i += 4) {
+        const uint8_t *rows[4];
+        uint32_t places[4];
+        int32_t sums[4];
+        for (uint32_t z = 0; z < 4; z++) {
+            if (i + z + AHEAD < count) {
+                uint32_t soon = lh_vector_key_row(keys[i + z + AHEAD]);
+                for (size_t line = 0; line < bytes; line += 64)
+                    __builtin_prefetch(index->i4 + soon * bytes + line);
+                __builtin_prefetch(index->i4_factors + soon);
+            }
+            places[z] = lh_vector_key_row(keys[LH_MIN(i + z, count - 1)]);
+            rows[z] = index->i4 + places[z] * bytes;
+        }
+        index->kernels->search.i4_four(rows, s->query.i8, index->meta.padded / 128, sums);
+        for (uint32_t z = 0; z < 4 && i + z < count; z++) {
+            float score = lhi_i4_score(&s->query, sums[z], index->i4_factors[places[z]]);
+            if (index->halves)
+                score += index->halves[places[z]];
+            keys[i + z] = lh_vector_key(score, places[z]);
+        }
+    }
+    lhi_select_keys(keys, count, keep);
+    return LH_MIN(count, keep);
+}

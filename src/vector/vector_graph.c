@@ -1,0 +1,198 @@
+/* vector/vector_graph.c - a walk over the graph on 4-bit codes: from the leaders near the query,
+ * always to the neighbours of the best place not yet expanded, until the ef best are all expanded.
+ *
+ * The pool is one sorted array (two heaps are slower below some hundred), visited places are bits.
+ * Two places are expanded per step and all unvisited neighbours are scored four at a time with
+ * their codes asked for in advance: the walk waits for memory, not for arithmetic. */
+#include "vector/vector_walk_private.h"
+
+#define EXPAND 2u /* places per step */
+#define AHEAD  8u /* codes asked for in advance */
+#define ADJACENT_SOON                                                                              \
+    12u /* places at most so far from the next expansion: neighbours are asked for */
+#define SUPERS_LOOKED 4u
+
+static void prefetch(const void *at, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch((const char *)at + i);
+}
+
+/* Scores of items [first, end) of an array of codes, four at a time. */
+typedef struct code_array {
+    const uint8_t *codes;
+    const float *factors;
+    const float *halves;
+} code_array;
+
+static float score_one(const code_array *a, const lhi_coded_query *q, int32_t sum, uint32_t at)
+{
+    float score = lhi_i4_score(q, sum, a->factors[at]);
+    return a->halves ? score + a->halves[at] : score;
+}
+
+/* The `most` best of a run of codes, best first, after those already there. */
+static uint32_t best_of(const lh_vector_index *x, const code_array *a, const lhi_coded_query *q,
+                        const uint32_t range[2], lhi_near *best, uint32_t count_and_most[2])
+{
+    size_t bytes = x->meta.padded / 2;
+    uint32_t count = count_and_most[0];
+    for (uint32_t i = range[0]; i < range[1]; i += 4) {
+        const uint8_t *rows[4];
+        int32_t sums[4];
+        for (uint32_t z = 0; z < 4; z++)
+            rows[z] = a->codes + LH_MIN(i + z, range[1] - 1) * bytes;
+        x->kernels->search.i4_four(rows, q->i8, x->meta.padded / 128, sums);
+        for (uint32_t z = 0; z < 4 && i + z < range[1]; z++) {
+            lhi_near one = {score_one(a, q, sums[z], i + z), i + z};
+            (void)lhi_pool_insert(best, &count, count_and_most[1], one);
+        }
+    }
+    return count;
+}
+
+uint32_t lhi_entries(const lh_vector_index *x, const lhi_coded_query *q, lhi_near *ret,
+                     uint32_t *ret_lists, uint32_t most, uint64_t *evaluations)
+{
+    const code_array supers = {x->super_codes, x->super_factors, x->super_halves};
+    const code_array leaders = {x->leader_codes, x->leader_factors, x->leader_halves};
+    lhi_near near[SUPERS_LOOKED + 1];
+    uint32_t count = 0;
+    lhi_near all[LHI_NEAR_LISTS + 1];
+    const uint32_t whole[2] = {0, x->meta.supers};
+    uint32_t of_supers[2] = {0, SUPERS_LOOKED};
+    lh_assert(most <= LHI_NEAR_LISTS);
+    uint32_t looked = best_of(x, &supers, q, whole, near, of_supers);
+    *evaluations += x->meta.supers;
+    for (uint32_t s = 0; s < looked; s++) {
+        const uint32_t range[2] = {x->super_starts[near[s].place],
+                                   x->super_starts[near[s].place + 1]};
+        uint32_t state[2] = {count, most};
+        if (range[0] == range[1])
+            continue;
+        count = best_of(x, &leaders, q, range, all, state);
+        *evaluations += range[1] - range[0];
+    }
+    if (count == 0) { /* groups without leaders were nearest */
+        const uint32_t range[2] = {0, x->meta.lists};
+        uint32_t state[2] = {0, most};
+        count = best_of(x, &leaders, q, range, all, state);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (ret_lists)
+            ret_lists[i] = all[i].place;
+        if (ret)
+            ret[i] = (lhi_near){all[i].score, x->leaders[all[i].place]};
+    }
+    return count;
+}
+
+static int may_answer(const lhi_walk *w, uint32_t place)
+{
+    uint32_t row = w->index->row_of[place];
+    return (int)(w->allowed->words[row / 64] >> (row % 64) & 1u);
+}
+
+/* Position in the pool; ef when it was not taken. */
+static uint32_t offer(lhi_walk *w, float score, uint32_t place)
+{
+    lhi_scratch *s = w->scratch;
+    const lhi_near one = {score, place};
+    if (w->allowed && may_answer(w, place) &&
+        (w->answers < w->answers_most || score > s->answers[w->answers - 1].score))
+        (void)lhi_pool_insert(s->answers, &w->answers, w->answers_most, one);
+    if (w->count == w->ef && !(score > s->pool[w->count - 1].score))
+        return w->ef;
+    return lhi_pool_insert(s->pool, &w->count, w->ef, one);
+}
+
+void lhi_walk_begin(lhi_walk *w)
+{
+    lhi_near entries[LHI_ENTRIES];
+    w->count = w->answers = w->at = w->ids_count = 0;
+    uint32_t count = lhi_entries(w->index, w->query, entries, NULL, LHI_ENTRIES, &w->evaluations);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t bit = 1ull << (entries[i].place % 64);
+        if (w->scratch->visited[entries[i].place / 64] & bit)
+            continue;
+        w->scratch->visited[entries[i].place / 64] |= bit;
+        (void)offer(w, entries[i].score, entries[i].place);
+        prefetch(w->index->graph + (size_t)entries[i].place * w->index->meta.degree,
+                 w->index->meta.degree * sizeof(uint32_t));
+    }
+}
+
+int lhi_walk_gather(lhi_walk *w)
+{
+    const lh_vector_index *x = w->index;
+    lhi_near *pool = w->scratch->pool;
+    uint64_t *visited = w->scratch->visited;
+    const uint32_t degree = x->meta.degree;
+    uint32_t left = EXPAND;
+    uint32_t n = 0;
+    while (w->at < w->count && pool[w->at].place & LHI_EXPANDED)
+        w->at++;
+    if (w->at >= w->count)
+        return 0;
+    for (uint32_t i = w->at; i < w->count && left > 0; i++) {
+        if (pool[i].place & LHI_EXPANDED)
+            continue;
+        const uint32_t *edges = x->graph + (size_t)pool[i].place * degree;
+        pool[i].place |= LHI_EXPANDED;
+        left--;
+        w->hops++;
+        for (uint32_t e = 0; e < degree && edges[e] != LHI_NO_ROW; e++) {
+            uint64_t bit = 1ull << (edges[e] % 64);
+            uint64_t *word = &visited[edges[e] / 64];
+            w->ids[n] = edges[e]; /* written always, kept when new: no branch to guess */
+            n += !(*word & bit);
+            *word |= bit;
+        }
+    }
+    size_t bytes = x->meta.padded / 2;
+    for (uint32_t i = 0; i < n && i < AHEAD; i++)
+        prefetch(x->i4 + w->ids[i] * bytes, bytes);
+    for (uint32_t i = n; n > 0 && i % 4 != 0; i++)
+        w->ids[i] = w->ids[n - 1];
+    w->ids_count = n;
+    return 1;
+}
+
+void lhi_walk_score(lhi_walk *w)
+{
+    const lh_vector_index *x = w->index;
+    const lhi_coded_query *q = w->query;
+    const size_t bytes = x->meta.padded / 2;
+    const uint32_t n = w->ids_count;
+    uint32_t low = w->at + 1;
+    w->evaluations += n;
+    for (uint32_t i = 0; i < n; i += 4) {
+        const uint8_t *rows[4];
+        int32_t sums[4];
+        for (uint32_t z = 0; z < 4; z++) {
+            rows[z] = x->i4 + w->ids[i + z] * bytes;
+            if (i + z + AHEAD < n) {
+                prefetch(x->i4 + w->ids[i + z + AHEAD] * bytes, bytes);
+                __builtin_prefetch(x->i4_factors + w->ids[i + z + AHEAD]);
+            }
+        }
+        x->kernels->search.i4_four(rows, q->i8, x->meta.padded / 128, sums);
+        for (uint32_t z = 0; z < 4 && i + z < n; z++) {
+            uint32_t place = w->ids[i + z];
+            float score = lhi_i4_score(q, sums[z], x->i4_factors[place]);
+            if (x->halves)
+                score += x->halves[place];
+            uint32_t at = offer(w, score, place);
+            if (at < w->at + ADJACENT_SOON)
+                prefetch(x->graph + (size_t)place * x->meta.degree,
+                         x->meta.degree * sizeof(uint32_t));
+            low = at < low ? at : low;
+        }
+    }
+    w->at = low < w->at + 1 ? low : w->at + 1;
+}
+
+void lhi_walk_end(lhi_walk *w)
+{
+    memset(w->scratch->visited, 0, (size_t)(w->index->meta.rows / 64 + 1) * sizeof(uint64_t));
+}

@@ -1,0 +1,174 @@
+/* vector/vector_plan.c - which plan answers a query: the cheapest that meets the recall asked for.
+ *
+ * Costs are rough times per step on one core of 2024 (research/vector_real.md); only their ratios
+ * matter. What an effort comes to in recall is read from the segment's own calibration. */
+#include "vector/vector_walk_private.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define B1_NS_PER_DIMENSION    0.0017
+#define I4_RANDOM_NS           12.0
+#define I4_NS_PER_DIMENSION    0.06
+#define EXACT_RANDOM_NS        40.0
+#define EXACT_NS_PER_DIMENSION 0.17
+#define MAP_NS                 1.6 /* a row of the filter to its place */
+#define GRAPH_SELECTIVITY_LEAST                                                                    \
+    0.3 /* fewer rows may answer: the walk runs through too many others */
+#define FLAT_SURE_DEPTH 800u
+
+typedef struct costs {
+    double b1, i4, exact;
+} costs;
+
+static costs costs_of(const lh_vector_index *x)
+{
+    return (costs){B1_NS_PER_DIMENSION * x->meta.padded,
+                   I4_RANDOM_NS + I4_NS_PER_DIMENSION * x->meta.padded,
+                   EXACT_RANDOM_NS + EXACT_NS_PER_DIMENSION * x->meta.dimensions};
+}
+
+/* The least setting that reached the recall at k = 10, and its evaluations; 0: none did. */
+static const lh_vector_point *point_for(const lh_vector_point *points, uint32_t count, float recall)
+{
+    for (uint32_t i = 0; i < LH_MIN(count, (uint32_t)LH_VECTOR_POINTS_MAX); i++)
+        if (points[i].recall >= recall)
+            return &points[i];
+    return NULL;
+}
+
+/* Settings are measured at k = 10: more answers need as many more candidates. */
+static uint32_t for_k(uint32_t setting, uint32_t k, uint32_t most)
+{
+    uint64_t wanted = k <= 10 ? setting : setting + (uint64_t)(k - 10) * 3 / 2;
+    return (uint32_t)LH_MIN(wanted, (uint64_t)most);
+}
+
+/* Rows that get exact scores, so that the 4-bit codes lose no more than a third of what the recall
+ * allows to lose; 0: they lose more. */
+static uint32_t exact_rows(const lh_vector_index *x, uint32_t k, float recall)
+{
+    const lhi_sample *s = x->sample;
+    float codes = 1 - (1 - recall) / 3;
+    if (!s)
+        return k + LH_MAX(k / 2 + 24, 8u);
+    const lh_vector_point *p =
+        point_for(s->exact_points, s->exact_points_count, LH_MIN(codes, 0.9999f));
+    if (!p)
+        return 0;
+    return p->setting <= 10 ? k : for_k(p->setting, k, LHI_DEPTH_MAX);
+}
+
+static double flat_cost(const lh_vector_index *x, const costs *c, const lhi_plan_choice *p,
+                        uint64_t may_answer)
+{
+    double map = may_answer < x->meta.rows ? MAP_NS * (double)may_answer : 0;
+    return c->b1 * (double)x->meta.rows + c->i4 * p->depth + c->exact * p->exact + map + 3000;
+}
+
+static double graph_cost(const lh_vector_index *x, const costs *c, const lhi_plan_choice *p,
+                         float evaluations)
+{
+    return (c->i4 + 10) * (double)evaluations + c->exact * p->exact +
+           (double)x->meta.rows / 64 * 0.3 + 3000;
+}
+
+/* Flat: depth for the recall; 0 when the 1-bit codes of this set cannot reach it. */
+static uint32_t flat_depth(const lh_vector_index *x, const lh_vector_query *q, float recall)
+{
+    if (q->ef_search > 0)
+        return LH_MAX(q->ef_search, q->k);
+    const lhi_sample *s = x->sample;
+    const lh_vector_point *p = s ? point_for(s->flat_points, s->flat_points_count, recall) : NULL;
+    if (!s)
+        return for_k(FLAT_SURE_DEPTH, q->k, LHI_DEPTH_MAX);
+    return p ? for_k(p->setting, q->k * 4 > 40 ? q->k * 2 : q->k, LHI_DEPTH_MAX) : 0;
+}
+
+static lh_rc forced(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query *q,
+                    lhi_plan_choice *p)
+{
+    int codes = x->i4 != NULL;
+    int can = q->plan == LH_VECTOR_PLAN_EXACT || (q->plan == LH_VECTOR_PLAN_SCAN && codes) ||
+              (q->plan == LH_VECTOR_PLAN_FLAT && codes) ||
+              (q->plan == LH_VECTOR_PLAN_GRAPH && x->graph);
+    if (!can) {
+        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "the segment has no such plan"));
+        return lh_err_field(cx, "plan");
+    }
+    if (p->depth == 0)
+        p->depth = for_k(FLAT_SURE_DEPTH, q->k, LHI_DEPTH_MAX);
+    if (p->ef == 0)
+        p->ef = 512;
+    p->ef = LH_MAX(p->ef, LH_MIN(q->k, LHI_EF_MAX));
+    p->plan = q->plan;
+    return LH_OK;
+}
+
+typedef struct option {
+    lh_vector_plan plan;
+    double ns;
+} option;
+
+static void consider(option *best, lh_vector_plan plan, double ns)
+{
+    if (best->plan == LH_VECTOR_PLAN_AUTO || ns < best->ns)
+        *best = (option){plan, ns};
+}
+
+/* Effort of the graph and its cost; 0: it cannot meet the recall, or the filter is too narrow. */
+static double graph_option(const lh_vector_index *x, const lh_vector_query *q, float recall,
+                           double selectivity, lhi_plan_choice *p)
+{
+    const lhi_sample *s = x->sample;
+    const costs c = costs_of(x);
+    if (!x->graph || selectivity < GRAPH_SELECTIVITY_LEAST)
+        return 0;
+    const lh_vector_point *at =
+        s ? point_for(s->graph_points, s->graph_points_count, recall) : NULL;
+    uint32_t ef = q->ef_search ? q->ef_search : at ? at->setting : 0;
+    if (ef == 0 || q->k > LHI_EF_MAX / 2)
+        return 0;
+    uint32_t wanted = for_k(ef, q->k, LHI_EF_MAX);
+    wanted = LH_MAX(wanted, q->k);
+    p->ef = (uint32_t)LH_MIN((double)wanted / sqrt(selectivity), (double)LHI_EF_MAX);
+    float evaluations = at && !q->ef_search ? at->evaluations : 14.0f * (float)ef;
+    return graph_cost(x, &c, p, evaluations * (float)p->ef / (float)ef);
+}
+
+lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query *q, uint64_t may_answer,
+               lhi_plan_choice *ret)
+{
+    float recall = q->recall > 0 ? q->recall : LHI_RECALL_DEFAULT;
+    double selectivity = x->meta.rows ? (double)may_answer / (double)x->meta.rows : 1;
+    lhi_plan_choice p = {.exact = x->i4 ? exact_rows(x, q->k, q->ef_search ? 0.998f : recall) : 0};
+    int codes_do = p.exact > 0;
+    if (!codes_do)
+        p.exact = for_k(800, q->k, LHI_DEPTH_MAX); /* only when a plan is forced */
+    const costs c = costs_of(x);
+    option best = {LH_VECTOR_PLAN_AUTO, 0};
+    double graph_ns = graph_option(x, q, recall, selectivity, &p);
+    p.depth = x->i4 ? flat_depth(x, q, recall) : 0;
+    if (p.depth > 0)
+        p.depth = LH_MAX(p.depth, p.exact);
+    if (q->plan != LH_VECTOR_PLAN_AUTO) {
+        LH_TRY(forced(cx, x, q, &p));
+        LH_IGNORE(snprintf(p.why, sizeof p.why, "asked for"));
+        *ret = p;
+        return LH_OK;
+    }
+    consider(&best, LH_VECTOR_PLAN_EXACT, c.exact * (double)may_answer);
+    if (codes_do && recall < 1) {
+        consider(&best, LH_VECTOR_PLAN_SCAN, c.i4 * (double)may_answer + c.exact * p.exact + 2000);
+        if (p.depth > 0)
+            consider(&best, LH_VECTOR_PLAN_FLAT, flat_cost(x, &c, &p, may_answer));
+        if (graph_ns > 0)
+            consider(&best, LH_VECTOR_PLAN_GRAPH, graph_ns);
+    }
+    p.plan = best.plan;
+    LH_IGNORE(snprintf(p.why, sizeof p.why, "recall %.4g, %llu of %llu rows: about %.0f us",
+                       (double)recall, (unsigned long long)may_answer,
+                       (unsigned long long)x->meta.rows, best.ns / 1000));
+    *ret = p;
+    return LH_OK;
+}

@@ -1,0 +1,135 @@
+/* vector/vector_walk_private.h - what one search works with: the query in the shapes of the codes,
+ * a scratch that is used again, and the steps of the plans.
+ *
+ * Owns: a scratch is lent by its index. Threads: one per scratch. Limits: vector_index.h. Formats:
+ *       none. Why: plans and the probe of a build run the same steps. */
+#ifndef LH_VECTOR_VECTOR_WALK_PRIVATE_H
+#define LH_VECTOR_VECTOR_WALK_PRIVATE_H
+
+#include "vector/vector_private.h"
+
+#define LHI_EF_MAX     4096u
+#define LHI_DEPTH_MAX  65536u /* rows a 1-bit scan keeps */
+#define LHI_EXPANDED   0x80000000u
+#define LHI_ENTRIES    8u
+#define LHI_NEAR_LISTS 12u
+
+/* A query as codes see it. */
+typedef struct lhi_coded_query {
+    float *values;   /* padded, centred for euclidean, rotated */
+    int8_t *i8;      /* padded */
+    int8_t *b1;      /* padded, small: sums of six stay below 64 */
+    uint8_t *table;  /* of b1 */
+    float i8_middle; /* 7.5 x sum of i8 */
+    float i8_unit;
+    int32_t b1_base;
+    float b1_unit;
+} lhi_coded_query;
+
+typedef struct lhi_near {
+    float score;
+    uint32_t place; /* with LHI_EXPANDED when its neighbours were read */
+} lhi_near;
+
+typedef struct lhi_scratch {
+    struct lhi_scratch *next;
+    lhi_coded_query query;
+    uint64_t *visited; /* rows bits, all zero between searches */
+    lhi_near *pool;    /* LHI_EF_MAX + 1 */
+    lhi_near *answers; /* as many */
+    uint64_t *keys;    /* grows */
+    size_t keys_max;
+    size_t keys_count;
+    uint64_t *blocks;  /* bits: blocks scanned first */
+    uint64_t *allowed; /* bits by place */
+    lh_pages memory;
+    lh_pages keys_memory;
+} lhi_scratch;
+
+/* vector_scratch.c */
+LH_WARN_UNUSED lh_rc lhi_scratch_get(lh_ctx *cx, const lh_vector_index *index,
+                                     lhi_scratch **ret_scratch);
+void lhi_scratch_put(const lh_vector_index *index, lhi_scratch *scratch);
+LH_WARN_UNUSED lh_rc lhi_scratch_keys(lh_ctx *cx, lhi_scratch *scratch, size_t keys);
+void lhi_scratch_free_all(lh_vector_index *index);
+
+/* vector_coded_query.c: values as lhi_vector_query_values gives them. */
+void lhi_code_query(const lh_vector_index *index, const float *values, lhi_coded_query *q);
+void lhi_code_query_b1(const lh_vector_index *index, lhi_coded_query *q);
+
+static inline float lhi_i4_score(const lhi_coded_query *q, int32_t sum, float factor)
+{
+    return ((float)sum - q->i8_middle) * factor * q->i8_unit;
+}
+
+/* Best first, linear: position of the new one, or count when it is not taken. Ties: the one that
+ * came first stays ahead. */
+static inline uint32_t lhi_pool_insert(lhi_near *pool, uint32_t *count, uint32_t most, lhi_near one)
+{
+    uint32_t low = 0;
+    uint32_t length = *count;
+    while (length > 1) {
+        uint32_t half = length >> 1;
+        low += pool[low + half - 1].score >= one.score ? half : 0;
+        length -= half;
+    }
+    if (*count > 0 && low < *count && pool[low].score >= one.score)
+        low++;
+    if (low >= most)
+        return most;
+    if (*count < most)
+        (*count)++;
+    memmove(pool + low + 1, pool + low, sizeof *pool * (*count - 1 - low));
+    pool[low] = one;
+    return low;
+}
+
+/* vector_graph.c: a walk over the graph, in two halves so that several can take turns. */
+typedef struct lhi_walk {
+    const lh_vector_index *index;
+    const lhi_coded_query *query;
+    lhi_scratch *scratch;
+    const lhi_vector_allowed *allowed; /* NULL: all rows may answer */
+    uint32_t ef;
+    uint32_t answers_most; /* with allowed: places kept that may answer */
+    uint32_t count;        /* in the pool */
+    uint32_t answers;
+    uint32_t at; /* first place of the pool that may not be expanded */
+    uint32_t ids_count;
+    uint32_t ids[160];
+    uint64_t evaluations;
+    uint64_t hops;
+} lhi_walk;
+void lhi_walk_begin(lhi_walk *w);
+/* Reads the neighbours of the best places not yet expanded and asks for their codes. 0: done. */
+int lhi_walk_gather(lhi_walk *w);
+void lhi_walk_score(lhi_walk *w);
+/* The bits of visited places are cleared; the scratch can be used again. */
+void lhi_walk_end(lhi_walk *w);
+/* Leaders near the query, best first, at most LHI_ENTRIES or most. Returns how many. */
+uint32_t lhi_entries(const lh_vector_index *index, const lhi_coded_query *q, lhi_near *ret,
+                     uint32_t *ret_lists, uint32_t most, uint64_t *evaluations);
+
+/* vector_flat.c: the depth best by 1-bit codes, into scratch->keys and keys_count (any order).
+ * allowed_places: bits; NULL: all. */
+LH_WARN_UNUSED lh_rc lhi_flat_scan(lh_ctx *cx, const lh_vector_index *index, lhi_scratch *s,
+                                   const uint64_t *allowed_places, uint32_t depth,
+                                   uint64_t *scanned);
+/* 4-bit scores of the places in scratch->keys, the `keep` best into keys (any order). */
+uint32_t lhi_i4_select(const lh_vector_index *index, lhi_scratch *s, uint32_t count, uint32_t keep);
+/* The `keep` largest keys to the front. */
+void lhi_select_keys(uint64_t *keys, size_t count, size_t keep);
+
+/* vector_plan.c */
+typedef struct lhi_plan_choice {
+    lh_vector_plan plan;
+    uint32_t ef;    /* of the graph */
+    uint32_t depth; /* of the 1-bit scan */
+    uint32_t exact; /* rows given exact scores */
+    char why[96];
+} lhi_plan_choice;
+LH_WARN_UNUSED lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *index,
+                              const lh_vector_query *query, uint64_t may_answer,
+                              lhi_plan_choice *ret);
+
+#endif
