@@ -27,7 +27,7 @@ static void open_all(fixture *f, uint64_t cache_bytes)
     lh_str packed = lh_scratch_path(&f->s, "tiny.packed");
     ck_lh_ok(&f->s,
              lh_embed_pack(&f->s.cx, lh_ctx_fmt(&f->s.cx, "%s/embed/tiny", getenv("LH_TEST_DATA")),
-                           packed, NULL));
+                           packed, 0, NULL));
     lh_pool_options opts = {.model_path = packed};
     for (int kind = 0; kind < LH_WORKER_KIND_COUNT; kind++)
         opts.kinds[kind] = (lh_worker_limits){.workers_max = 1,
