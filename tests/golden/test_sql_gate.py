@@ -1,4 +1,4 @@
-"""The cases of sql_gate/ through a whole server: the unit test asks a worker, this asks over HTTP with real datasets.
+"""Every case of sql_gate/ through a whole server, over HTTP with real datasets; the unit test asks a worker a sample.
 
 Format of a case: `[why] expected`, then the statement up to the next empty line; @@N{text} repeats text N times.
 Expected is the error's code, `ok`, or `contained`: refused or ended by some limit, and the next statement works.
