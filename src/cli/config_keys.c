@@ -3,6 +3,8 @@
 #include "cli/config_keys.h"
 
 #include "os/process.h"
+#include "search/search.h"
+#include "vector/vector_index.h"
 
 #define KIB    1024ll
 #define MIB    (1024ll * KIB)
@@ -62,6 +64,15 @@ const lh_config_key lh_config_keys[] = {
     KEY("embed", "background", LH_C_BOOL, embed_background, "true", 0, 0, "Jobs embed only while nobody else wants the processor. false: as fast as anybody."),
     KEY("embed", "memory", LH_C_SIZE, embed_memory, "1GiB", 128 * MIB, 64 * GIB, "Memory of one embed worker."),
     KEY("embed", "cache", LH_C_SIZE, embed_cache, "1GiB", 0, 4096 * GIB, "Disk for vectors kept by content hash, below .lakehouse; 0 = none. Each of two models or precisions may fill half."),
+    {.section = "vector", .key = "kind", .type = LH_C_ENUM, .offset = offsetof(lh_config, vector_kind), .def = "auto", .names = lh_search_kind_names, .doc = "Kind of new indexes: auto (by rows), flat, graph, ivf, exact."},
+    KEY("vector", "ef_construction", LH_C_I64, vector_ef_construction, "0", 0, LH_VECTOR_EF_CONSTRUCTION_MAX, "Effort of building graphs, 10 to 400; 0: the engine's own, which is above that of 200 in HNSW."),
+    KEY("vector", "ef_search", LH_C_I64, vector_ef_search, "0", 0, LH_VECTOR_EF_SEARCH_MAX, "Effort of searches that ask for none, 10 to 400; 0: as much as vector.recall needs."),
+    KEY("vector", "recall", LH_C_F64, vector_recall, "0.99", 0, 1, "Recall of searches that ask for none, met from what was measured when the index was built."),
+    KEY("vector", "seed", LH_C_I64, vector_seed, "42", 0, INT64_MAX, "Of the random choices of a build; equal rows and seed give equal bytes."),
+    KEY("vector", "workers", LH_C_I64, vector_workers, "1", 1, 64, "Index worker processes; each builds one segment with all processors."),
+    KEY("vector", "memory", LH_C_SIZE, vector_memory, "", 0, 0, "Memory of one index worker; empty: half of the machine's, 1 GiB to 64 GiB."),
+    KEY("vector", "background", LH_C_BOOL, vector_background, "true", 0, 0, "Indexes are built only while nobody else wants the processor. false: as fast as anybody."),
+    KEY("vector", "filter_cache", LH_C_SIZE, vector_filter_cache, "64MiB", 0, 64 * GIB, "Memory for which rows fulfil a search's filter, by data version, filter and reader; 0 = none."),
     KEY("jobs", "threads", LH_C_I64, job_threads, "3", 1, 64, "Jobs that run at once."),
     KEY("jobs", "queue", LH_C_I64, job_queue, "1000", 1, 100000, "Jobs that may wait."),
     KEY("jobs", "remembered", LH_C_I64, job_remembered, "1000", 1, 100000, "Ended jobs that are remembered."),
@@ -84,4 +95,6 @@ void lh_config_derive(lh_config *config)
         config->query_memory = clamp(memory / 4, 512 * MIB, 16 * GIB);
     if (config->ingest_memory == 0)
         config->ingest_memory = clamp(memory / 8, 384 * MIB, 4 * GIB);
+    if (config->vector_memory == 0)
+        config->vector_memory = clamp(memory / 2, GIB, 64 * GIB);
 }

@@ -62,6 +62,16 @@ typedef struct lh_config {
     uint64_t embed_cache;
     int64_t embed_bulk_workers;
     bool embed_background;
+    /* vector */
+    int vector_kind;
+    int64_t vector_ef_construction;
+    int64_t vector_ef_search;
+    double vector_recall;
+    int64_t vector_seed;
+    int64_t vector_workers;
+    uint64_t vector_memory;
+    bool vector_background;
+    uint64_t vector_filter_cache;
     /* jobs */
     int64_t job_threads;
     int64_t job_queue;

@@ -136,7 +136,13 @@ static lh_rc start_pool(lh_ctx *cx, serving *s)
                                             .queue_max = (uint32_t)c->job_queue,
                                             .memory_bytes = c->embed_memory,
                                             .idle_us = c->worker_idle_us,
-                                            .background = c->embed_background}},
+                                            .background = c->embed_background},
+                  [LH_WORKER_INDEX] = {.workers_max = (uint32_t)c->vector_workers,
+                                       .queue_max = (uint32_t)c->job_queue,
+                                       .tasks_per_life = 1,
+                                       .memory_bytes = c->vector_memory,
+                                       .idle_us = c->worker_idle_us,
+                                       .background = c->vector_background}},
         .grace_us = c->worker_grace_us,
         .read_root = s->root,
         .spill_dir = below(cx, s, ".lakehouse/spill"),
@@ -174,8 +180,19 @@ static lh_rc start_engines(lh_ctx *cx, serving *s)
     lh_embedder_options embedder = {app->pool, below(cx, s, ".lakehouse/embed-cache"),
                                     s->config.embed_cache};
     LH_TRY(lh_embedder_open(cx, &embedder, &app->embedder));
-    lh_search_parts parts = {app->catalog, app->policy, app->query,
-                             app->pool,    app->jobs,   app->embedder};
+    const lh_config *c = &s->config;
+    lh_search_parts parts = {app->catalog,
+                             app->policy,
+                             app->query,
+                             app->pool,
+                             app->jobs,
+                             app->embedder,
+                             {.kind = c->vector_kind,
+                              .ef_construction = (uint32_t)c->vector_ef_construction,
+                              .seed = (uint64_t)c->vector_seed,
+                              .ef_search = (uint32_t)c->vector_ef_search,
+                              .recall = c->vector_recall,
+                              .filter_cache_bytes = c->vector_filter_cache}};
     return lh_search_open(cx, &parts, &app->search);
 }
 

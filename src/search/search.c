@@ -36,6 +36,7 @@ static lh_rc open_files(lh_ctx *cx, lh_store *store, lhi_generation *g)
     LH_TRY(lh_store_local_path(cx, store, g->meta.chunks_key, &path));
     LH_TRY(lh_map_open(cx, path, &g->chunks_map));
     LH_TRY(lh_chunk_store_open(cx, g->chunks_map.bytes, &g->chunks));
+    LH_TRY(lhi_index_describe(cx, g->index, &g->meta));
     lh_vector_stats stats;
     lh_vector_index_stats(g->index, &stats);
     if (stats.rows != g->chunks.count || stats.rows != g->meta.chunks ||
@@ -144,8 +145,10 @@ lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts, lh_search **ret_s
     lh_mutex_init(&search->lock);
     lh_cond_init(&search->left);
     lh_object_page page;
-    lh_rc rc = lh_store_list(cx, lh_catalog_store(parts->catalog), LH_S(META_PREFIX), LH_STR_NONE,
-                             0, &page);
+    lh_rc rc = lhi_filter_cache_new(cx, parts->settings.filter_cache_bytes, &search->filters);
+    if (rc == LH_OK)
+        rc = lh_store_list(cx, lh_catalog_store(parts->catalog), LH_S(META_PREFIX), LH_STR_NONE, 0,
+                           &page);
     for (size_t i = 0; rc == LH_OK && i < page.count; i++)
         rc = open_one(cx, search, page.items[i].key);
     if (rc != LH_OK) {
@@ -176,6 +179,7 @@ lh_search *lh_search_close(lh_search *search)
         lh_free(search->slots);
         search->slots = next;
     }
+    lhi_filter_cache_free(search->filters);
     lh_cond_done(&search->left);
     lh_mutex_done(&search->lock);
     return lh_free(search);

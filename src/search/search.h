@@ -19,6 +19,18 @@
 
 typedef struct lh_search lh_search;
 
+extern const char *const lh_search_kind_names[]; /* auto flat graph ivf exact: lh_vector_kind */
+
+/* Of indexes and searches that say nothing else. */
+typedef struct lh_search_settings {
+    int kind;                 /* of lh_search_kind_names */
+    uint32_t ef_construction; /* 0 = the engine's */
+    uint64_t seed;
+    uint32_t ef_search; /* 0 = by recall */
+    double recall;      /* 0 = the engine's */
+    uint64_t filter_cache_bytes;
+} lh_search_settings;
+
 typedef struct lh_search_parts { /* all borrowed */
     lh_catalog *catalog;
     lh_policy *policy;
@@ -26,6 +38,7 @@ typedef struct lh_search_parts { /* all borrowed */
     lh_pool *pool;
     lh_jobs *jobs;
     lh_embedder *embedder;
+    lh_search_settings settings;
 } lh_search_parts;
 
 /* Opens every index there is. A damaged one is logged and listed as damaged; the others work. */
@@ -49,6 +62,9 @@ typedef struct lh_index_request {
     lh_str precision;  /* empty: the best of this machine; int8 is faster and less exact */
     uint32_t chunk_size;
     uint32_t overlap;
+    int kind;                 /* of lh_search_kind_names; auto = as configured */
+    uint32_t ef_construction; /* 0 = as configured */
+    uint64_t seed;            /* 0 = as configured */
 } lh_index_request;
 extern const lh_record lh_index_request_record;
 
@@ -65,6 +81,34 @@ typedef struct lh_index_part {
     lh_str sha256;
 } lh_index_part;
 
+/* What a setting of the effort came to on the sample of the build. */
+typedef struct lh_index_point {
+    uint32_t setting; /* ef of the graph, or rows that the 1-bit scan keeps */
+    double recall;
+    double evaluations;
+} lh_index_point;
+
+/* The segment as it is open. */
+typedef struct lh_index_engine {
+    int kind_asked; /* of lh_search_kind_names: what a refresh asks for again */
+    lh_str tiers;   /* codes and rows it has: "b1+i4+f32" */
+    lh_str preset;
+    lh_str metric;
+    lh_str simd;
+    uint32_t degree;
+    uint32_t lists;
+    uint32_t ef_construction;
+    uint64_t seed;
+    bool rotated;
+    uint64_t bytes_file;
+    uint64_t bytes_resident;
+    uint64_t bytes_mapped;
+    lh_list probe_b1;     /* double: recall within the best 10, 40, 100, 200, 400 */
+    lh_list probe_i4;     /* double */
+    lh_list graph_points; /* lh_index_point */
+    lh_list flat_points;  /* lh_index_point */
+} lh_index_engine;
+
 typedef struct lh_index_meta {
     lh_str index_name;
     lh_str source; /* dataset */
@@ -74,7 +118,7 @@ typedef struct lh_index_meta {
     lh_str model_version; /* precision and kernel */
     lh_str precision;     /* of the vectors; questions are embedded with the same */
     uint32_t dimensions;
-    lh_str kind; /* "flat" */
+    lh_str kind; /* of the segment: "flat", "graph", ... */
     lh_str generation;
     lh_str bucket;
     lh_str vector_backend; /* "parquet" */
@@ -94,6 +138,7 @@ typedef struct lh_index_meta {
     lh_str segment_sha256;
     lh_str chunks_key;
     lh_str chunks_sha256;
+    lh_index_engine engine;
     lh_str damage; /* why it cannot be searched; empty = fine */
 } lh_index_meta;
 extern const lh_record lh_index_meta_record;
@@ -161,7 +206,8 @@ typedef struct lh_search_request {
     uint32_t k;
     lh_str filter;      /* SQL condition over the dataset */
     lh_list columns;    /* lh_str */
-    uint32_t ef_search; /* kept for graph kinds; the flat kind is exact */
+    uint32_t ef_search; /* 0 = by recall */
+    double recall;      /* wanted recall@k; 0 = as configured */
 } lh_search_request;
 extern const lh_record lh_search_request_record;
 
@@ -179,10 +225,21 @@ typedef struct lh_search_index_info {
     lh_str model;
     uint32_t dimensions;
 } lh_search_index_info;
+typedef struct lh_search_plan {
+    lh_str plan; /* "exact", "scan", "flat", "graph", "ivf" */
+    lh_str why;
+    uint32_t ef; /* effort used; 0 when the plan has none */
+    uint64_t rows_allowed;
+    lh_str filter; /* "none", "computed", "cached" */
+    uint64_t hops;
+    uint64_t scanned;
+    uint64_t exact;
+} lh_search_plan;
 typedef struct lh_search_result {
     lh_list hits; /* lh_search_hit, best first */
     lh_search_index_info index;
     uint64_t evaluations;
+    lh_search_plan plan;
     int64_t took_ms;
 } lh_search_result;
 extern const lh_record lh_search_result_record;

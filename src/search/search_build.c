@@ -147,7 +147,8 @@ static lh_index_meta meta_of_plan(const lhi_plan *plan)
                            .model_version = plan->model_version,
                            .precision = plan->request.precision,
                            .dimensions = plan->dimensions,
-                           .kind = LH_S("flat"),
+                           .engine = {.kind_asked = plan->request.kind,
+                                      .ef_construction = plan->request.ef_construction},
                            .generation = plan->generation,
                            .bucket = LH_S("primary"),
                            .vector_backend = LH_S("parquet"),
@@ -390,6 +391,12 @@ static lh_rc check_request(lh_ctx *cx, lh_search *search, lhi_plan *plan)
         LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "overlap %u, limit %u (half of chunk_size)",
                           rq->overlap, rq->chunk_size / 2));
         return lh_err_field(cx, "overlap");
+    }
+    if (rq->ef_construction > 0 && rq->ef_construction < LH_VECTOR_EF_CONSTRUCTION_MIN) {
+        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "ef_construction %u, limits %d and %d",
+                          rq->ef_construction, LH_VECTOR_EF_CONSTRUCTION_MIN,
+                          LH_VECTOR_EF_CONSTRUCTION_MAX));
+        return lh_err_field(cx, "ef_construction");
     }
     if (rq->index_name.len == 0)
         rq->index_name =

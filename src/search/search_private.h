@@ -42,10 +42,13 @@ typedef struct lhi_slot { /* one index */
     lhi_generation *retired; /* replaced, one reference each: the next collection lets them go */
 } lhi_slot;
 
+typedef struct lhi_filter_cache lhi_filter_cache; /* search_filter.c */
+
 struct lh_search {
     lh_search_parts parts;
     lh_mutex lock;
-    lh_cond left;        /* a reader left a retired generation */
+    lh_cond left; /* a reader left a retired generation */
+    lhi_filter_cache *filters;
     lhi_slot *slots;     /* in order of name */
     atomic_int stopping; /* a cancel comes from the stop of the server: builds keep their plans */
 };
@@ -98,6 +101,33 @@ LH_WARN_UNUSED lh_rc lhi_put_record(lh_ctx *cx, lh_store *store, lh_str key,
 LH_WARN_UNUSED lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job,
                                        const lhi_plan *plan, const lh_bitmap *dead,
                                        lh_index_meta *meta);
+
+/* search_index.c: a file of f32 rows -> a segment, built by an index worker. */
+LH_WARN_UNUSED lh_rc lhi_index_build(lh_ctx *cx, lh_search *search, lh_job *job,
+                                     const lhi_plan *plan, lh_staged *rows, lh_staged *segment);
+/* What there is to say of an open segment; texts and lists in the arena of cx. */
+LH_WARN_UNUSED lh_rc lhi_index_describe(lh_ctx *cx, const lh_vector_index *index,
+                                        lh_index_meta *meta);
+
+/* search_filter.c: which rows fulfil a filter, kept by data version, filter and reader. */
+typedef struct lhi_filter_rows {
+    atomic_uint references;
+    lh_bitmap bitmap;
+    uint64_t count;
+} lhi_filter_rows;
+lhi_filter_rows *lhi_filter_rows_unref(lhi_filter_rows *rows);
+LH_DEFINE_CLEANUP(lhi_filter_rows, lhi_filter_rows_unref)
+/* No row allowed yet. */
+LH_WARN_UNUSED lh_rc lhi_filter_rows_new(lh_ctx *cx, uint64_t rows, lhi_filter_rows **ret_rows);
+LH_WARN_UNUSED lh_rc lhi_filter_cache_new(lh_ctx *cx, uint64_t bytes_max,
+                                          lhi_filter_cache **ret_cache);
+lhi_filter_cache *lhi_filter_cache_free(lhi_filter_cache *cache);
+/* 1: the same data and the same reader give the same rows at any time. */
+int lhi_filter_is_stable(lh_str filter);
+/* A reference, or NULL. */
+lhi_filter_rows *lhi_filter_cache_find(lhi_filter_cache *cache, lh_str key);
+/* Keeps a reference of its own, or nothing when there is no room for it. */
+void lhi_filter_cache_put(lhi_filter_cache *cache, lh_str key, lhi_filter_rows *rows);
 
 /* search_base.c: chunks that a refresh keeps. generation NULL: there is nothing to keep. */
 typedef struct lhi_base {

@@ -18,6 +18,11 @@ static const lh_record part_record = {.name = "IndexPart",
                                       .doc = "One Parquet part of an index's vectors.",
                                       .flags = LH_RECORD_OPEN};
 
+const char *const lh_search_kind_names[] = {"auto", "flat", "graph", "ivf", "exact", NULL};
+_Static_assert(LH_VECTOR_AUTO == 0 && LH_VECTOR_FLAT == 1 && LH_VECTOR_GRAPH == 2 &&
+                   LH_VECTOR_IVF == 3 && LH_VECTOR_EXACT == 4,
+               "names are in the order of lh_vector_kind");
+
 static const lh_field request_fields[] = {
     LH_FIELD("dataset", STR, lh_index_request, dataset, .flags = LH_FIELD_REQUIRED, .min = 1,
              .max = LH_DATASET_NAME_MAX, .doc = "Dataset to index."),
@@ -36,11 +41,65 @@ static const lh_field request_fields[] = {
              .def = "100",
              .doc =
                  "Characters that a chunk repeats of the one before; at most half of chunk_size."),
+    LH_FIELD("kind", ENUM, lh_index_request, kind, .names = lh_search_kind_names, .def = "\"auto\"",
+             .doc = "Kind of index: auto (as configured, by rows), flat, graph, ivf, exact."),
+    LH_FIELD("ef_construction", U32, lh_index_request, ef_construction, .min = 0,
+             .max = LH_VECTOR_EF_CONSTRUCTION_MAX,
+             .doc = "Effort of building a graph, 10 to 400; 0: as configured."),
+    LH_FIELD("seed", U64, lh_index_request, seed, .min = 0, .max = INT64_MAX,
+             .doc = "Of the random choices of the build: equal vectors and seed give equal bytes. "
+                    "0: as configured."),
     {0}};
 const lh_record lh_index_request_record = {.name = "IndexRequest",
                                            .size = sizeof(lh_index_request),
                                            .fields = request_fields,
                                            .doc = "Build of a vector index over a text column."};
+
+static const lh_field point_fields[] = {
+    LH_FIELD("setting", U32, lh_index_point, setting,
+             .doc = "Effort: ef of the graph, or rows that the scan of 1-bit codes keeps."),
+    LH_FIELD("recall", F64, lh_index_point, recall, .doc = "Recall@10 measured at the build."),
+    LH_FIELD("evaluations", F64, lh_index_point, evaluations, .doc = "Scores per search."),
+    {0}};
+static const lh_record point_record = {.name = "IndexPoint",
+                                       .size = sizeof(lh_index_point),
+                                       .fields = point_fields,
+                                       .doc = "What an effort came to when the index was built.",
+                                       .flags = LH_RECORD_OPEN};
+static const lh_field engine_fields[] = {
+    LH_FIELD("kind_asked", ENUM, lh_index_engine, kind_asked, .names = lh_search_kind_names,
+             .def = "\"auto\"", .doc = "Kind that was asked for."),
+    LH_FIELD("tiers", STR, lh_index_engine, tiers,
+             .doc = "Codes and rows it holds: b1 = 1-bit codes, i4 = 4-bit codes, then the rows."),
+    LH_FIELD("preset", STR, lh_index_engine, preset, .doc = "quality or fresh."),
+    LH_FIELD("metric", STR, lh_index_engine, metric, .doc = "cosine, dot or euclidean."),
+    LH_FIELD("simd", STR, lh_index_engine, simd, .doc = "Instruction set in use."),
+    LH_FIELD("degree", U32, lh_index_engine, degree,
+             .doc = "Most neighbours of a row; 0: no graph."),
+    LH_FIELD("lists", U32, lh_index_engine, lists, .doc = "Lists of rows; 0: none."),
+    LH_FIELD("ef_construction", U32, lh_index_engine, ef_construction,
+             .doc = "Asked effort of the build; 0: the engine's own."),
+    LH_FIELD("seed", U64, lh_index_engine, seed, .doc = "Of the random choices of the build."),
+    LH_FIELD("rotated", BOOL, lh_index_engine, rotated, .doc = "Rows were rotated before coding."),
+    LH_FIELD("bytes_file", U64, lh_index_engine, bytes_file, .doc = "Size of the segment, bytes."),
+    LH_FIELD("bytes_resident", U64, lh_index_engine, bytes_resident,
+             .doc = "What searches walk through, bytes."),
+    LH_FIELD("bytes_mapped", U64, lh_index_engine, bytes_mapped,
+             .doc = "Rows read for exact scores only, evictable, bytes."),
+    LH_FIELD("probe_b1", LIST, lh_index_engine, probe_b1, .item = LH_F_F64,
+             .doc = "Recall@10 of the 1-bit codes alone within the best 10, 40, 100, 200, 400."),
+    LH_FIELD("probe_i4", LIST, lh_index_engine, probe_i4, .item = LH_F_F64,
+             .doc = "The same of the 4-bit codes."),
+    LH_FIELD("graph_points", LIST, lh_index_engine, graph_points, .item = LH_F_OBJECT,
+             .record = &point_record, .doc = "Calibration of the graph."),
+    LH_FIELD("flat_points", LIST, lh_index_engine, flat_points, .item = LH_F_OBJECT,
+             .record = &point_record, .doc = "Calibration of the scan."),
+    {0}};
+static const lh_record engine_record = {.name = "IndexEngine",
+                                        .size = sizeof(lh_index_engine),
+                                        .fields = engine_fields,
+                                        .doc = "The vector segment as it is open.",
+                                        .flags = LH_RECORD_OPEN};
 
 static const lh_field meta_fields[] = {
     LH_FIELD("index_name", STR, lh_index_meta, index_name, .doc = "Name of the index."),
@@ -53,7 +112,7 @@ static const lh_field meta_fields[] = {
     LH_FIELD("precision", STR, lh_index_meta, precision,
              .doc = "Arithmetic of its vectors; questions are embedded with the same."),
     LH_FIELD("dimensions", U32, lh_index_meta, dimensions, .doc = "Dimensions of the vectors."),
-    LH_FIELD("kind", STR, lh_index_meta, kind, .doc = "Kind of index: flat = exact."),
+    LH_FIELD("kind", STR, lh_index_meta, kind, .doc = "Kind of index: flat, graph, ivf or exact."),
     LH_FIELD("generation", STR, lh_index_meta, generation, .doc = "Id of this generation."),
     LH_FIELD("bucket", STR, lh_index_meta, bucket, .doc = "Bucket its objects are in."),
     LH_FIELD("vector_backend", STR, lh_index_meta, vector_backend,
@@ -83,6 +142,8 @@ static const lh_field meta_fields[] = {
     LH_FIELD("chunks_key", STR, lh_index_meta, chunks_key, .doc = "Object of the chunk store."),
     LH_FIELD("chunks_sha256", STR, lh_index_meta, chunks_sha256,
              .doc = "SHA-256 of the chunk store, hex."),
+    LH_FIELD("engine", OBJECT, lh_index_meta, engine, .record = &engine_record,
+             .doc = "The vector segment: codes, bytes, probe and calibration."),
     LH_FIELD("damage", STR, lh_index_meta, damage, .flags = LH_FIELD_OMIT_EMPTY,
              .doc = "Why it cannot be searched; absent when it can."),
     {0}};
@@ -194,8 +255,11 @@ static const lh_field search_fields[] = {
              .doc = "SQL condition over the dataset; only rows that fulfil it are searched."),
     LH_FIELD("columns", LIST, lh_search_request, columns, .item = LH_F_STR, .max = 256,
              .doc = "Columns of the dataset to return with each hit."),
-    LH_FIELD("ef_search", U32, lh_search_request, ef_search, .min = 0, .max = 10000,
-             .doc = "Search effort of graph indexes; the flat kind is exact and ignores it."),
+    LH_FIELD("ef_search", U32, lh_search_request, ef_search, .min = 0,
+             .max = LH_VECTOR_EF_SEARCH_MAX,
+             .doc = "Effort, 10 to 400, instead of recall; 0: by recall, or as configured."),
+    LH_FIELD("recall", F64, lh_search_request, recall, .min = 0, .max = 1,
+             .doc = "Wanted recall, met from what was measured at the build; 0: as configured."),
     {0}};
 const lh_record lh_search_request_record = {.name = "VectorSearchRequest",
                                             .size = sizeof(lh_search_request),
@@ -223,12 +287,30 @@ static const lh_record info_record = {.name = "SearchIndexInfo",
                                       .size = sizeof(lh_search_index_info),
                                       .fields = info_fields,
                                       .doc = "Index of a search."};
+static const lh_field plan_of_search_fields[] = {
+    LH_FIELD("plan", STR, lh_search_plan, plan, .doc = "exact, scan, flat, graph or ivf."),
+    LH_FIELD("why", STR, lh_search_plan, why, .doc = "Why this plan."),
+    LH_FIELD("ef", U32, lh_search_plan, ef, .doc = "Effort used; 0: the plan has none."),
+    LH_FIELD("rows_allowed", U64, lh_search_plan, rows_allowed,
+             .doc = "Chunks that might be answers after the filter."),
+    LH_FIELD("filter", STR, lh_search_plan, filter,
+             .doc = "none, computed by SQL, or cached from an earlier search."),
+    LH_FIELD("hops", U64, lh_search_plan, hops, .doc = "Rows whose neighbours were read."),
+    LH_FIELD("scanned", U64, lh_search_plan, scanned, .doc = "1-bit codes looked at."),
+    LH_FIELD("exact", U64, lh_search_plan, exact, .doc = "Exact scores computed."),
+    {0}};
+static const lh_record plan_of_search_record = {.name = "SearchPlan",
+                                                .size = sizeof(lh_search_plan),
+                                                .fields = plan_of_search_fields,
+                                                .doc = "How a search was done."};
 static const lh_field result_fields[] = {
     LH_FIELD("hits", LIST, lh_search_result, hits, .item = LH_F_OBJECT, .record = &hit_record,
              .doc = "Hits, highest score first."),
     LH_FIELD("index", OBJECT, lh_search_result, index, .record = &info_record,
              .doc = "Index that answered."),
     LH_FIELD("evaluations", U64, lh_search_result, evaluations, .doc = "Vectors compared."),
+    LH_FIELD("plan", OBJECT, lh_search_result, plan, .record = &plan_of_search_record,
+             .doc = "How it was done."),
     LH_FIELD("took_ms", I64, lh_search_result, took_ms, .doc = "Time, milliseconds."),
     {0}};
 const lh_record lh_search_result_record = {.name = "VectorSearchResult",

@@ -70,7 +70,10 @@ static lh_rc fit_index(lh_ctx *cx, const lh_refresh_request *rq, const lh_index_
                               .index_name = meta->index_name,
                               .precision = meta->precision,
                               .chunk_size = meta->chunk_size,
-                              .overlap = meta->overlap};
+                              .overlap = meta->overlap,
+                              .kind = meta->engine.kind_asked,
+                              .ef_construction = meta->engine.ef_construction,
+                              .seed = meta->engine.seed};
     return LH_OK;
 }
 

@@ -17,8 +17,9 @@ typedef struct search_run {
     lhi_generation *generation;
     lh_snapshot *snapshot;
     lh_grant grant;
-    lh_bitmap bitmap;    /* words NULL: every row may answer */
-    lh_str columns_json; /* of the hits, by order of hits */
+    lhi_filter_rows *rows; /* NULL: every row may answer */
+    const char *filter;    /* where they come from */
+    lh_str columns_json;   /* of the hits, by order of hits */
 } search_run;
 
 /* ---- ids that may answer ---- */
@@ -46,7 +47,7 @@ static lh_rc take_id(lh_ctx *cx, id_sink *s, lh_str line)
         rc = lh_json_next(&reader, &token); /* its value */
     if (rc == LH_OK && token.kind == LH_JSON_STRING)
         rc = lh_chunk_store_find(&s->scratch, &s->run->generation->chunks, token.text, mark,
-                                 &s->run->bitmap);
+                                 &s->run->rows->bitmap);
     if (rc != LH_OK)
         cx->err = s->scratch.err;
     lh_arena_reset(s->scratch.arena);
@@ -109,18 +110,24 @@ static int data_changed(const search_run *r)
     return rows != r->generation->meta.rows;
 }
 
-static lh_rc make_bitmap(lh_ctx *cx, search_run *r)
+/* All that the rows depend on; texts are told apart by their lengths. */
+static lh_str filter_key(lh_ctx *cx, const search_run *r)
+{
+    const lh_index_meta *meta = &r->generation->meta;
+    lh_str domain = cx->principal ? cx->principal->domain : LH_STR_NONE;
+    return lh_ctx_fmt(cx, "%zu:%.*s %zu:%.*s %zu:%.*s %zu:%.*s %.*s", meta->index_name.len,
+                      LH_STR_ARG(meta->index_name), meta->generation.len,
+                      LH_STR_ARG(meta->generation), r->grant.version.len,
+                      LH_STR_ARG(r->grant.version), domain.len, LH_STR_ARG(domain),
+                      LH_STR_ARG(r->request->filter));
+}
+
+static lh_rc compute_rows(lh_ctx *cx, search_run *r)
 {
     lh_str filter = r->request->filter;
-    if (filter.len > 0)
-        LH_TRY(lh_sql_check_condition(cx, filter));
-    if (filter.len == 0 && r->grant.all_rows && !data_changed(r))
-        return LH_OK;
-    r->bitmap.rows = r->generation->chunks.count;
-    r->bitmap.words = LH_NEW_ARRAY(cx, uint64_t, (size_t)(r->bitmap.rows / 64 + 1));
-    if (!r->bitmap.words)
-        return cx->err.rc;
     lh_str where = LH_S("");
+    r->filter = "computed";
+    LH_TRY(lhi_filter_rows_new(cx, r->generation->chunks.count, &r->rows));
     if (filter.len > 0) /* on a line of its own: places in errors are those of the filter */
         where = lh_ctx_fmt(cx, " WHERE (\n%.*s\n)", LH_STR_ARG(filter));
     lh_rc rc = select_ids(cx, r, where);
@@ -129,7 +136,33 @@ static lh_rc make_bitmap(lh_ctx *cx, search_run *r)
         if (cx->err.line > 1)
             LH_IGNORE(lh_err_place(cx, cx->err.line - 1, cx->err.column));
     }
-    return rc;
+    LH_TRY(rc);
+    for (uint64_t i = 0; i <= r->rows->bitmap.rows / 64; i++)
+        r->rows->count += (uint64_t)__builtin_popcountll(r->rows->bitmap.words[i]);
+    return LH_OK;
+}
+
+static lh_rc choose_rows(lh_ctx *cx, search_run *r)
+{
+    lh_str filter = r->request->filter;
+    lhi_filter_cache *cache = r->search->filters;
+    r->filter = "none";
+    if (filter.len > 0)
+        LH_TRY(lh_sql_check_condition(cx, filter));
+    if (filter.len == 0 && r->grant.all_rows && !data_changed(r))
+        return LH_OK;
+    if (!lhi_filter_is_stable(filter))
+        return compute_rows(cx, r);
+    lh_str key = filter_key(cx, r);
+    if (!key.ptr)
+        return cx->err.rc;
+    r->filter = "cached";
+    r->rows = lhi_filter_cache_find(cache, key);
+    if (r->rows)
+        return LH_OK;
+    LH_TRY(compute_rows(cx, r));
+    lhi_filter_cache_put(cache, key, r->rows);
+    return LH_OK;
 }
 
 /* ---- the question ---- */
@@ -326,6 +359,23 @@ static lh_rc make_hits(lh_ctx *cx, search_run *r, const lh_vector_hit *found, ui
     return LH_OK;
 }
 
+/* What the request says, else what is configured. Effort and recall exclude each other. */
+static lh_vector_query vector_query(const search_run *r, const float *vector)
+{
+    const lh_search_settings *s = &r->search->parts.settings;
+    const lh_search_request *rq = r->request;
+    lh_vector_query query = {.vector = vector,
+                             .k = rq->k,
+                             .filter = r->rows ? &r->rows->bitmap : NULL,
+                             .ef_search = rq->ef_search,
+                             .recall = (float)rq->recall};
+    if (rq->ef_search == 0 && rq->recall == 0) {
+        query.ef_search = s->ef_search;
+        query.recall = (float)s->recall;
+    }
+    return query;
+}
+
 static lh_rc run_on_generation(lh_ctx *cx, search_run *r, lh_search_result *ret_result)
 {
     const lh_index_meta *meta = &r->generation->meta;
@@ -338,11 +388,10 @@ static lh_rc run_on_generation(lh_ctx *cx, search_run *r, lh_search_result *ret_
     if (!vector || !found || !hits)
         return cx->err.rc;
     LH_TRY(query_vector(cx, r, vector));
-    LH_TRY(make_bitmap(cx, r));
-    lh_vector_query query = {
-        .vector = vector, .k = r->request->k, .filter = r->bitmap.words ? &r->bitmap : NULL};
+    LH_TRY(choose_rows(cx, r));
     lh_vector_search_stats stats;
     uint32_t count;
+    lh_vector_query query = vector_query(r, vector);
     LH_TRY(lh_vector_index_search(cx, r->generation->index, &query, found, &count, &stats));
     LH_TRY(make_hits(cx, r, found, count, hits));
     LH_TRY(fetch_columns(cx, r, hits, count));
@@ -350,7 +399,15 @@ static lh_rc run_on_generation(lh_ctx *cx, search_run *r, lh_search_result *ret_
         .hits = {hits, count},
         .index = {lh_ctx_dup(cx, meta->index_name), lh_ctx_dup(cx, meta->generation),
                   lh_ctx_dup(cx, meta->kind), lh_ctx_dup(cx, meta->model_name), meta->dimensions},
-        .evaluations = stats.evaluations};
+        .evaluations = stats.evaluations,
+        .plan = {.plan = lh_str_from(stats.plan),
+                 .why = lh_ctx_dup(cx, lh_str_from(stats.why)),
+                 .ef = stats.ef,
+                 .rows_allowed = r->rows ? r->rows->count : r->generation->chunks.count,
+                 .filter = lh_str_from(r->filter),
+                 .hops = stats.hops,
+                 .scanned = stats.scanned,
+                 .exact = stats.exact}};
     return LH_OK;
 }
 
@@ -362,6 +419,7 @@ lh_rc lh_search_run(lh_ctx *cx, lh_search *search, const lh_search_request *requ
     LH_TRY(lhi_search_ref(cx, search, request->index_name, &r.generation));
     lh_rc rc = run_on_generation(cx, &r, ret_result);
     lh_snapshot_unref(r.snapshot);
+    lhi_filter_rows_unref(r.rows);
     lhi_generation_unref(r.generation);
     int64_t took_us = lh_clock_mono_us() - began_us;
     lh_metric_observe_us(LH_M_VECTOR_SEARCH_SECONDS, took_us);

@@ -1,20 +1,22 @@
-/* search/search_segment.c - reads the parts back, in order, into a chunk store and a vector
- * segment, and publishes both.
+/* search/search_segment.c - reads the parts back, in order, into a chunk store and a file of
+ * vectors, has a segment built of that, and publishes both.
  *
  * Reading back is one road for fresh and resumed builds, and it proves that the parts can be
  * read. */
 #include "base/clock.h"
 #include "search/search_private.h"
 
-#define ROW_BYTES_MAX (64u * 1024u * 1024u)
+#define ROW_BYTES_MAX    (64u * 1024u * 1024u)
+#define FLOATS_BYTES_MAX (64u * 1024u * 1024u)
 
 typedef struct segment_run {
     lh_search *search;
     lh_job *job;
     uint32_t dimensions;
     lh_chunk_writer *chunks;
-    lh_vector_builder *vectors;
-    lh_buf bytes; /* the stream of rows, what is not taken yet */
+    lh_staged *vectors; /* f32, row after row */
+    lh_buf floats;      /* of it, not yet written */
+    lh_buf bytes;       /* the stream of rows, what is not taken yet */
     const lh_bitmap *dead;
     uint64_t seen; /* rows of parts */
     uint64_t rows; /* of the segment */
@@ -57,6 +59,13 @@ static int take_row(lh_str *rest, lh_chunk_row *ret_row, uint32_t *ret_dimension
     return 1;
 }
 
+static lh_rc write_floats(lh_ctx *cx, segment_run *s)
+{
+    LH_TRY(lh_staged_write(cx, s->vectors, lh_buf_str(&s->floats)));
+    lh_buf_truncate(&s->floats, 0);
+    return LH_OK;
+}
+
 static lh_rc add_rows(lh_ctx *cx, segment_run *s, lh_str more)
 {
     LH_TRY(lh_buf_append(cx, &s->bytes, more));
@@ -64,7 +73,6 @@ static lh_rc add_rows(lh_ctx *cx, segment_run *s, lh_str more)
     lh_chunk_row row;
     lh_str vector;
     uint32_t dimensions;
-    float values[LH_VECTOR_DIMENSIONS_MAX];
     while (take_row(&rest, &row, &dimensions, &vector)) {
         if (dimensions != s->dimensions)
             return lh_fail(cx, LH_E_CORRUPT, "a vector of %u dimensions in an index of %u",
@@ -72,11 +80,12 @@ static lh_rc add_rows(lh_ctx *cx, segment_run *s, lh_str more)
         uint64_t row_of_parts = s->seen++;
         if (s->dead && lh_bitmap_get(s->dead, row_of_parts))
             continue;
-        memcpy(values, vector.ptr, vector.len);
-        LH_TRY(lh_vector_builder_add(cx, s->vectors, values, 1));
+        LH_TRY(lh_buf_append(cx, &s->floats, vector));
         LH_TRY(lh_chunk_writer_add(cx, s->chunks, &row));
         s->rows++;
     }
+    if (s->floats.len >= FLOATS_BYTES_MAX / 2)
+        LH_TRY(write_floats(cx, s));
     lh_buf_drop_front(&s->bytes, s->bytes.len - rest.len);
     lh_job_progress(s->job, s->rows);
     return LH_OK;
@@ -115,18 +124,33 @@ static lh_rc read_part(lh_ctx *cx, segment_run *s, const lh_index_part *part)
     return LH_OK;
 }
 
-static lh_rc fill(lh_ctx *cx, segment_run *s, const lh_list *of_meta, lh_file *chunks_file,
-                  lh_file *vectors_file)
+static lh_rc fill(lh_ctx *cx, segment_run *s, const lh_list *of_meta, lh_staged *chunks)
 {
-    LH_TRY(lh_chunk_writer_new(cx, lh_file_container_sink(chunks_file), &s->chunks));
-    lh_vector_options options = {.dimensions = s->dimensions};
-    LH_TRY(lh_vector_builder_new(cx, lh_file_container_sink(vectors_file), &options, &s->vectors));
+    LH_CLEANUP(lh_file_close) lh_file *file = NULL;
+    LH_TRY(lh_file_open(cx, lh_staged_path(chunks), LH_FILE_READ_WRITE, &file));
+    LH_TRY(lh_chunk_writer_new(cx, lh_file_container_sink(file), &s->chunks));
     const lh_index_part *parts = of_meta->items;
     for (size_t i = 0; i < of_meta->count; i++)
         LH_TRY(read_part(cx, s, &parts[i]));
     uint64_t bytes;
-    LH_TRY(lh_chunk_writer_finish(cx, s->chunks, &bytes));
-    return lh_vector_builder_finish(cx, s->vectors, &bytes);
+    LH_TRY(write_floats(cx, s));
+    return lh_chunk_writer_finish(cx, s->chunks, &bytes);
+}
+
+/* What the worker wrote must open, and be what it was asked for. */
+static lh_rc describe(lh_ctx *cx, const segment_run *s, lh_staged *segment, lh_index_meta *meta)
+{
+    LH_CLEANUP(lh_map_close) lh_map map = {{NULL, 0}};
+    LH_CLEANUP(lh_vector_index_close) lh_vector_index *index = NULL;
+    LH_TRY(lh_map_open(cx, lh_staged_path(segment), &map));
+    LH_TRY(lh_vector_index_open(cx, map.bytes, &index));
+    LH_TRY(lhi_index_describe(cx, index, meta));
+    lh_vector_stats stats;
+    lh_vector_index_stats(index, &stats);
+    if (stats.rows != s->rows || stats.dimensions != s->dimensions)
+        return lh_fail(cx, LH_E_INTERNAL, "a segment of %llu rows was built of %llu",
+                       (unsigned long long)stats.rows, (unsigned long long)s->rows);
+    return LH_OK;
 }
 
 typedef struct published {
@@ -153,28 +177,33 @@ lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_pl
     lh_store *store = lh_catalog_store(search->parts.catalog);
     LH_CLEANUP(lh_staged_free) lh_staged *chunks = NULL;
     LH_CLEANUP(lh_staged_free) lh_staged *vectors = NULL;
-    LH_CLEANUP(lh_file_close) lh_file *chunks_file = NULL;
-    LH_CLEANUP(lh_file_close) lh_file *vectors_file = NULL;
+    LH_CLEANUP(lh_staged_free) lh_staged *segment = NULL;
     LH_TRY(lh_store_stage(cx, store, &chunks));
     LH_TRY(lh_store_stage(cx, store, &vectors));
-    LH_TRY(lh_file_open(cx, lh_staged_path(chunks), LH_FILE_READ_WRITE, &chunks_file));
-    LH_TRY(lh_file_open(cx, lh_staged_path(vectors), LH_FILE_READ_WRITE, &vectors_file));
-    lh_job_phase(job, "indexing", "chunks", meta->chunks);
-    segment_run s = {.search = search, .job = job, .dimensions = plan->dimensions, .dead = dead};
+    LH_TRY(lh_store_stage(cx, store, &segment));
+    lh_job_phase(job, "reading back", "chunks", meta->chunks);
+    segment_run s = {.search = search,
+                     .job = job,
+                     .dimensions = plan->dimensions,
+                     .vectors = vectors,
+                     .dead = dead};
     lh_buf_init(&s.bytes, ROW_BYTES_MAX);
-    lh_rc rc = fill(cx, &s, &meta->parts, chunks_file, vectors_file);
+    lh_buf_init(&s.floats, FLOATS_BYTES_MAX);
+    lh_rc rc = fill(cx, &s, &meta->parts, chunks);
     lh_chunk_writer_free(s.chunks);
-    lh_vector_builder_free(s.vectors);
     lh_buf_done(&s.bytes);
+    lh_buf_done(&s.floats);
     LH_TRY(rc);
+    LH_TRY(lhi_index_build(cx, search, job, plan, vectors, segment));
+    LH_TRY(describe(cx, &s, segment, meta));
     published of_chunks;
-    published of_vectors;
+    published of_segment;
     LH_TRY(publish_one(cx, chunks, plan, "chunks.lhc", &of_chunks));
-    LH_TRY(publish_one(cx, vectors, plan, "segment.lhv", &of_vectors));
+    LH_TRY(publish_one(cx, segment, plan, "segment.lhv", &of_segment));
     meta->chunks_key = of_chunks.key;
     meta->chunks_sha256 = of_chunks.sha256;
-    meta->segment_key = of_vectors.key;
-    meta->segment_sha256 = of_vectors.sha256;
-    meta->bytes = of_chunks.bytes + of_vectors.bytes;
+    meta->segment_key = of_segment.key;
+    meta->segment_sha256 = of_segment.sha256;
+    meta->bytes = of_chunks.bytes + of_segment.bytes;
     return LH_OK;
 }

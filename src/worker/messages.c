@@ -17,7 +17,7 @@
 #define MAX_OF_U32      4294967295LL
 #define MAX_OF_COUNTERS INT64_MAX
 
-const char *const lh_worker_kind_names[] = {"sql", "ingest", "embed", "embed_bulk", NULL};
+const char *const lh_worker_kind_names[] = {"sql", "ingest", "embed", "embed_bulk", "index", NULL};
 const char *const lh_sql_format_names[] = {"json", "json_arrays", "ndjson", "csv", "arrow", NULL};
 const char *const lh_ingest_op_names[] = {"file", "write_chunks", "read_chunks", "inspect", NULL};
 const char *const lh_ingest_format_names[] = {"auto",    "csv",  "json", "ndjson",
@@ -310,3 +310,32 @@ const lh_record lh_embed_done_record = {.name = "WorkerEmbedDone",
                                         .size = sizeof(lh_embed_done),
                                         .fields = embed_done_fields,
                                         .doc = "Summary of an embed task."};
+
+/* ---------------------------------------------------------------- index */
+
+static const lh_field index_task_fields[] = {
+    LH_FIELD("rows", U64, lh_index_task, rows, .max = MAX_OF_U32, .doc = "Vectors in the file."),
+    LH_FIELD("dimensions", U32, lh_index_task, dimensions, .flags = LH_FIELD_REQUIRED, .min = 1,
+             .max = MAX_OF_U32, .doc = "Floats per vector."),
+    LH_FIELD("kind", U32, lh_index_task, kind, .max = 64, .doc = "Kind of index, by number."),
+    LH_FIELD("metric", U32, lh_index_task, metric, .max = 64, .doc = "Metric, by number."),
+    LH_FIELD("ef_construction", U32, lh_index_task, ef_construction, .max = MAX_OF_U32,
+             .doc = "Effort of the build; 0 = the engine's."),
+    LH_FIELD("seed", U64, lh_index_task, seed, .max = MAX_OF_COUNTERS, .doc = "Of random choices."),
+    LH_FIELD("threads", U32, lh_index_task, threads, .max = 1024, .doc = "0 = those it has."),
+    {0},
+};
+const lh_record lh_index_task_record = {.name = "WorkerIndexTask",
+                                        .size = sizeof(lh_index_task),
+                                        .fields = index_task_fields,
+                                        .doc = "A vector segment to build."};
+
+static const lh_field index_done_fields[] = {
+    LH_FIELD("bytes", U64, lh_index_done, bytes, .max = MAX_OF_COUNTERS,
+             .doc = "Size of the segment."),
+    {0},
+};
+const lh_record lh_index_done_record = {.name = "WorkerIndexDone",
+                                        .size = sizeof(lh_index_done),
+                                        .fields = index_done_fields,
+                                        .doc = "Summary of an index task."};

@@ -199,9 +199,26 @@ typedef struct lh_embed_done {
     uint32_t truncated; /* texts longer than tokens_max */
 } lh_embed_done;
 
+/* ======== index ======== TASK: descriptor 0: f32[rows][dimensions], a regular file; descriptor 1:
+ * an empty file that becomes the segment (vector/vector_index.h). The numbers are those of its
+ * enums. PROGRESS while it works. */
+typedef struct lh_index_task {
+    uint64_t rows;
+    uint32_t dimensions;
+    uint32_t kind;
+    uint32_t metric;
+    uint32_t ef_construction;
+    uint64_t seed;
+    uint32_t threads; /* 0 = those of its setup */
+} lh_index_task;
+/* DONE of index. */
+typedef struct lh_index_done {
+    uint64_t bytes;
+} lh_index_done;
+
 extern const lh_record lh_setup_record, lh_error_message_record, lh_progress_record,
     lh_sql_task_record, lh_need_views_record, lh_give_views_record, lh_sql_head_record,
     lh_sql_done_record, lh_ingest_task_record, lh_ingest_done_record, lh_embed_task_record,
-    lh_model_record, lh_embed_done_record;
+    lh_model_record, lh_embed_done_record, lh_index_task_record, lh_index_done_record;
 
 #endif

@@ -24,6 +24,7 @@ typedef enum lh_worker_kind {
     LH_WORKER_INGEST,
     LH_WORKER_EMBED,
     LH_WORKER_EMBED_BULK, /* the same program behind a queue of its own: jobs, not people, wait */
+    LH_WORKER_INDEX,      /* builds one vector segment a task */
     LH_WORKER_KIND_COUNT
 } lh_worker_kind;
 extern const char *const lh_worker_kind_names[]; /* "sql", "ingest", "embed", ..., NULL */

@@ -273,7 +273,8 @@ static lh_rc lock_in(lh_ctx *cx, const lh_program *program, const lh_setup_messa
         LH_TRY(allow(cx, &opts, paths, setup->spill_dir, LH_SANDBOX_PATH_WRITE));
     if (program->access & LH_PROGRAM_WRITES_STAGING)
         LH_TRY(allow(cx, &opts, paths, setup->staging_dir, LH_SANDBOX_PATH_WRITE));
-    if (program->access & (LH_PROGRAM_WRITES_SPILL | LH_PROGRAM_WRITES_STAGING))
+    if (program->access &
+        (LH_PROGRAM_WRITES_SPILL | LH_PROGRAM_WRITES_STAGING | LH_PROGRAM_WRITES_GIVEN))
         opts.file_bytes_max = UINT64_MAX;
     lh_sandbox_result result;
     return lh_sandbox_enter(cx, &opts, &result);

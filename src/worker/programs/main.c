@@ -10,6 +10,7 @@ static const lh_program *const programs[] = {
     &lh_ingest_program,
     &lh_embed_program,
     &lh_embed_bulk_program,
+    &lh_index_program,
 };
 
 int main(void)

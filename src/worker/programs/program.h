@@ -37,6 +37,7 @@ enum {
     LH_PROGRAM_READS_ROOT = 1,     /* setup.read_root, read only */
     LH_PROGRAM_WRITES_SPILL = 2,   /* setup.spill_dir */
     LH_PROGRAM_WRITES_STAGING = 4, /* setup.staging_dir */
+    LH_PROGRAM_WRITES_GIVEN = 8,   /* files whose descriptors come with a task, no folder */
 };
 
 typedef struct lh_task lh_task;
@@ -99,6 +100,7 @@ extern const lh_program lh_sql_program;        /* sql_program.c */
 extern const lh_program lh_ingest_program;     /* ingest_program.c */
 extern const lh_program lh_embed_program;      /* embed_program.c */
 extern const lh_program lh_embed_bulk_program; /* the same for jobs */
+extern const lh_program lh_index_program;      /* index_program.c */
 
 /* host.c: serves one child on its socket until EXIT; never returns. */
 LH_NORETURN void lh_host_run(const lh_program *const *programs, size_t count, int socket);
