@@ -1,10 +1,10 @@
-/* search/search_filter.c - keeps which chunks a filter allows, so that the same question asked again
- * costs no SQL.
+/* search/search_filter.c - keeps which chunks a filter allows: the same question asked again costs
+ * no SQL.
  *
- * The key holds everything the rows depend on: the generation (what a row number is), the version of
- * the grant (data and rules) and the security domain, and the text of the filter. A filter that can
- * give other rows later, because it asks the clock, chance or another dataset, is not kept. Entries
- * leave from the one used longest ago. */
+ * The key holds everything the rows depend on: the generation (what a row number is), the version
+ * of the grant (data and rules) and the security domain, and the text of the filter. A filter that
+ * can give other rows later, because it asks the clock, chance or another dataset, is not kept.
+ * Entries leave from the one used longest ago. */
 #include "base/metric.h"
 #include "search/search_private.h"
 

@@ -1,5 +1,5 @@
-/* search/search_index.c - has an index worker build the segment of a file of vectors, and says what a
- * segment is.
+/* search/search_index.c - has an index worker build the segment of a file of vectors, and says what
+ * a segment is.
  *
  * The worker gets two descriptors and nothing else; its memory and its time are its own. What it
  * wrote is opened here before it is published, as anybody's file would be. */

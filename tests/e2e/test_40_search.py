@@ -71,7 +71,7 @@ def test_a_build_is_a_job_that_shows_its_progress(server, name):
         assert client.get(path)["state"] == "done"
     assert started["job_id"] in [job["job_id"] for job in client.get("/vectors/jobs")["items"]]
     shown = client.get(f"/vectors/indexes/{name}_text")
-    assert shown["source"] == name and shown["kind"] == "flat" and shown["vector_backend"] == "parquet"
+    assert shown["source"] == name and shown["kind"] in ("exact", "flat") and shown["vector_backend"] == "parquet"
     assert shown["parts"] and shown["model_name"] and shown["source_commit"] == 1
     assert [one["index_name"] for one in client.get(f"/vectors/indexes?source={name}")["items"]] == [f"{name}_text"]
     assert client.get("/vectors/indexes?source=nobody")["items"] == []

@@ -6,11 +6,8 @@
 #include "worker/zygote.h"
 
 static const lh_program *const programs[] = {
-    &lh_sql_program,
-    &lh_ingest_program,
-    &lh_embed_program,
-    &lh_embed_bulk_program,
-    &lh_index_program,
+    &lh_sql_program,        &lh_ingest_program, &lh_embed_program,
+    &lh_embed_bulk_program, &lh_index_program,
 };
 
 int main(void)
