@@ -1,5 +1,6 @@
 /* api/vectors_routes.c - vector indexes: build, list, look, search. */
 #include "api/api_private.h"
+#include "search/refresher.h"
 
 LHI_LIST_RECORD(index_list, "IndexList", lh_index_meta_record, "Vector indexes in order of name.");
 
@@ -67,6 +68,78 @@ static lh_rc vectors_search(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     return lh_reply_json(cx, rp, &lh_search_result_record, &result);
 }
 
+/* ---- refresh ---- */
+
+#define WAIT_MS_DEFAULT 30000
+#define REPLY_MS        500
+
+/* The job's result is the same record as the reply. */
+static lh_rc reply_refreshed(lh_ctx *cx, lh_reply *rp, const lh_job_view *view,
+                             lh_refresh_result *result)
+{
+    if (view->state == LH_JOB_FAILED || view->state == LH_JOB_CANCELLED)
+        return lh_job_view_error(cx, view);
+    if (view->state != LH_JOB_DONE) {
+        lh_reply_status(rp, 202);
+        return lh_reply_json(cx, rp, &lh_refresh_result_record, result);
+    }
+    lh_refresh_result done;
+    LH_TRY(lh_record_parse(cx, &lh_refresh_result_record, view->result, &done));
+    return lh_reply_json(cx, rp, &lh_refresh_result_record, &done);
+}
+
+static lh_rc refresh(lh_ctx *cx, lh_request *rq, lh_reply *rp)
+{
+    lh_refresh_request request;
+    lh_refresh_result result;
+    lh_job_view view;
+    int64_t wait_ms;
+    LH_TRY(lh_request_query_i64(cx, rq, "wait_ms", WAIT_MS_DEFAULT, 0, 3600000, &wait_ms));
+    LH_TRY(lh_request_json(cx, rq, &request));
+    request.dataset = lh_request_param(rq, "dataset");
+    LH_TRY(lh_search_refresh(cx, lhi_app(rq)->search, &request, &result));
+    if (result.job_id.len == 0)
+        return lh_reply_json(cx, rp, &lh_refresh_result_record, &result);
+    /* What is not finished near the request's deadline is a 202 too, not a deadline. */
+    int left_ms = lh_ctx_left_ms(cx, (int)wait_ms + REPLY_MS);
+    wait_ms = LH_MAX(LH_MIN(wait_ms, (int64_t)left_ms - REPLY_MS), (int64_t)0);
+    LH_TRY(lh_jobs_wait_end(cx, lhi_app(rq)->jobs, result.job_id, wait_ms, &view));
+    return reply_refreshed(cx, rp, &view, &result);
+}
+
+LHI_LIST_RECORD(stale_list, "FreshnessList", lh_stale_dataset_record,
+                "Datasets whose indexes miss changes, in order of name.");
+
+static lh_rc stale(lh_ctx *cx, lh_request *rq, lh_reply *rp)
+{
+    lh_stale_dataset *items;
+    size_t count;
+    LH_TRY(lh_search_stale(cx, lhi_app(rq)->search, &items, &count));
+    lhi_list_reply reply = {.items = {items, count}};
+    return lh_reply_json(cx, rp, &stale_list, &reply);
+}
+
+static lh_rc freshness(lh_ctx *cx, lh_request *rq, lh_reply *rp)
+{
+    lh_stale_dataset state;
+    LH_TRY(lh_search_freshness(cx, lhi_app(rq)->search, lh_request_param(rq, "dataset"), &state));
+    return lh_reply_json(cx, rp, &lh_stale_dataset_record, &state);
+}
+
+static lh_rc policy(lh_ctx *cx, lh_request *rq, lh_reply *rp)
+{
+    lh_refresh_policy_request request;
+    LH_TRY(lh_request_json(cx, rq, &request));
+    LH_TRY(
+        lh_search_set_policy(cx, lhi_app(rq)->search, lh_request_param(rq, "dataset"), &request));
+    return freshness(cx, rq, rp);
+}
+
+static const lh_query_param refresh_params[] = {
+    {"wait_ms", "integer",
+     "Wait so long for the end, milliseconds; 30,000 by default. What is not finished then is a "
+     "202 with its job."},
+    {0}};
 static const lh_query_param build_params[] = {
     {"wait_ms", "integer", "Wait so long for the end of the job, milliseconds; 0 by default."},
     {0}};
@@ -123,4 +196,41 @@ const lh_route lh_vectors_routes[] = {
                "sql_denied corrupt",
      .tag = "vectors",
      .summary = "Search by meaning or by vector, filtered before the search."},
+    {.method = "GET",
+     .path = "/vectors/stale",
+     .handler = stale,
+     .access = LH_ACCESS_READ,
+     .reply = &stale_list,
+     .tag = "vectors",
+     .summary = "List datasets whose indexes miss changes."},
+    {.method = "POST",
+     .path = "/vectors/refresh/{dataset}",
+     .handler = refresh,
+     .access = LH_ACCESS_WRITE,
+     .body_max_bytes = 1u << 20,
+     .body = &lh_refresh_request_record,
+     .reply = &lh_refresh_result_record,
+     .query = refresh_params,
+     .errors = "unknown_dataset not_found unprocessable conflict bad_name unavailable pool_full "
+               "corrupt",
+     .tag = "vectors",
+     .summary = "Embed what is new or changed, drop what is gone."},
+    {.method = "GET",
+     .path = "/vectors/refresh/{dataset}",
+     .handler = freshness,
+     .access = LH_ACCESS_READ,
+     .reply = &lh_stale_dataset_record,
+     .errors = "unknown_dataset",
+     .tag = "vectors",
+     .summary = "Show how up to date the indexes of a dataset are."},
+    {.method = "PATCH",
+     .path = "/vectors/refresh/{dataset}",
+     .handler = policy,
+     .access = LH_ACCESS_WRITE,
+     .body_max_bytes = 64u << 10,
+     .body = &lh_refresh_policy_request_record,
+     .reply = &lh_stale_dataset_record,
+     .errors = "unknown_dataset conflict",
+     .tag = "vectors",
+     .summary = "Set when the indexes of a dataset are brought up to date."},
     {0}};

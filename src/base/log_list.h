@@ -27,6 +27,7 @@
     X(JOURNAL_BEHIND,  WARN,  "journal.behind",  "A commit was made, its events wait: they are written before the next one.") \
     X(JOURNAL_MERGE_FAILED, WARN, "journal.merge_failed", "Batches of the journal could not be merged; nothing is lost, it is tried again.") \
     X(KEYS_CHANGED,    INFO,  "keys.changed",    "Keys were made or taken back beside the server, which follows.") \
+    X(REFRESH_FAILED,  WARN,  "refresh.failed",  "An index could not be brought up to date; it is tried again later.") \
     X(SERVER_DRAINING, INFO,  "server.draining", "No new requests are taken; open ones finish.")        \
     X(SERVER_READY,    INFO,  "server.ready",    "Requests are served.")                                \
     X(SERVER_STARTING, INFO,  "server.starting", "The server starts; limits in force are listed.")      \

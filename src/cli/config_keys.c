@@ -62,6 +62,7 @@ const lh_config_key lh_config_keys[] = {
     KEY("embed", "workers", LH_C_I64, embed_workers, "2", 1, 64, "Embed worker processes for searches: people wait for them."),
     KEY("embed", "bulk_workers", LH_C_I64, embed_bulk_workers, "1", 1, 64, "Embed worker processes for jobs; each uses all processors."),
     KEY("embed", "background", LH_C_BOOL, embed_background, "true", 0, 0, "Jobs embed only while nobody else wants the processor. false: as fast as anybody."),
+    KEY("embed", "checkpoint", LH_C_DURATION, embed_checkpoint_us, "15s", SECOND / 100, 24 * HOUR, "A build is saved after so long, or after 4,096 chunks; what is younger is embedded again after a crash, unless the cache has it."),
     KEY("embed", "memory", LH_C_SIZE, embed_memory, "1GiB", 128 * MIB, 64 * GIB, "Memory of one embed worker."),
     KEY("embed", "cache", LH_C_SIZE, embed_cache, "1GiB", 0, 4096 * GIB, "Disk for vectors kept by content hash, below .lakehouse; 0 = none. Each of two models or precisions may fill half."),
     {.section = "vector", .key = "kind", .type = LH_C_ENUM, .offset = offsetof(lh_config, vector_kind), .def = "auto", .names = lh_search_kind_names, .doc = "Kind of new indexes: auto (by rows), flat, graph, ivf, exact."},

@@ -62,6 +62,7 @@ typedef struct lh_config {
     uint64_t embed_cache;
     int64_t embed_bulk_workers;
     bool embed_background;
+    int64_t embed_checkpoint_us;
     /* vector */
     int vector_kind;
     int64_t vector_ef_construction;

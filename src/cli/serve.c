@@ -192,7 +192,8 @@ static lh_rc start_engines(lh_ctx *cx, serving *s)
                               .seed = (uint64_t)c->vector_seed,
                               .ef_search = (uint32_t)c->vector_ef_search,
                               .recall = c->vector_recall,
-                              .filter_cache_bytes = c->vector_filter_cache}};
+                              .filter_cache_bytes = c->vector_filter_cache},
+                             c->embed_checkpoint_us};
     return lh_search_open(cx, &parts, &app->search);
 }
 
@@ -247,7 +248,9 @@ static void stop_server(serving *s)
 static lh_rc start_background(lh_ctx *cx, serving *s)
 {
     const lh_principal *owner = lh_policy_local_owner(s->app.policy);
+    lh_refresher_options refresher = {.search = s->app.search, .principal = owner};
     LH_TRY(lh_search_resume(cx, s->app.search, owner));
+    LH_TRY(lh_refresher_open(cx, &refresher, &s->refresher));
     if (!s->config.inbox_enabled)
         return LH_OK;
     lh_inbox_options opts = {s->config.inbox, s->config.inbox_poll_us, owner};
@@ -257,6 +260,7 @@ static lh_rc start_background(lh_ctx *cx, serving *s)
 static void stop_background(serving *s)
 {
     s->inbox = lh_inbox_close(s->inbox);
+    s->refresher = lh_refresher_close(s->refresher);
 }
 
 /* Jobs use the engines: they end before those do, so their row comes after. */
@@ -347,6 +351,7 @@ static void drain(lh_ctx *cx, serving *s, int signals)
     if (lh_thread_start(cx, "lh-signals", 0, watch_for_second, &w, &w.thread) != LH_OK)
         w.thread = NULL;
     s->inbox = lh_inbox_close(s->inbox);
+    s->refresher = lh_refresher_close(s->refresher);
     cx->deadline_us = lh_clock_mono_us() + s->config.drain_timeout_us;
     lh_server_drain(cx, s->server);
     cx->deadline_us = LH_NO_DEADLINE;

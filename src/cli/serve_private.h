@@ -11,6 +11,7 @@
 #include "cli/config_keys.h"
 #include "os/file.h"
 #include "os/thread.h"
+#include "search/refresher.h"
 
 typedef struct serving {
     const lh_cli_args *args;
@@ -20,6 +21,7 @@ typedef struct serving {
     lh_app app;
     lh_server *server;
     lh_inbox *inbox;
+    lh_refresher *refresher;
     lh_thread *demo;
     lh_cancel demo_cancel;
     unsigned keys_failed; /* looks at the keys since one went well: said once */

@@ -136,6 +136,16 @@ static lh_rc open_one(lh_ctx *cx, lh_search *search, lh_str key)
     return LH_OK;
 }
 
+static void on_commit(void *arg, const lh_snapshot *snapshot, lh_str operation)
+{
+    lh_search *search = arg;
+    (void)snapshot;
+    (void)operation;
+    atomic_fetch_add(&search->commits, 1);
+    LH_WITH_LOCK(&search->lock);
+    lh_cond_broadcast(&search->committed);
+}
+
 lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts, lh_search **ret_search)
 {
     lh_search *search = lh_alloc_zero(1, sizeof *search);
@@ -144,6 +154,7 @@ lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts, lh_search **ret_s
     search->parts = *parts;
     lh_mutex_init(&search->lock);
     lh_cond_init(&search->left);
+    lh_cond_init(&search->committed);
     lh_object_page page;
     lh_rc rc = lhi_filter_cache_new(cx, parts->settings.filter_cache_bytes, &search->filters);
     if (rc == LH_OK)
@@ -151,6 +162,8 @@ lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts, lh_search **ret_s
                            &page);
     for (size_t i = 0; rc == LH_OK && i < page.count; i++)
         rc = open_one(cx, search, page.items[i].key);
+    if (rc == LH_OK)
+        rc = lh_catalog_subscribe(cx, parts->catalog, on_commit, search);
     if (rc != LH_OK) {
         lh_search_close(search);
         return rc;
@@ -181,6 +194,7 @@ lh_search *lh_search_close(lh_search *search)
     }
     lhi_filter_cache_free(search->filters);
     lh_cond_done(&search->left);
+    lh_cond_done(&search->committed);
     lh_mutex_done(&search->lock);
     return lh_free(search);
 }

@@ -16,10 +16,9 @@ typedef struct embed_run {
     lhi_lane *lane;
     lhi_parts parts;
     lhi_base *base;
-    lh_ctx row;            /* the row that is cut */
-    uint64_t rows_seen;    /* of the source */
-    uint64_t chunks_skip;  /* new chunks that are in parts already: of a refresh that was cut off */
-    uint64_t chunks_added; /* new chunks, those too */
+    lh_ctx row;           /* the row that is cut */
+    uint64_t rows_seen;   /* of the source */
+    uint64_t chunks_skip; /* new chunks that are in parts already: of a refresh that was cut off */
     lhi_embed_outcome *outcome;
 } embed_run;
 
@@ -90,7 +89,6 @@ static lh_rc batch_to_fill(lh_ctx *cx, embed_run *r, lhi_batch **ret_batch)
 
 static lh_rc add_chunk(lh_ctx *cx, embed_run *r, const lhi_pending *chunk)
 {
-    r->chunks_added++;
     if (r->chunks_skip > 0) {
         r->chunks_skip--;
         return LH_OK;
@@ -178,7 +176,7 @@ static lh_rc run_all(lh_ctx *cx, embed_run *r)
         LH_TRY(embed_spooled(cx, r, lh_staged_path(staged)));
     r->plan->rows_done = r->rows_seen;
     r->outcome->rows = r->rows_seen;
-    r->outcome->added = r->chunks_added;
+    r->outcome->added = r->plan->chunks_done; /* of runs before this one too */
     return LH_OK;
 }
 

@@ -14,7 +14,7 @@
 #include "search/embedder.h"
 
 #define LHI_LANE_BATCHES 4u
-#define LHI_BATCH_TEXTS  1024u
+#define LHI_BATCH_TEXTS  512u
 #define LHI_BATCH_BYTES  (96u * 1024u)
 
 typedef struct lhi_pending { /* a chunk that waits for its vector; texts in the batch's arena */

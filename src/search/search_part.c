@@ -9,7 +9,8 @@
 #include "base/hash.h"
 #include "search/search_private.h"
 
-#define FRAME_BYTES (1u << 20)
+#define FRAME_BYTES           (1u << 20)
+#define CHECKPOINT_US_DEFAULT (15 * 1000000)
 
 lh_rc lhi_parts_init(lh_ctx *cx, lhi_parts *p, lh_search *search, lhi_plan *plan)
 {
@@ -17,7 +18,10 @@ lh_rc lhi_parts_init(lh_ctx *cx, lhi_parts *p, lh_search *search, lhi_plan *plan
                      .plan = plan,
                      .items_capacity = plan->parts.count + 16,
                      .items_count = plan->parts.count,
-                     .began_us = lh_clock_mono_us()};
+                     .began_us = lh_clock_mono_us(),
+                     .part_began_us = lh_clock_mono_us(),
+                     .checkpoint_us = search->parts.checkpoint_us > 0 ? search->parts.checkpoint_us
+                                                                      : CHECKPOINT_US_DEFAULT};
     lh_buf_init(&p->rows, LHI_PART_BYTES_MAX);
     p->items = LH_NEW_ARRAY(cx, lh_index_part, p->items_capacity);
     if (!p->items)
@@ -69,7 +73,9 @@ lh_rc lhi_parts_add(lh_ctx *cx, lhi_parts *p, const lhi_batch *batch)
     }
     p->chunks += batch->count;
     p->rows_end = batch->rows_end;
-    if (batch->whole && (p->chunks >= LHI_PART_CHUNKS || p->rows.len > LHI_PART_BYTES_MAX / 2))
+    int64_t spent_us = lh_clock_mono_us() - p->part_began_us;
+    if (batch->whole && (p->chunks >= LHI_PART_CHUNKS || p->rows.len > LHI_PART_BYTES_MAX / 2 ||
+                         spent_us >= p->checkpoint_us))
         return lhi_parts_end(cx, p);
     return LH_OK;
 }
@@ -149,5 +155,6 @@ lh_rc lhi_parts_end(lh_ctx *cx, lhi_parts *p)
     lh_buf_truncate(&p->rows, 0);
     p->cuts_count = 0;
     p->chunks = 0;
+    p->part_began_us = lh_clock_mono_us();
     return lhi_parts_save_plan(cx, p);
 }

@@ -49,7 +49,9 @@ struct lh_search {
     lh_mutex lock;
     lh_cond left; /* a reader left a retired generation */
     lhi_filter_cache *filters;
-    lhi_slot *slots;     /* in order of name */
+    lhi_slot *slots;              /* in order of name */
+    atomic_uint_fast64_t commits; /* that the catalog told of */
+    lh_cond committed;            /* with lock */
     atomic_int stopping; /* a cancel comes from the stop of the server: builds keep their plans */
 };
 /* A reference to the current generation. LH_E_NOT_FOUND (with the names there are), LH_E_CORRUPT
@@ -169,6 +171,8 @@ typedef struct lhi_parts {
     size_t items_count;
     size_t items_capacity;
     int64_t began_us;
+    int64_t part_began_us;
+    int64_t checkpoint_us;
 } lhi_parts;
 LH_WARN_UNUSED lh_rc lhi_parts_init(lh_ctx *cx, lhi_parts *parts, lh_search *search,
                                     lhi_plan *plan);
