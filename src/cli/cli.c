@@ -66,9 +66,16 @@ static const lh_cli_option doctor_options[] = {{"config", 'c', "FILE", "configur
                                                {0}};
 static const lh_cli_option embed_options[] = {
     {"model", 'm', "FILE", "packed model; the installed one by default"},
-    {"format", 'f', "FORMAT", "f32 (default) or ndjson"},
+    {"format", 'f', "FORMAT", "f32 (default), ndjson or parquet"},
+    {"out", 'o', "FILE", "file to make, instead of standard output; Parquet needs one"},
+    {"field", 0, "NAME", "lines are JSON objects; embed the text of this field"},
+    {"id", 0, "NAME",
+     "with --field and Parquet: the field for doc_id; the line's number by default"},
+    {"query", 0, NULL, "the texts are questions, for models that tell them apart"},
     {"threads", 0, "N", "threads; all by default"},
-    {"precision", 0, "PRECISION", "f32, bf16 or int8; bf16 where the CPU has it, else f32"},
+    {"precision", 0, "PRECISION",
+     "f32, bf16 or int8; bf16 where the CPU has it, else f32; int8 is "
+     "faster and loses some neighbours (docs/embedder.md)"},
     {"pack", 0, NULL, "pack a model: lakehouse embed --pack FOLDER FILE"},
     {0}};
 static const lh_cli_option key_options[] = {{"data", 'd', "DIR", "data folder; ./data by default"},

@@ -13,6 +13,7 @@
 /* A model in one precision. Constant once it is known. */
 typedef struct model_kind {
     int known;
+    int missing;    /* asked for once, and not there: no worker is started for it again */
     char asked[16]; /* precision as it was asked for */
     lh_embedder_model model;
     lh_embed_cache *cache; /* NULL: none, or it cannot be used */
@@ -80,7 +81,8 @@ static void open_cache(lh_ctx *cx, lh_embedder *e, model_kind *kind)
 {
     for (size_t i = 0; i < KINDS_MAX; i++) {
         const model_kind *other = &e->kinds[i];
-        if (other != kind && other->known && same_model(&other->model, &kind->model)) {
+        if (other != kind && other->known && !other->missing &&
+            same_model(&other->model, &kind->model)) {
             kind->cache = other->cache;
             return;
         }
@@ -124,6 +126,16 @@ static model_kind *find_kind(lh_embedder *e, lh_str precision)
     return NULL;
 }
 
+static int is_precision(lh_str text)
+{
+    static const char *const names[] = {"", "f32", "bf16", "int8"};
+    for (size_t i = 0; i < LH_ARRAY_LEN(names); i++) {
+        if (lh_str_eq(text, lh_str_from(names[i])))
+            return 1;
+    }
+    return 0;
+}
+
 static lh_rc no_precision(lh_ctx *cx, lh_str precision)
 {
     LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the model has no precision '%.*s' on this machine",
@@ -158,19 +170,35 @@ static lh_rc learn_model(lh_ctx *cx, lh_embedder *e, lh_str precision, const lh_
     return LH_OK;
 }
 
+/* A worker that cannot start counts against all of its kind, so one that never will is not asked
+ * for twice. */
+static lh_rc note_missing(lh_ctx *cx, lh_embedder *e, lh_str precision)
+{
+    LH_WITH_LOCK(&e->lock);
+    model_kind *kind = find_kind(e, precision);
+    if (kind && !kind->known) {
+        copy_text(kind->asked, sizeof kind->asked, precision);
+        kind->known = kind->missing = 1;
+    }
+    return no_precision(cx, precision);
+}
+
 /* A worker serves one precision for life: the domain says which. */
 static lh_rc lease_worker(lh_ctx *cx, lh_embedder *e, lh_embed_lane lane, lh_str precision,
                           lh_lease **ret_lease)
 {
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
     lh_worker_kind kind = lane == LH_EMBED_BULK ? LH_WORKER_EMBED_BULK : LH_WORKER_EMBED;
-    lh_str domain =
-        precision.len == 0 ? LH_S("model") : lh_ctx_fmt(cx, "model-%.*s", LH_STR_ARG(precision));
+    lh_str domain = precision.len == 0
+                        ? LH_S("model")
+                        : lh_ctx_fmt(cx, LH_EMBED_DOMAIN_PREFIX "%.*s", LH_STR_ARG(precision));
     lh_rc rc = lh_pool_lease(cx, e->pool, kind, domain, &lease);
     if (rc == LH_E_NOT_FOUND) { /* what is missing is the server's, not the client's */
         cx->err.rc = LH_E_UNAVAILABLE;
         return lh_err_hint(cx, "the embedding model is missing; see `lakehouse doctor`");
     }
+    if (precision.len > 0 && (rc == LH_E_UNPROCESSABLE || rc == LH_E_BAD_VALUE))
+        return note_missing(cx, e, precision);
     LH_TRY(rc);
     *ret_lease = LH_TAKE(lease);
     return LH_OK;
@@ -179,11 +207,13 @@ static lh_rc lease_worker(lh_ctx *cx, lh_embedder *e, lh_embed_lane lane, lh_str
 /* *ret_kind is constant for the life of the embedder. */
 static lh_rc known_kind(lh_ctx *cx, lh_embedder *e, lh_str precision, model_kind **ret_kind)
 {
-    if (precision.len >= sizeof e->kinds[0].asked)
+    if (!is_precision(precision))
         return no_precision(cx, precision);
     {
         LH_WITH_LOCK(&e->lock);
         model_kind *kind = find_kind(e, precision);
+        if (kind && kind->missing)
+            return no_precision(cx, precision);
         if (kind && kind->known) {
             *ret_kind = kind;
             return LH_OK;

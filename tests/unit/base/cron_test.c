@@ -1,4 +1,4 @@
-/* Schedules mean the minutes cron says they mean, and what is not a schedule is refused. links: os */
+/* Schedules mean the minutes cron says they mean; what is not a schedule is refused. links: os */
 #include "base/cron.h"
 
 #include "base/clock.h"
