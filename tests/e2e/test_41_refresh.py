@@ -265,7 +265,7 @@ def test_a_job_that_is_killed_embeds_no_checkpointed_chunk_again(make_server):
     meta = client.get("/vectors/indexes/d")
     assert meta["chunks"] == count and meta["parts"][: len(plan["parts"])] == plan["parts"]
     assert embedded(client) <= count - plan["chunks_done"], started
-    assert first(client, "d", "Row 1321.")["id"] == "1321"
+    assert first(client, "d", "Row 1213.")["id"] == "1213"
 
 
 def test_a_refresh_that_is_killed_goes_on(make_server):

@@ -147,7 +147,8 @@ class Server:
         env["LAKEHOUSE_INGEST_INBOX_ENABLED"] = "true" if self.with_inbox else "false"
         env["LAKEHOUSE_INGEST_INBOX_POLL"] = "100ms"
         env["LAKEHOUSE_LOG_FORMAT"] = "json"
-        env["LAKEHOUSE_EMBED_BACKGROUND"] = "false"  # on a busy machine it would wait for ever for its turn
+        # on a busy machine they would wait for ever for their turn
+        env["LAKEHOUSE_EMBED_BACKGROUND"] = env["LAKEHOUSE_VECTOR_BACKGROUND"] = "false"
         # workers map much address space on purpose; what limits them in tests is said by the test
         env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
