@@ -143,7 +143,7 @@ def embed(texts, into):
     path = os.path.join(into, hashlib.sha256(data).hexdigest()[:24] + ".f32")
     if not os.path.exists(path):
         model = os.environ.get("LH_BENCH_PACKED_MODEL")
-        command = [os.path.join(BIN_DIR, "lakehouse"), "embed"] + (["--model", model] if model else [])
+        command = [os.path.join(BIN_DIR, "lakehouse"), "embed", "--precision", "f32"] + (["--model", model] if model else [])
         write_whole(path, subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True).stdout)
     rows = np.fromfile(path, "<f4").reshape(-1, DIM)
     if len(rows) != len(texts):
