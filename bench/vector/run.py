@@ -117,21 +117,25 @@ def resident(pid, besides):
 
 
 class Watch(threading.Thread):
-    """The most anonymous memory a process has had, looked at every few milliseconds."""
+    """The most memory a process has had, looked at every few milliseconds: all of it, and what is anonymous.
+
+    (ru_maxrss would not do: a child begins with that of the process that forked it.)
+    """
 
     def __init__(self, pid):
         super().__init__(daemon=True)
-        self.pid, self.most, self.ended = pid, 0, threading.Event()
+        self.pid, self.peak, self.anonymous, self.ended = pid, 0, 0, threading.Event()
         self.start()
 
     def run(self):
         while not self.ended.wait(0.005):
-            self.most = max(self.most, status(self.pid, "RssAnon"))
+            self.anonymous = max(self.anonymous, status(self.pid, "RssAnon"))
+            self.peak = max(self.peak, status(self.pid, "VmHWM"))
 
     def stop(self):
         self.ended.set()
         self.join()
-        return self.most
+        return {"peak": self.peak, "peak_anonymous": self.anonymous}
 
 
 def ours(verb, *options, simd=None):
@@ -140,13 +144,12 @@ def ours(verb, *options, simd=None):
     child = subprocess.Popen([LAKEHOUSE, "vector", verb, *map(str, options)], stdout=subprocess.PIPE, env=env)
     watch = Watch(child.pid)
     text = child.stdout.read()
-    anonymous = watch.stop()
+    memory = watch.stop()
     _, ended, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(ended)
     if child.returncode:
         sys.exit("bench/vector: lakehouse vector %s ended with %d" % (verb, child.returncode))
-    return [json.loads(line) for line in text.splitlines()], {
-        "cpu_s": used.ru_utime + used.ru_stime, "peak": used.ru_maxrss * 1024, "peak_anonymous": anonymous}
+    return [json.loads(line) for line in text.splitlines()], dict(memory, cpu_s=used.ru_utime + used.ru_stime)
 
 
 class Peer:
@@ -162,8 +165,7 @@ class Peer:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
         watch = Watch(self.process.pid)
         self.built = self.reply()
-        self.peak_anonymous = watch.stop()
-        self.peak = status(self.process.pid, "VmHWM")
+        self.memory = watch.stop()
         self.name, self.base = self.built["name"] + (" avx2" if avx2 else ""), base
 
     def reply(self):
@@ -395,6 +397,7 @@ def compare_builds(state, label, pairs, name="real384", simd=None):
             old.close()
         peer = state.peer(kind, construction, name, simd == "avx2")
         theirs.setdefault((kind, construction), []).append(peer)
+        say("%s built in %.1f s" % (peer.name, peer.built["build_s"]))
 
     sides = []
     for _, preset, construction, kinds in pairs:
@@ -512,19 +515,33 @@ def part_filter(state):
             may, tag = filter_rows(data, kind, share), "-%s-%g" % (kind, share)
             bits = bits_of(may, "may" + tag)
             data.truth("in", may, tag)
-            own, plans = Curve(), []
+            own = {"auto": Curve(), "graph": Curve(), "flat": Curve(), "scan": Curve()}
             theirs = {peer.name: Curve() for peer in peers}
-            words = ["--recall", "0.9,0.95,0.99", "--filter", bits, "--rounds", "5"]
-            sides = [lambda: plans.extend(line["plan"] for line in own_pass(own, data, "in", segment, words, tag=tag))]
+            sides = []
+            for plan, curve in own.items():
+                words = ["--recall", "0.9,0.95,0.99"] if plan == "auto" else ["--plan", plan, "--ef", {
+                    "graph": "10,16,24,32,48,64,96,128", "flat": "20,40,100,200", "scan": "10"}[plan]]
+                words += ["--filter", bits, "--rounds", "5"]
+                sides.append(lambda c=curve, w=words: own_pass(c, data, "in", segment, w, tag=tag))
             sides += [lambda p=p: peer_pass(theirs[p.name], data, "in", p, efforts, bits, tag) for p in peers]
             in_turns(max(1, state.rounds - 2), sides)
-            mine = own.at(0.95)
+            at = {plan: curve.at(0.95) for plan, curve in own.items()}
+            plan, mine = min(((p, t) for p, t in at.items() if t), key=lambda item: item[1])
+            chosen = next(((e, r) for e, r in own["auto"].recall.items() if e[1] == 0.95), None)
             reached = {n: c.at(0.95) for n, c in theirs.items()}
             reached = {n: t for n, t in reached.items() if t}
             best = min(reached, key=reached.get) if reached else max(theirs, key=lambda n: theirs[n].best()[-1][0])
             emit("filter_%g/%s" % (share, kind), mine, "us", state.rounds, best, reached.get(best) or
-                 theirs[best].best()[-1][1], plan=plans[0], recall=own.best()[0][0] if own.best() else None,
+                 theirs[best].best()[-1][1], plan=plan, plans_us=at, auto_plan=chosen[0][0], auto_recall=chosen[1],
+                 auto_us=statistics.median(own["auto"].times[chosen[0]]),
                  peer_recall=0.95 if reached else theirs[best].best()[-1][0])
+
+
+def few_rows(data):
+    """The same set with 100 rows: what a process weighs without an index."""
+    path = os.path.join(WORK, "hundred.f32")
+    data.rows[:100].astype("<f4").tofile(path)
+    return Set("hundred", path, {"in": data.queries["in"]}, data.dim)
 
 
 def resident_of_ours(data, segment, plan, ef):
@@ -542,18 +559,23 @@ def resident_of_ours(data, segment, plan, ef):
 
 def part_memory(state):
     data = state.data()
-    peer = state.peer("hnswlib", 200)
-    peer.search(64, data.queries["in"])
-    theirs, _ = resident(peer.process.pid, (data.base, data.queries["in"]))
+    small = few_rows(data)
+    peer, empty = state.peer("hnswlib", 200), Peer("hnswlib", small.base, data.dim, 200)
+    theirs = []
+    for one in (peer, empty):
+        one.search(64, data.queries["in"])
+        theirs.append(resident(one.process.pid, (one.base, data.queries["in"]))[0])
+    empty.close()
     for row, kind, plan, ef in (("resident_graph", "graph", "graph", 64), ("resident_flat", "flat", "flat", 200)):
         inside, rows, line = resident_of_ours(data, state.segment(kind=kind), plan, ef)
-        emit(row, inside / 2**20, "MiB", 1, peer.name, theirs / 2**20, index_bytes=line["bytes_resident"],
-             mapped_rows_mib=rows / 2**20, how="PSS without the mapped rows and queries, which stand beside")
+        without, _, _ = resident_of_ours(small, build_ours(small, "quality", kind)[0], "exact", 10)
+        emit(row, (inside - without) / 2**20, "MiB", 1, peer.name, (theirs[0] - theirs[1]) / 2**20,
+             index_mib=line["bytes_resident"] / 2**20, mapped_rows_mib=rows / 2**20, process_mib=without / 2**20,
+             how="PSS less that of the same process with 100 rows; mapped rows stand beside")
     _, used = build_ours(data, "quality")
-    for what in ("peak", "peak_anonymous"):
-        emit("build_peak" if what == "peak" else "build_peak_anonymous", used[what] / 2**20, "MiB", 1, peer.name,
-             getattr(peer, what) / 2**20, how="VmHWM, the mapped rows included on both sides" if what == "peak" else
-             "RssAnon, sampled every 5 ms")
+    for name, what, how in (("build_peak", "peak", "VmHWM, the mapped rows included on both sides"),
+                            ("build_peak_anonymous", "peak_anonymous", "RssAnon, sampled every 5 ms")):
+        emit(name, used[what] / 2**20, "MiB", 1, peer.name, peer.memory[what] / 2**20, how=how)
 
 
 def part_threads(state):
@@ -569,6 +591,25 @@ def part_threads(state):
         in_turns(state.rounds, [lambda: run(1), lambda: run(2)])
         one, two = (statistics.median(found[n]) for n in (1, 2))
         emit("threads/" + plan, two, "queries/s", state.rounds, "one thread of ours", one, ratio=two / one)
+
+
+def part_append(state):
+    """10,000 rows to an index of the others: durable and found on our side, in memory on theirs."""
+    data = state.data()
+    rest, more = os.path.join(WORK, "rest.f32"), os.path.join(WORK, "more.f32")
+    data.rows[:-10_000].astype("<f4").tofile(rest)
+    data.rows[-10_000:].astype("<f4").tofile(more)
+    peer, own, cpu = Peer("hnswlib", rest, data.dim, 200), [], []
+    for _ in range(state.rounds):
+        lines, used = ours("bench", "--base", rest, "--queries", data.queries["in"], "--dim", data.dim, "--index",
+                           build_ours(Set("rest", rest, {}, data.dim), "fresh", "exact")[0], "--plan", "exact", "--append",
+                           more)
+        own.append(lines[-1]["append_s"])
+        assert lines[-1]["found"]
+    added = peer.ask("add", more)
+    emit("append", statistics.median(own), "s", state.rounds, peer.name, added["add_s"], peer_cpu_s=added["cpu_s"] -
+         peer.built["build_cpu_s"], rows=10_000)
+    peer.close()
 
 
 def part_open(state):
@@ -627,9 +668,10 @@ def part_hostile(state):
         data = Set(name, os.path.join(folder, name + ".base.f32"), {"in": os.path.join(folder, name + ".q.f32")}, dim)
         peer, curve, found = Peer("hnswlib", data.base, dim, 200), Curve(), {}
         peer_pass(curve, data, "in", peer, [200])
-        for kind in ("flat", "graph", "ivf"):
+        for kind in ("flat", "graph"):
             segment, _ = build_ours(data, "quality", kind)
-            found[kind] = own_pass(Curve(), data, "in", segment, ["--ef", 200])[0]["recall_at_k"]
+            words = ["--ef", 200, "--plan", kind]
+            found[kind + " at 200"] = own_pass(Curve(), data, "in", segment, words)[0]["recall_at_k"]
             found[kind + " for .99"] = own_pass(Curve(), data, "in", segment, ["--recall", 0.99])[0]["recall_at_k"]
         emit("hostile/" + name, min(found.values()), "recall@10", 1, peer.name, curve.recall[200],
              ratio=min(found.values()) / max(curve.recall[200], 1e-9), rows=len(data.rows), dim=dim, recalls=found)
@@ -637,9 +679,10 @@ def part_hostile(state):
 
 
 PARTS = {"build": part_build, "search": part_search, "filter": part_filter, "memory": part_memory, "threads": part_threads,
+         "append": part_append,
          "open": part_open, "others": part_others, "avx2": part_avx2, "hostile": part_hostile, "768": part_768,
          "million": part_million}
-QUICK = ["build", "search", "filter", "memory", "threads", "open", "avx2"]
+QUICK = ["build", "search", "filter", "memory", "threads", "append", "open", "avx2"]
 
 
 def main():

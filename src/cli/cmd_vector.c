@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/json_write.h"
 #include "base/num.h"
+#include "cli/vector_append.h"
 #include "cli/vector_measure.h"
 #include "cli/vector_options.h"
 #include "os/process.h"
@@ -17,8 +18,8 @@ enum { LINE_BYTES_MAX = 64 << 20 };
 /* Everything a call has open. */
 typedef struct vector_run {
     const lh_vector_cli *o;
-    lh_vector_rows base;
-    lh_vector_rows queries;
+    lh_f32_rows base;
+    lh_f32_rows queries;
     lh_map segment;
     lh_vector_index *index;
     lh_vector_stats stats;
@@ -32,8 +33,8 @@ static void run_done(vector_run *run)
 {
     run->index = lh_vector_index_close(run->index);
     lh_map_close(&run->segment);
-    lh_vector_rows_close(&run->base);
-    lh_vector_rows_close(&run->queries);
+    lh_f32_rows_close(&run->base);
+    lh_f32_rows_close(&run->queries);
 }
 LH_DEFINE_CLEANUP_VALUE(vector_run, run_done)
 
@@ -152,8 +153,8 @@ static lh_rc open_all(lh_ctx *cx, vector_run *run)
 {
     const lh_vector_cli *o = run->o;
     if (o->base)
-        LH_TRY(lh_vector_rows_open(cx, "base", o->base, (uint32_t)o->dim, &run->base));
-    LH_TRY(lh_vector_rows_open(cx, "queries", o->queries, (uint32_t)o->dim, &run->queries));
+        LH_TRY(lh_f32_rows_open(cx, "base", o->base, (uint32_t)o->dim, &run->base));
+    LH_TRY(lh_f32_rows_open(cx, "queries", o->queries, (uint32_t)o->dim, &run->queries));
     if (o->index) {
         LH_TRY(open_segment(cx, run, lh_str_from(o->index)));
     } else {
@@ -240,7 +241,7 @@ static lh_rc run_build(lh_ctx *cx, const lh_vector_cli *o)
     LH_CLEANUP(lh_buf_done) lh_buf out;
     lh_json_writer w;
     lh_buf_init(&out, LINE_BYTES_MAX);
-    LH_TRY(lh_vector_rows_open(cx, "base", o->base, (uint32_t)o->dim, &run.base));
+    LH_TRY(lh_f32_rows_open(cx, "base", o->base, (uint32_t)o->dim, &run.base));
     LH_TRY(build_or_remove(cx, &run, lh_str_from(o->out), 1));
     LH_TRY(open_segment(cx, &run, lh_str_from(o->out)));
     begin_line(cx, &w, &out);
@@ -352,8 +353,11 @@ static void write_point(lh_json_writer *w, const vector_run *run, const lh_vecto
     const lh_vector_search_stats *first = run->queries.rows > 0 ? &m->stats[0] : &NOTHING;
     lh_jw_kv_u64(w, LH_S("k"), m->query.k);
     lh_jw_kv_u64(w, LH_S("ef"), m->query.ef_search ? m->query.ef_search : first->ef);
-    if (m->query.recall > 0)
-        lh_jw_kv_f64(w, LH_S("recall_wanted"), (double)m->query.recall);
+    if (m->query.recall > 0) {
+        char wanted[LH_F64_TEXT_MAX];
+        lh_jw_key(w, LH_S("recall_wanted"));
+        lh_jw_raw(w, lh_str_n(wanted, lh_f32_text(m->query.recall, wanted)));
+    }
     lh_jw_kv_str(w, LH_S("plan"), lh_str_from(first->plan));
     lh_jw_kv_str(w, LH_S("why"), lh_str_from(first->why));
     lh_jw_kv_f64(w, LH_S("p50_us"), timing->p50_us);
@@ -392,6 +396,31 @@ static lh_rc bench_points(lh_ctx *cx, const vector_run *run, const lh_vector_tru
     return LH_OK;
 }
 
+static lh_rc bench_append(lh_ctx *cx, const vector_run *run)
+{
+    const lh_vector_cli *o = run->o;
+    LH_CLEANUP(lh_f32_rows_close) lh_f32_rows more = {.rows = 0};
+    LH_CLEANUP(lh_buf_done) lh_buf out;
+    lh_json_writer w;
+    lh_vector_append a = {.folder = scratch_path(cx),
+                          .base = &run->base,
+                          .more = &more,
+                          .options = {.dimensions = (uint32_t)o->dim,
+                                      .metric = (lh_vector_metric)o->metric,
+                                      .threads = (uint32_t)o->build_threads}};
+    lh_buf_init(&out, LINE_BYTES_MAX);
+    LH_TRY(lh_f32_rows_open(cx, "append", o->append, (uint32_t)o->dim, &more));
+    LH_TRY(lh_vector_append_measure(cx, &a));
+    begin_line(cx, &w, &out);
+    lh_jw_kv_u64(&w, LH_S("n"), run->base.rows);
+    lh_jw_kv_u64(&w, LH_S("append_rows"), more.rows);
+    lh_jw_kv_f64(&w, LH_S("append_s"), a.append_s);
+    lh_jw_kv_f64(&w, LH_S("first_search_us"), a.search_us);
+    lh_jw_kv_bool(&w, LH_S("found"), a.found);
+    lh_jw_kv_u64(&w, LH_S("segments"), a.segments);
+    return end_line(cx, &w, &out);
+}
+
 static lh_rc run_bench(lh_ctx *cx, const lh_vector_cli *o)
 {
     LH_CLEANUP(run_done) vector_run run = {.o = o, .build_s = -1};
@@ -403,7 +432,8 @@ static lh_rc run_bench(lh_ctx *cx, const lh_vector_cli *o)
                              .filter = run.filter,
                              .threads = (uint32_t)o->build_threads};
     LH_TRY(find_truth(cx, &run, &exact, &truth));
-    return bench_points(cx, &run, &truth);
+    LH_TRY(bench_points(cx, &run, &truth));
+    return o->append ? bench_append(cx, &run) : LH_OK;
 }
 
 /* ---- the command ---- */

@@ -10,10 +10,10 @@ static lh_rc map_file(lh_ctx *cx, const char *option, const char *path, lh_map *
     return LH_OK;
 }
 
-lh_rc lh_vector_rows_open(lh_ctx *cx, const char *option, const char *path, uint32_t dimensions,
-                          lh_vector_rows *ret_rows)
+lh_rc lh_f32_rows_open(lh_ctx *cx, const char *option, const char *path, uint32_t dimensions,
+                       lh_f32_rows *ret_rows)
 {
-    LH_CLEANUP(lh_vector_rows_close) lh_vector_rows r = {.dimensions = dimensions};
+    LH_CLEANUP(lh_f32_rows_close) lh_f32_rows r = {.dimensions = dimensions};
     LH_TRY(map_file(cx, option, path, &r.map));
     const uint64_t row_bytes = (uint64_t)dimensions * sizeof(float);
     if (r.map.bytes.len % row_bytes != 0) {
@@ -35,7 +35,7 @@ lh_rc lh_vector_rows_open(lh_ctx *cx, const char *option, const char *path, uint
     return LH_OK;
 }
 
-void lh_vector_rows_close(lh_vector_rows *rows)
+void lh_f32_rows_close(lh_f32_rows *rows)
 {
     lh_map_close(&rows->map);
     rows->values = NULL;

@@ -1,7 +1,7 @@
 /* cli/vector_files.h - the raw files of `lakehouse vector`: .f32 rows, .i32 neighbours, row
  * filters.
  *
- * Owns:    the mappings, until lh_vector_rows_close and its like.
+ * Owns:    the mappings, until lh_f32_rows_close and its like.
  * Threads: read-only after open.
  * Limits:  files up to the address space; LH_VECTOR_ROWS_MAX rows.
  * Formats: .f32: little-endian float32, row after row, no header. .i32: little-endian int32, for
@@ -15,18 +15,18 @@
 #include "os/file.h"
 #include "vector/vector_index.h"
 
-typedef struct lh_vector_rows {
+typedef struct lh_f32_rows {
     lh_map map;
     const float *values; /* rows x dimensions, borrowed from the mapping */
     uint64_t rows;
     uint32_t dimensions;
-} lh_vector_rows;
+} lh_f32_rows;
 /* option: the word of the command line that gave the path, for errors. LH_E_NOT_FOUND,
  * LH_E_BAD_VALUE when the size is no multiple of a row. */
-LH_WARN_UNUSED lh_rc lh_vector_rows_open(lh_ctx *cx, const char *option, const char *path,
-                                         uint32_t dimensions, lh_vector_rows *ret_rows);
-void lh_vector_rows_close(lh_vector_rows *rows); /* safe on a zeroed or closed one */
-LH_DEFINE_CLEANUP_VALUE(lh_vector_rows, lh_vector_rows_close)
+LH_WARN_UNUSED lh_rc lh_f32_rows_open(lh_ctx *cx, const char *option, const char *path,
+                                      uint32_t dimensions, lh_f32_rows *ret_rows);
+void lh_f32_rows_close(lh_f32_rows *rows); /* safe on a zeroed or closed one */
+LH_DEFINE_CLEANUP_VALUE(lh_f32_rows, lh_f32_rows_close)
 
 typedef struct lh_vector_neighbours {
     lh_map map;

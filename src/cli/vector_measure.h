@@ -13,12 +13,12 @@
 #include "cli/vector_truth.h"
 
 typedef struct lh_vector_measure {
-    const lh_vector_index *index;  /* borrowed */
-    const lh_vector_rows *queries; /* borrowed */
-    uint32_t threads;              /* 0 = 1 */
-    uint32_t rounds;               /* 0 = 1 */
-    uint32_t batch;                /* queries per call; 0 = one by one */
-    lh_vector_query query;         /* all but the vector */
+    const lh_vector_index *index; /* borrowed */
+    const lh_f32_rows *queries;   /* borrowed */
+    uint32_t threads;             /* 0 = 1 */
+    uint32_t rounds;              /* 0 = 1 */
+    uint32_t batch;               /* queries per call; 0 = one by one */
+    lh_vector_query query;        /* all but the vector */
     /* what a pass leaves behind, per query */
     lh_vector_hit *hits; /* queries x k */
     uint32_t *counts;

@@ -32,6 +32,7 @@ const lh_cli_option lh_vector_cli_options[] = {
     {"filter-kind", 0, "KIND", "random (default) or correlated: the rows nearest to one"},
     {"rounds", 0, "N", "passes of which the median is printed; 1 by default"},
     {"batch", 0, "N", "queries in one call; one by one by default"},
+    {"append", 0, "F.f32", "bench: also time an append of these rows to a set of --base"},
     {"hits", 0, "F.i32", "search: write row numbers there, not JSON"},
     {0}};
 
@@ -176,6 +177,7 @@ lh_rc lh_vector_cli_parse(lh_ctx *cx, const lh_cli_args *args, lh_vector_cli *re
                            .index = lh_cli_get(args, "index"),
                            .out = lh_cli_get(args, "out"),
                            .hits = lh_cli_get(args, "hits"),
+                           .append = lh_cli_get(args, "append"),
                            .rows_given = lh_cli_has(args, "rows")};
     const char *memory = lh_cli_get(args, "memory");
     LH_TRY(parse_names(cx, args, ret));

@@ -26,6 +26,7 @@ typedef struct lh_vector_cli {
     const char *index;
     const char *out;
     const char *hits;
+    const char *append;
     uint64_t dim;
     uint64_t k;
     uint64_t threads;

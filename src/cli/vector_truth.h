@@ -14,8 +14,8 @@
 
 /* What is searched exactly: borrowed until the truth is done. */
 typedef struct lh_vector_exact {
-    const lh_vector_rows *base;
-    const lh_vector_rows *queries;
+    const lh_f32_rows *base;
+    const lh_f32_rows *queries;
     lh_vector_metric metric;
     const lh_bitmap *filter; /* NULL = all rows */
     uint32_t threads;        /* 0 = 1 */

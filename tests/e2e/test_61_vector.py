@@ -216,3 +216,11 @@ def test_tiny_sets(files, tmp_path):
         for kind in ("auto", "exact"):
             done = run("vector", "bench", "--base", path, "--queries", files.q, "--dim", DIM, "--kind", kind)
             assert lines(done)[0]["recall_at_k"] == 1
+
+
+def test_what_is_appended_is_found_at_once(files, tmp_path):
+    more = tmp_path / "more.f32"
+    (files.base[:50] + np.float32(0.01)).astype("<f4").tofile(more)
+    line = lines(files.call("bench", "--ef", "20", "--append", more))[-1]
+    assert line["found"] is True and line["append_rows"] == 50 and line["append_s"] > 0
+    assert not list(files.folder.glob("lakehouse-vector-*"))
