@@ -16,8 +16,10 @@
  * replay. */
 #define CHANGES_MAX 256u
 /* A segment of at least so many rows is rewritten when a fifth of them is dead. */
-#define DEAD_ROWS_MIN  64u
-#define DEAD_FRACTION  5u
+#define DEAD_ROWS_MIN 64u
+#define DEAD_FRACTION 5u
+/* Changes of more rows get codes as soon as there is time: until then searches read every row. */
+#define PLAIN_ROWS_MAX 1024u
 #define RETRY_AFTER_US 1000000
 /* Changes that came at once may pass LH_VECTOR_SET_SEGMENTS_MAX by as many. */
 #define INPUTS_MAX (2 * LH_VECTOR_SET_SEGMENTS_MAX)
@@ -99,6 +101,15 @@ static int mostly_dead(const lhi_set_item *item)
     return live == 0 || (rows >= DEAD_ROWS_MIN && (rows - live) * DEAD_FRACTION > rows);
 }
 
+static void choose_plain(merge *m)
+{
+    for (size_t i = 0; i < m->view->count && m->chosen_count < INPUTS_MAX; i++) {
+        const lhi_set_item *item = &m->view->items[i];
+        if (!item->segment->merged && lhi_item_live_count(item) > PLAIN_ROWS_MAX)
+            choose_item(m, i);
+    }
+}
+
 static lh_rc choose_due(lh_ctx *cx, merge *m)
 {
     size_t count = m->view->count;
@@ -117,6 +128,8 @@ static lh_rc choose_due(lh_ctx *cx, merge *m)
         rows += list[i].live;
         choose_item(m, list[i].item);
     }
+    if (m->chosen_count == 0)
+        choose_plain(m);
     for (size_t i = 0; i < count && m->chosen_count == 0; i++)
         if (mostly_dead(&m->view->items[i]))
             choose_item(m, i);

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 
 #define ENCODED_BYTES_MAX (4ull << 30)
+/* A change of so many rows is stored as it is and searched exactly (0.3 ms per 10,000 rows of 384)
+ * until a merge, soon after, gives it codes: so acknowledging it costs little more than its bytes.
+ */
+#define EXACT_ROWS_MAX 20000u
 
 lh_rc lhi_view_kill(lh_ctx *cx, lh_vector_view *view, const uint64_t *ids, size_t count,
                     uint64_t *ret_killed)
@@ -141,6 +145,8 @@ static lh_rc encode(lh_ctx *cx, const lh_vector_set *set, change *c)
 {
     lh_vector_options options = set->opts.build;
     options.preset = LH_VECTOR_FRESH;
+    if (c->count <= EXACT_ROWS_MAX)
+        options.kind = LH_VECTOR_EXACT;
     rows_source ordered = {c, options.dimensions};
     lh_vector_source source = {.rows = c->count, .read = read_ordered, .arg = &ordered};
     if (c->in_order)

@@ -10,6 +10,9 @@
 #include "support/vector_model.h"
 
 enum { STEPS_DEFAULT = 3000, BATCH_MAX = 24, LOOPS = 4 };
+static const lh_vector_kind kinds[LOOPS] = {LH_VECTOR_AUTO, LH_VECTOR_EXACT, LH_VECTOR_FLAT,
+                                            LH_VECTOR_GRAPH};
+#define RECALL_FLOOR 0.97
 
 typedef struct run {
     lh_scratch s;
@@ -19,6 +22,7 @@ typedef struct run {
     model m;
     model next; /* if the change under way counts */
     uint64_t random;
+    model_recall recall;
     unsigned kills, deaths, failures, merges, searches, reopens, changes;
 } run;
 
@@ -148,7 +152,9 @@ static void search_some(run *r)
     if (model_below(&r->random, 50) == 0)
         query.k = MODEL_IDS + 1;
     ck_lh_ok(&r->s, lh_vector_set_search(&r->s.cx, r->set, &query, hits, &count, &stats));
-    model_check_hits(&r->m, vector, filter ? allowed : NULL, query.k, hits, count);
+    int exact = r->options.build.kind == LH_VECTOR_EXACT;
+    model_query check = {vector, filter ? allowed : NULL, query.k, exact ? NULL : &r->recall};
+    model_check_query(&r->m, &check, hits, count);
     r->searches++;
 }
 
@@ -234,6 +240,7 @@ LH_TEST_LOOP(random_changes_kills_and_searches_equal_the_model, LOOPS)
     uint64_t steps = from_environment("LH_MODEL_STEPS", STEPS_DEFAULT) / LOOPS;
     r.random = from_environment("LH_MODEL_SEED", 1) * 1000 + (uint64_t)_i;
     r.options = (lh_vector_set_options){.build.dimensions = MODEL_DIM, .tier_rows = 8, .fan_in = 3};
+    r.options.build.kind = kinds[_i];
     model_scratch_open(&r.s);
     model_home_open(&r.home, &r.s);
     open_set(&r);
@@ -244,10 +251,13 @@ LH_TEST_LOOP(random_changes_kills_and_searches_equal_the_model, LOOPS)
     r.next = r.m;
     reopen(&r);
     r.set = lh_vector_set_close(r.set);
-    printf("%llu steps: %u searches, %u changes (%u merges), %u kills (%u in a step), %u failures, "
+    double recall = r.recall.wanted ? (double)r.recall.found / (double)r.recall.wanted : 1.0;
+    printf("kind %d, recall %.4f, %llu steps: %u searches, %u changes (%u merges), %u kills (%u in "
+           "a step), %u failures, "
            "%u reopens, %zu rows\n",
-           (unsigned long long)steps, r.searches, r.changes, r.merges, r.kills, r.deaths,
-           r.failures, r.reopens, model_count(&r.m));
+           (int)kinds[_i], recall, (unsigned long long)steps, r.searches, r.changes, r.merges,
+           r.kills, r.deaths, r.failures, r.reopens, model_count(&r.m));
+    ck_assert_msg(recall >= RECALL_FLOOR, "recall %.4f of kind %d", recall, (int)kinds[_i]);
     ck_assert(steps < 500 || (r.merges > 0 && r.deaths > 0 && r.searches > 0));
     lh_scratch_close(&r.s);
 }

@@ -88,14 +88,17 @@ static void write_group(shared *sh, uint64_t group, uint64_t version)
         ck_lh_ok(sh->s, lh_vector_set_upsert(&sh->s->cx, sh->set, &rows));
 }
 
-LH_TEST(searches_see_whole_changes_while_everything_moves)
+LH_TEST_LOOP(searches_see_whole_changes_while_everything_moves, 3)
 {
     lh_scratch s;
     lh_vector_folder folder;
     lh_vector_home home;
     lh_thread *threads[READERS + 1] = {NULL};
-    lh_vector_set_options opts = {
-        .build.dimensions = DIM, .tier_rows = 32, .fan_in = 3, .flags = LH_VECTOR_SET_BACKGROUND};
+    static const lh_vector_kind kinds[] = {LH_VECTOR_AUTO, LH_VECTOR_FLAT, LH_VECTOR_GRAPH};
+    lh_vector_set_options opts = {.build = {.dimensions = DIM, .kind = kinds[_i]},
+                                  .tier_rows = 32,
+                                  .fan_in = 3,
+                                  .flags = LH_VECTOR_SET_BACKGROUND};
     model_scratch_open(&s);
     shared sh = {.s = &s};
     folder.dir = lh_scratch_path(&s, "set");
