@@ -27,6 +27,10 @@ function(lh_simd_flags)
                 COMPILE_OPTIONS "-fno-rtti;-fno-exceptions;-O1;-Wno-null-dereference"
                 COMPILE_DEFINITIONS TOML_EXCEPTIONS=0)
         endif()
+        # A score's bits must not depend on the instruction set.
+        if(source MATCHES "/text/text_kernels_")
+            set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_OPTIONS "-ffp-contract=off")
+        endif()
         # A vector's bits are part of an index's identity: fused only where the code says so.
         if(source MATCHES "/embed/kernels_|/vector/")
             set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_OPTIONS "-ffp-contract=off")

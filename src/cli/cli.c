@@ -78,6 +78,22 @@ static const lh_cli_option embed_options[] = {
      "faster and loses some neighbours (docs/embedder.md)"},
     {"pack", 0, NULL, "pack a model: lakehouse embed --pack FOLDER FILE"},
     {0}};
+static const lh_cli_option text_options[] = {
+    {"docs", 'd', "FILE", "documents, one a line"},
+    {"index", 'i', "FILE", "segment file to write or read; bench makes one when it is absent"},
+    {"queries", 'q', "FILE", "bench: queries, one a line"},
+    {"mode", 'm', "MODE", "any (default), all, phrase, prefix or query (the language)"},
+    {"k", 'k', "N", "hits at most; 10 by default"},
+    {"filter-percent", 0, "P", "bench: only this share of the documents may be answers"},
+    {"rounds", 0, "N", "bench: times each query runs; the median counts; 5 by default"},
+    {"latencies", 0, "FILE", "bench: writes nanoseconds, one line a query"},
+    {"stem", 0, "LANGUAGE", "build: Snowball's stemmer, as english; none by default"},
+    {"keep-accents", 0, NULL, "build: accents tell words apart"},
+    {"no-positions", 0, NULL, "build: smaller, but no phrases"},
+    {"threads", 0, "N", "build: threads; 1 by default"},
+    {"memory", 0, "SIZE", "build: postings in memory; 256MiB by default"},
+    {"json", 0, NULL, "search: hits as JSON lines"},
+    {0}};
 static const lh_cli_option key_options[] = {{"data", 'd', "DIR", "data folder; ./data by default"},
                                             {"json", 0, NULL, "print as JSON"},
                                             {0}};
@@ -105,6 +121,10 @@ const lh_cli_command lh_cli_commands[] = {
      "Tries the vector engine on raw files, without a server.",
      "lakehouse vector bench --base B.f32 --queries Q.f32 --dim 384 --ef 16,32,64",
      lh_vector_cli_options, lh_cmd_vector},
+    {"text", "build|search|bench [TEXT] [options]",
+     "Tries the text engine on files of lines, without a server.",
+     "lakehouse text bench --docs lines.txt --queries queries.txt --k 10 --mode any", text_options,
+     lh_cmd_text},
     {"tables", "[NAME] [--json]",
      "Prints a declared table: routes, records, config, errors, metrics, ...",
      "lakehouse tables errors", json_option, lh_cmd_tables},

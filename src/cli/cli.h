@@ -67,6 +67,7 @@ int lh_cmd_inspect(lh_ctx *cx, const lh_cli_args *args);
 int lh_cmd_fsck(lh_ctx *cx, const lh_cli_args *args);
 int lh_cmd_doctor(lh_ctx *cx, const lh_cli_args *args);
 int lh_cmd_embed(lh_ctx *cx, const lh_cli_args *args);
+int lh_cmd_text(lh_ctx *cx, const lh_cli_args *args);
 int lh_cmd_vector(lh_ctx *cx, const lh_cli_args *args);
 int lh_cmd_key(lh_ctx *cx, const lh_cli_args *args);
 int lh_cmd_version(lh_ctx *cx, const lh_cli_args *args);

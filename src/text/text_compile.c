@@ -120,6 +120,9 @@ lh_rc lhi_text_op_term(lhi_text_compiler *c, uint32_t field, lh_str term, double
     if (!op)
         return c->cx->err.rc;
     op->term = term;
+    op->terms = LH_NEW_ARRAY(c->cx, uint64_t, c->s->count);
+    if (!op->terms)
+        return c->cx->err.rc;
     *ret = op;
     return LH_OK;
 }
@@ -218,6 +221,18 @@ static lh_rc compile_node(lhi_text_compiler *c, const lh_text_node *node, double
 
 /* ---- weights ---- */
 
+static void find_term(lhi_text_compiler *c, lhi_text_op *op)
+{
+    op->df = 0;
+    for (uint32_t i = 0; i < c->s->count; i++) {
+        const lh_text_segment *segment = c->s->views[i].segment;
+        op->terms[i] = lhi_text_dict_find(segment, op->field, op->term);
+        if (op->terms[i] != UINT64_MAX)
+            op->df += segment->terms[op->terms[i]].df;
+    }
+    op->idf = lhi_text_idf(c->s->docs, op->df);
+}
+
 /* Numbers the lists, adds up what a document could score, says how deep the tree is. */
 static double survey(lhi_text_compiler *c, lhi_text_op *op, uint32_t depth, uint32_t *deepest)
 {
@@ -229,8 +244,7 @@ static double survey(lhi_text_compiler *c, lhi_text_op *op, uint32_t depth, uint
     case LHI_TEXT_OP_ALL: return op->boost;
     case LHI_TEXT_OP_TERM:
         op->cursor = c->query->terms++;
-        op->df = lhi_text_df(c->s, op->field, op->term);
-        op->idf = lhi_text_idf(c->s->docs, op->df);
+        find_term(c, op);
         return op->boost * op->idf * (c->s->k1 + 1);
     case LHI_TEXT_OP_PHRASE:
         op->cursor = c->query->terms;
@@ -256,14 +270,12 @@ static void weigh(lhi_text_op *op, double scale)
         weigh(op->children[i], scale);
 }
 
-lh_rc lhi_text_compile(lh_ctx *cx, const lh_text_searcher *s, const lh_text_node *node,
-                       lhi_text_query *ret)
+lh_rc lhi_text_compile(lh_ctx *cx, const lh_text_searcher *s, lh_text_tokenizer *tokenizer,
+                       const lh_text_node *node, lhi_text_query *ret)
 {
-    LH_CLEANUP(lh_text_tokenizer_free) lh_text_tokenizer *tokenizer = NULL;
     *ret = (lhi_text_query){.scale = 1 << 20};
-    lhi_text_compiler c = {.cx = cx, .s = s, .shape = s->views[0].segment, .query = ret};
-    LH_TRY(lh_text_tokenizer_new(cx, c.shape->analyzer, &tokenizer));
-    c.tokenizer = tokenizer;
+    lhi_text_compiler c = {
+        .cx = cx, .s = s, .shape = s->views[0].segment, .tokenizer = tokenizer, .query = ret};
     LH_TRY(compile_node(&c, node, 1, &ret->root));
     uint32_t deepest = 0;
     double most = survey(&c, ret->root, 1, &deepest);

@@ -21,18 +21,19 @@ static void open_large(const lh_text_segment *segment, const lhi_text_table *tab
         c->bitmap = segment->bitmaps + (uint64_t)(c->term->extra - 1) * segment->bitmap_words;
         c->ranks = segment->ranks + (uint64_t)(c->term->extra - 1) * (segment->bitmap_words / 8);
     }
-    memset(c->lut, 0, sizeof c->lut);
-    for (uint32_t i = 1; i <= codes; i++)
-        c->lut[i] = lhi_text_points(table->impacts[i], c->weight);
-    /* Always apart from lut: code 0 bounds what beats every code, yet no posting has it. */
-    c->bounds[0] = lhi_text_points(table->bounds[0], c->weight);
-    for (uint32_t i = 1; i <= codes; i++)
-        c->bounds[i] = table->is_exact ? c->lut[i] : lhi_text_points(table->bounds[i], c->weight);
-    c->bound = c->bounds;
-    c->best = c->bounds[b.tail[0]];
+    /* Code 0 bounds what beats every code; no posting has it. */
+    segment->kernels->weigh(table->impacts, codes + 1, c->weight, c->lut);
+    memset(c->lut + codes + 1, 0, (255 - codes) * sizeof *c->lut);
+    c->bound = c->lut;
+    if (!table->is_exact) {
+        segment->kernels->weigh(table->bounds, codes + 1, c->weight, c->bounds);
+        c->bound = c->bounds;
+    }
+    c->best = c->bound[b.tail[0]];
 }
 
-static lh_rc open_small(lh_ctx *cx, const lh_text_segment *segment, lhi_text_cursor *c)
+static lh_rc open_small(lh_ctx *cx, const lh_text_segment *segment, const double *ones,
+                        lhi_text_cursor *c)
 {
     lhi_text_block b;
     if (lhi_text_block_read(segment, c->field, c->term, 0, &b) < 0)
@@ -42,7 +43,8 @@ static lh_rc open_small(lh_ctx *cx, const lh_text_segment *segment, lhi_text_cur
     for (uint32_t i = 0; i < b.count; i++) {
         c->docs[i] = b.docs[i];
         c->tfs[i] = b.tfs[i];
-        c->points[i] = lhi_text_cursor_escape_points(c, b.docs[i], b.tfs[i]);
+        c->points[i] = b.tfs[i] == 1 ? lhi_text_points(ones[c->lengths[b.docs[i]]], c->weight)
+                                     : lhi_text_cursor_escape_points(c, b.docs[i], b.tfs[i]);
         c->best = LH_MAX(c->best, c->points[i]);
     }
     return LH_OK;
@@ -53,7 +55,7 @@ lh_rc lhi_text_cursor_open(lh_ctx *cx, const lh_text_searcher *s, uint32_t numbe
 {
     const lh_text_segment *segment = s->views[number].segment;
     const lhi_text_table *table = &s->tables[(size_t)number * s->fields + op->field];
-    uint64_t term = lhi_text_dict_find(segment, op->field, op->term);
+    uint64_t term = op->terms[number];
     *ret_has = term != UINT64_MAX;
     if (term == UINT64_MAX)
         return LH_OK;
@@ -68,6 +70,7 @@ lh_rc lhi_text_cursor_open(lh_ctx *cx, const lh_text_searcher *s, uint32_t numbe
     c->scan = 0;
     c->probe = 0;
     c->in_window = 0;
+    c->tfs_block = LHI_TEXT_NO_BLOCK;
     c->is_bad = 0;
     c->bitmap = NULL;
     c->norms = s->norms[op->field];
@@ -76,7 +79,7 @@ lh_rc lhi_text_cursor_open(lh_ctx *cx, const lh_text_searcher *s, uint32_t numbe
     c->weight = op->weight;
     c->tf_of = table->tf_of;
     if (c->df <= LHI_TEXT_BLOCK)
-        return open_small(cx, segment, c);
+        return open_small(cx, segment, s->ones[op->field], c);
     open_large(segment, table, c);
     return LH_OK;
 }

@@ -103,6 +103,21 @@ static inline uint32_t collect_group(lhi_text_work *work, uint32_t at, uint32_t 
     return n;
 }
 
+/* Points are below 2^31: a conversion to signed numbers will do. */
+static void weigh(const double *impacts, uint32_t count, double weight, uint32_t *out)
+{
+    const __m256d w = _mm256_set1_pd(weight);
+    const __m256d half = _mm256_set1_pd(0.5);
+    const __m128i one = _mm_set1_epi32(1);
+    uint32_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        __m256d x = _mm256_add_pd(_mm256_mul_pd(_mm256_loadu_pd(impacts + i), w), half);
+        _mm_storeu_si128((__m128i *)(void *)(out + i), _mm_max_epi32(_mm256_cvttpd_epi32(x), one));
+    }
+    for (; i < count; i++)
+        out[i] = lhi_text_points(impacts[i], weight);
+}
+
 #include "text/text_loops_private.h"
 
 const lhi_text_kernels lhi_text_kernels_avx2 = {"avx2", LHI_TEXT_LOOPS};

@@ -83,6 +83,22 @@ static inline uint32_t collect_group(lhi_text_work *work, uint32_t at, uint32_t 
     return n;
 }
 
+/* Points are below 2^31: a conversion to signed numbers will do. */
+static void weigh(const double *impacts, uint32_t count, double weight, uint32_t *out)
+{
+    const __m512d w = _mm512_set1_pd(weight);
+    const __m512d half = _mm512_set1_pd(0.5);
+    const __m256i one = _mm256_set1_epi32(1);
+    uint32_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m512d x = _mm512_add_pd(_mm512_mul_pd(_mm512_loadu_pd(impacts + i), w), half);
+        _mm256_storeu_si256((__m256i *)(void *)(out + i),
+                            _mm256_max_epi32(_mm512_cvttpd_epi32(x), one));
+    }
+    for (; i < count; i++)
+        out[i] = lhi_text_points(impacts[i], weight);
+}
+
 #include "text/text_loops_private.h"
 
 const lhi_text_kernels lhi_text_kernels_avx512 = {"avx512", LHI_TEXT_LOOPS};

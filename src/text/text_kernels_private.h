@@ -20,6 +20,8 @@ typedef struct lhi_text_kernels {
      * Reads up to 64 bytes past the gaps, writes up to 16 numbers past count. */
     void (*unpack)(const uint8_t *gaps, uint32_t bits, uint32_t base, uint32_t count,
                    uint32_t *out);
+    /* out[i] = points of impacts[i] (lhi_text_points). */
+    void (*weigh)(const double *impacts, uint32_t count, double weight, uint32_t *out);
     /* The plans of text_loops_private.h. */
     void (*any)(struct lhi_text_any *run);
     void (*all)(struct lhi_text_all *run);

@@ -41,6 +41,12 @@ static inline uint32_t collect_group(lhi_text_work *work, uint32_t at, uint32_t 
     return n;
 }
 
+static void weigh(const double *impacts, uint32_t count, double weight, uint32_t *out)
+{
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = lhi_text_points(impacts[i], weight);
+}
+
 #include "text/text_loops_private.h"
 
 const lhi_text_kernels lhi_text_kernels_scalar = {"scalar", LHI_TEXT_LOOPS};

@@ -322,7 +322,7 @@ static inline uint64_t any_window(lhi_text_any *run, uint64_t *below, uint32_t s
 
 static void run_any(lhi_text_any *run)
 {
-    uint64_t below[LH_TEXT_TERMS_MAX + 1];
+    uint64_t *below = run->work->below;
     uint32_t share = density(run->allow, run->docs);
     uint32_t span = LHI_TEXT_WINDOW_MIN;
     for (uint32_t start = 0; start < run->docs;) {
@@ -341,22 +341,15 @@ static void run_any(lhi_text_any *run)
 
 /* ---- all ---- */
 
-typedef struct all_block {
-    uint32_t docs[LHI_TEXT_BLOCK];
-    uint32_t points[LHI_TEXT_BLOCK];
-    uint32_t blocks[LH_TEXT_PHRASE_MAX][LHI_TEXT_BLOCK];  /* a phrase's: where each term was */
-    uint32_t indexes[LH_TEXT_PHRASE_MAX][LHI_TEXT_BLOCK]; /* found */
-    uint32_t count;
-} all_block;
-
-/* Most that a phrase can have where its rarest term has so many points: it is no oftener there. */
-static inline double phrase_bound(const lhi_text_all *run, uint32_t points)
+/* Most that a phrase can have where one of its terms has so many points: it is no oftener there. */
+static inline double phrase_bound(const lhi_text_all *run, uint32_t term, uint32_t points)
 {
-    return (points + 1.0) * run->phrase_ratio + 2;
+    return (points + 1.0) * run->phrase_ratios[term] + 2;
 }
 
 /* The rarest term's documents of one block that pass filter and bound. */
-static inline void all_first(const lhi_text_all *run, uint32_t block, uint64_t rest, all_block *b)
+static inline void all_first(const lhi_text_all *run, uint32_t block, uint64_t rest,
+                             lhi_text_all_block *b)
 {
     lhi_text_cursor *c = run->cursors[0];
     const uint64_t *allow = run->allow;
@@ -368,7 +361,7 @@ static inline void all_first(const lhi_text_all *run, uint32_t block, uint64_t r
         uint32_t points = c->blocks > 0 ? code_points(c, block, i, doc) : c->points[i];
         if (allow && !(allow[doc >> 6] >> (doc & 63) & 1))
             continue;
-        if (run->accept ? phrase_bound(run, points) <= run->top->threshold
+        if (run->accept ? phrase_bound(run, 0, points) <= run->top->threshold
                         : points + rest <= run->top->threshold)
             continue;
         b->docs[n] = doc;
@@ -382,7 +375,8 @@ static inline void all_first(const lhi_text_all *run, uint32_t block, uint64_t r
     b->count = n;
 }
 
-static inline void all_next(const lhi_text_all *run, uint32_t term, uint64_t rest, all_block *b)
+static inline void all_next(const lhi_text_all *run, uint32_t term, uint64_t rest,
+                            lhi_text_all_block *b)
 {
     lhi_text_cursor *c = run->cursors[term];
     uint32_t kept = 0;
@@ -392,7 +386,8 @@ static inline void all_next(const lhi_text_all *run, uint32_t term, uint64_t res
         uint32_t need = run->accept || have > threshold ? 1 : (uint32_t)(threshold - have + 1);
         uint32_t index = 0;
         uint32_t points = look_up(c, b->docs[i], run->accept ? 0 : need, &index);
-        if (points == 0 || (!run->accept && have + points <= threshold))
+        if (points == 0 || (run->accept ? phrase_bound(run, term, points) <= threshold
+                                        : have + points <= threshold))
             continue;
         if (run->accept) {
             for (uint32_t j = 0; j < term; j++) {
@@ -408,7 +403,7 @@ static inline void all_next(const lhi_text_all *run, uint32_t term, uint64_t res
     b->count = kept;
 }
 
-static inline void all_accept(lhi_text_all *run, const all_block *b)
+static inline void all_accept(lhi_text_all *run, const lhi_text_all_block *b)
 {
     uint32_t blocks[LH_TEXT_PHRASE_MAX];
     uint32_t indexes[LH_TEXT_PHRASE_MAX];
@@ -428,8 +423,8 @@ static inline void all_accept(lhi_text_all *run, const all_block *b)
 
 static void run_all(lhi_text_all *run)
 {
-    all_block b;
-    uint64_t rest[LH_TEXT_TERMS_MAX + 1];
+    lhi_text_all_block *b = run->work->all;
+    uint64_t *rest = run->work->below;
     lhi_text_cursor *first = run->cursors[0];
     rest[run->count] = 0;
     for (uint32_t i = run->count; i-- > 0;)
@@ -440,13 +435,13 @@ static void run_all(lhi_text_all *run)
             uint32_t best = first->bound[first->best_codes[block]];
             if (!run->accept && best + rest[1] <= run->top->threshold)
                 continue;
-            if (run->accept && phrase_bound(run, best) <= run->top->threshold)
+            if (run->accept && phrase_bound(run, 0, best) <= run->top->threshold)
                 continue;
         }
-        all_first(run, block, rest[1], &b);
-        for (uint32_t t = 1; t < run->count && b.count > 0; t++)
-            all_next(run, t, rest[t + 1], &b);
-        all_accept(run, &b);
+        all_first(run, block, rest[1], b);
+        for (uint32_t t = 1; t < run->count && b->count > 0; t++)
+            all_next(run, t, rest[t + 1], b);
+        all_accept(run, b);
         if (block % 64 == 0 && (run->rc = lh_ctx_check(run->cx)) != LH_OK)
             return;
     }
@@ -462,6 +457,6 @@ static void decode_any(lhi_text_cursor *c, uint32_t block)
     decode_block(c, block);
 }
 
-#define LHI_TEXT_LOOPS unpack_block, run_any, run_all, look_up_any, decode_any
+#define LHI_TEXT_LOOPS unpack_block, weigh, run_any, run_all, look_up_any, decode_any
 
 #endif

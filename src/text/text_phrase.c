@@ -3,80 +3,86 @@
  * at most (the measure of Lucene's sloppy phrases). */
 #include "text/text_plan_private.h"
 
-/* Positions of the posting at (block, index): -1 when the bytes are bad. */
-static int read_large(lhi_text_cursor *c, uint32_t block, uint32_t index, lhi_text_vec *out,
-                      lh_ctx *cx)
+/* Sums of tfs of a block: once for all postings of it that are asked for. 0 when bytes are bad. */
+static int sum_tfs(lhi_text_cursor *c, uint32_t block)
 {
     const uint8_t *codes = lhi_text_cursor_codes(c, block);
-    uint64_t before = 0;
-    uint32_t tf = c->tf_of[codes[index]];
-    for (uint32_t i = 0; i < index; i++)
-        before += c->tf_of[codes[i]];
-    if (c->bits[block] & LHI_TEXT_ESCAPES)
-        for (uint32_t i = 0; i <= index; i++)
-            if (codes[i] == LHI_TEXT_ESCAPE) {
-                uint32_t value = lhi_text_cursor_escape(c, block, i);
-                before += i < index ? value : 0;
-                tf = i == index ? value : tf;
-            }
-    uint32_t at = lhi_text_u32(c->places + 4 * (size_t)block);
-    uint32_t end = block + 1 < c->blocks ? lhi_text_u32(c->places + 4 * (size_t)block + 4)
-                                         : c->term->positions_bytes;
-    uint32_t bits = c->place_bits[block];
-    const uint8_t *bytes = (const uint8_t *)c->segment->positions.ptr + c->term->positions + at;
-    if (tf == 0 || ((before + tf) * bits + 7) / 8 > end - at)
-        return -1;
-    if (lhi_text_vec_reserve(cx, out, tf, sizeof(uint32_t)) != LH_OK)
+    uint32_t count = lhi_text_block_count(c->df, c->blocks, block);
+    int escapes = (c->bits[block] & LHI_TEXT_ESCAPES) != 0;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        c->tf_sums[i] = (uint32_t)sum;
+        sum += escapes && codes[i] == LHI_TEXT_ESCAPE ? lhi_text_cursor_escape(c, block, i)
+                                                      : c->tf_of[codes[i]];
+    }
+    c->tf_sums[count] = (uint32_t)sum;
+    c->tfs_block = block;
+    return sum <= UINT32_MAX;
+}
+
+/* Positions [range[0], range[1]) of so many bytes; -1 when they are not there. Reads up to eight
+ * bytes past them, which the section has. */
+static int unpack_positions(lhi_text_phrase *p, uint32_t term, lh_str bytes,
+                            const uint32_t range[2], uint32_t bits)
+{
+    lhi_text_vec *out = &p->found[term];
+    uint32_t first = range[0];
+    uint32_t end = range[1];
+    if (end <= first || ((uint64_t)end * bits + 7) / 8 > bytes.len ||
+        lhi_text_vec_reserve(p->cx, out, end - first, sizeof(uint32_t)) != LH_OK)
         return -1;
     uint32_t *positions = out->items;
     uint32_t position = 0;
-    for (uint32_t i = 0; i < tf; i++) {
-        if (bits > 0)
-            position += (uint32_t)lhi_text_unpack_one(bytes, end - at, before + i, bits);
-        positions[i] = position;
+    uint64_t mask = (1ull << bits) - 1;
+    uint64_t bit = (uint64_t)first * bits;
+    for (uint32_t i = first; i < end; i++, bit += bits) {
+        uint64_t word;
+        memcpy(&word, bytes.ptr + (bit >> 3), sizeof word);
+        position += (uint32_t)((word >> (bit & 7)) & mask);
+        positions[i - first] = position;
     }
-    out->count = tf;
+    out->count = end - first;
     return 0;
 }
 
-static int read_small(lhi_text_cursor *c, uint32_t index, lhi_text_vec *out, lh_ctx *cx)
+static int read_large(lhi_text_phrase *p, uint32_t term, uint32_t block, uint32_t index)
 {
+    lhi_text_cursor *c = p->cursors[term];
+    if (c->tfs_block != block && !sum_tfs(c, block))
+        return -1;
+    uint32_t at = lhi_text_u32(c->places + 4 * (size_t)block);
+    uint32_t end = block + 1 < c->blocks ? lhi_text_u32(c->places + 4 * (size_t)block + 4)
+                                         : c->term->positions_bytes;
+    lh_str bytes = {c->segment->positions.ptr + c->term->positions + at, end - at};
+    return unpack_positions(p, term, bytes, &c->tf_sums[index], c->place_bits[block]);
+}
+
+static int read_small(lhi_text_phrase *p, uint32_t term, uint32_t index)
+{
+    lhi_text_cursor *c = p->cursors[term];
     const lhi_text_term *t = c->term;
-    const uint8_t *bytes = (const uint8_t *)c->segment->positions.ptr + t->positions;
-    size_t count = t->positions_bytes;
+    lh_str bytes = {c->segment->positions.ptr + t->positions, t->positions_bytes};
     uint32_t bits;
-    uint64_t before = 0;
+    uint32_t range[2] = {0, 0};
     if (t->df == 1) {
-        if (count == 0 || bytes[0] > LHI_TEXT_BITS_MAX)
+        if (bytes.len == 0 || (uint8_t)bytes.ptr[0] > LHI_TEXT_BITS_MAX)
             return -1;
-        bits = *bytes++;
-        count--;
+        bits = (uint8_t)bytes.ptr[0];
+        bytes = lh_str_from_offset(bytes, 1);
     } else {
         bits = ((const uint8_t *)c->segment->postings.ptr + t->postings)[2];
     }
     for (uint32_t i = 0; i < index; i++)
-        before += c->tfs[i];
-    if (((before + c->tfs[index]) * bits + 7) / 8 > count ||
-        lhi_text_vec_reserve(cx, out, c->tfs[index], sizeof(uint32_t)) != LH_OK)
-        return -1;
-    uint32_t *positions = out->items;
-    uint32_t position = 0;
-    for (uint32_t i = 0; i < c->tfs[index]; i++) {
-        if (bits > 0)
-            position += (uint32_t)lhi_text_unpack_one(bytes, count, before + i, bits);
-        positions[i] = position;
-    }
-    out->count = c->tfs[index];
-    return 0;
+        range[0] += c->tfs[i];
+    range[1] = range[0] + c->tfs[index];
+    return unpack_positions(p, term, bytes, range, bits);
 }
 
 static int read_positions(lhi_text_phrase *p, uint32_t term, uint32_t block, uint32_t index)
 {
-    lhi_text_cursor *c = p->cursors[term];
-    lhi_text_vec *out = &p->found[term];
-    out->count = 0;
-    int rc =
-        c->blocks > 0 ? read_large(c, block, index, out, p->cx) : read_small(c, index, out, p->cx);
+    p->found[term].count = 0;
+    int rc = p->cursors[term]->blocks > 0 ? read_large(p, term, block, index)
+                                          : read_small(p, term, index);
     if (rc < 0) {
         p->rc = p->cx->err.rc == LH_E_NO_MEMORY ? LH_E_NO_MEMORY : LH_E_CORRUPT;
         if (p->rc == LH_E_CORRUPT)

@@ -62,8 +62,8 @@ struct lhi_text_cursor {
     const uint8_t *lengths;
     double k1;
     double weight;
-    uint32_t lut[256]; /* points per code; 0 and 255: 0 */
-    uint32_t bounds[256];
+    uint32_t lut[256];    /* points per code; 0: more than any, 255: 0 */
+    uint32_t bounds[256]; /* when averages differ */
     uint32_t docs[LHI_TEXT_BLOCK + 16];
     uint32_t points[LHI_TEXT_BLOCK + 16];
     uint32_t tfs[LHI_TEXT_BLOCK]; /* of a small list */
@@ -74,7 +74,18 @@ struct lhi_text_cursor {
     const uint16_t *tf_of; /* per code */
     const uint8_t *places; /* u32 a block */
     const uint8_t *place_bits;
+    uint32_t tfs_block;                   /* the one whose sums are in tf_sums */
+    uint32_t tf_sums[LHI_TEXT_BLOCK + 1]; /* occurrences before each posting of a block */
 };
+
+/* One block of the rarest list of "all", as it is narrowed down. */
+typedef struct lhi_text_all_block {
+    uint32_t count;
+    uint32_t docs[LHI_TEXT_BLOCK];
+    uint32_t points[LHI_TEXT_BLOCK];
+    uint32_t blocks[LH_TEXT_PHRASE_MAX][LHI_TEXT_BLOCK];  /* a phrase's: where each term was */
+    uint32_t indexes[LH_TEXT_PHRASE_MAX][LHI_TEXT_BLOCK]; /* found */
+} lhi_text_all_block;
 
 typedef struct lhi_text_work {
     uint32_t *sums;    /* LHI_TEXT_WINDOW_MAX and a group: zero between searches */
@@ -86,6 +97,10 @@ typedef struct lhi_text_work {
     lhi_text_entry *entries;
     uint32_t entries_max;
     lhi_text_vec levels; /* of the tree plan */
+    lhi_text_all_block *all;
+    uint64_t *below;         /* LH_TEXT_TERMS_MAX and one: sums of bounds */
+    lhi_text_cursor **order; /* LH_TEXT_TERMS_MAX */
+    lh_text_tokenizer *tokenizer;
 } lhi_text_work;
 
 /* What codes of one field of one segment are worth under the searcher's averages. */
@@ -107,7 +122,8 @@ struct lh_text_searcher {
     double b;
     double averages[LH_TEXT_FIELDS_MAX];
     double norms[LH_TEXT_FIELDS_MAX][LHI_TEXT_LENGTH_CODES];
-    lhi_text_table *tables; /* fields a segment */
+    double ones[LH_TEXT_FIELDS_MAX][LHI_TEXT_LENGTH_CODES]; /* impacts of tf 1 */
+    lhi_text_table *tables;                                 /* fields a segment */
     _Atomic(lhi_text_work *) spare[16];
 };
 
@@ -130,14 +146,16 @@ typedef struct lhi_text_all {
     uint32_t count;
     const uint64_t *allow;
     lhi_text_top *top;
+    lhi_text_work *work;
     lh_rc rc;
     /* A phrase: called for each document of all terms with their blocks and places in them;
      * returns the phrase's points, 0 = not there. Then points of terms do not count. */
     uint32_t (*accept)(struct lhi_text_all *run, uint32_t doc, const uint32_t *blocks,
                        const uint32_t *indexes);
     void *accept_arg;
-    double phrase_ratio; /* weight of the phrase by that of its rarest term; infinite with slop,
-                            where a phrase can be there oftener than its words */
+    double phrase_ratios[LH_TEXT_PHRASE_MAX]; /* weight of the phrase by that of each term;
+                                                  infinite with slop, where a phrase can be there
+                                                  oftener than its words */
 } lhi_text_all;
 
 /* A match is worth one unit at least, so that 0 can mean no match. */
@@ -170,6 +188,7 @@ struct lhi_text_op {
     lhi_text_op_kind kind;
     uint32_t field;
     lh_str term;            /* TERM; SET: the prefix */
+    uint64_t *terms;        /* TERM: its number in each segment, UINT64_MAX = not there */
     double boost;           /* all boosts above it, and the field's */
     double idf;             /* TERM, PHRASE (sum of its terms') */
     double weight;          /* points of an impact; SET, ALL: points */
@@ -191,7 +210,8 @@ typedef struct lhi_text_query {
     double scale;
 } lhi_text_query;
 LH_WARN_UNUSED lh_rc lhi_text_compile(lh_ctx *cx, const lh_text_searcher *s,
-                                      const lh_text_node *node, lhi_text_query *ret_query);
+                                      lh_text_tokenizer *tokenizer, const lh_text_node *node,
+                                      lhi_text_query *ret_query);
 static inline double lhi_text_idf(uint64_t docs, uint64_t df)
 {
     return log(1 + ((double)docs - (double)df + 0.5) / ((double)df + 0.5));

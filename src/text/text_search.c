@@ -32,7 +32,7 @@ static void seed_threshold(const lhi_text_run_state *run, const lhi_text_cursor 
 
 static lh_rc run_any(lhi_text_run_state *run, lhi_text_op *const *ops, uint32_t count)
 {
-    lhi_text_cursor *order[LH_TEXT_TERMS_MAX];
+    lhi_text_cursor **order = run->work->order;
     lhi_text_cursor *cursors = run->work->cursors;
     uint32_t n = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -64,7 +64,7 @@ static lh_rc run_any(lhi_text_run_state *run, lhi_text_op *const *ops, uint32_t 
 
 static lh_rc run_all(lhi_text_run_state *run, lhi_text_op *const *ops, uint32_t count)
 {
-    lhi_text_cursor *order[LH_TEXT_TERMS_MAX];
+    lhi_text_cursor **order = run->work->order;
     lhi_text_cursor *cursors = run->work->cursors;
     for (uint32_t i = 0; i < count; i++) {
         int has;
@@ -77,8 +77,12 @@ static lh_rc run_all(lhi_text_run_state *run, lhi_text_op *const *ops, uint32_t 
             order[at] = order[at - 1];
         order[at] = c;
     }
-    lhi_text_all all = {
-        .cx = run->cx, .cursors = order, .count = count, .allow = run->allow, .top = run->top};
+    lhi_text_all all = {.cx = run->cx,
+                        .cursors = order,
+                        .count = count,
+                        .allow = run->allow,
+                        .top = run->top,
+                        .work = run->work};
     run->searcher->views[run->segment].segment->kernels->all(&all);
     LH_TRY(all.rc);
     return check_cursors(run->cx, cursors, count);
@@ -97,15 +101,19 @@ static lh_rc run_phrase(lhi_text_run_state *run, const lhi_text_op *op)
     LH_TRY(lhi_text_phrase_open(run, op, run->work->cursors, &phrase, &has));
     if (!has)
         return LH_OK;
-    double rarest = phrase.cursors[0]->weight;
+
     lhi_text_all all = {.cx = run->cx,
                         .cursors = phrase.cursors,
                         .count = phrase.count,
                         .allow = run->allow,
                         .top = run->top,
+                        .work = run->work,
                         .accept = accept_phrase,
-                        .accept_arg = &phrase,
-                        .phrase_ratio = op->slop == 0 && rarest > 0 ? op->weight / rarest : 1e300};
+                        .accept_arg = &phrase};
+    for (uint32_t i = 0; i < phrase.count; i++) {
+        double weight = phrase.cursors[i]->weight;
+        all.phrase_ratios[i] = op->slop == 0 && weight > 0 ? op->weight / weight : 1e300;
+    }
     run->searcher->views[run->segment].segment->kernels->all(&all);
     lhi_text_phrase_done(&phrase);
     LH_TRY(all.rc);
@@ -455,7 +463,7 @@ static lh_rc search(lh_ctx *cx, lh_text_searcher *s, const lh_text_request *requ
     lhi_text_query query;
     facet_run facets = {0};
     LH_TRY(find_facets(cx, s->views[0].segment, request, &facets));
-    LH_TRY(lhi_text_compile(cx, s, request->query, &query));
+    LH_TRY(lhi_text_compile(cx, s, work->tokenizer, request->query, &query));
     LH_TRY(make_room(cx, work, query.terms + 1, request->k));
     lhi_text_top top = {.entries = work->entries, .k = request->k};
     if (request->k == 0)

@@ -44,6 +44,7 @@ static void fill_table(const lh_text_searcher *s, const lh_text_segment *segment
             least = LH_MIN(least, norms[l] / built);
     }
     table->bounds[0] = s->k1 + 1;
+    table->impacts[0] = s->k1 + 1;
     for (uint32_t c = 1; c <= segment->fields[field].codes; c++) {
         const lhi_text_pair *p = &pairs[c - 1];
         double built = lhi_text_impact(
@@ -89,6 +90,8 @@ static lh_rc fill(lh_ctx *cx, lh_text_searcher *s)
         s->averages[f] = average_of(tokens[f], s->docs);
         for (uint32_t l = 0; l < LHI_TEXT_LENGTH_CODES; l++)
             s->norms[f][l] = lhi_text_norm(s->k1, s->b, lhi_text_length_of(l), s->averages[f]);
+        for (uint32_t l = 0; l < LHI_TEXT_LENGTH_CODES; l++)
+            s->ones[f][l] = lhi_text_impact(s->k1, 1, s->norms[f][l]);
     }
     s->tables = lh_alloc_zero((size_t)s->count * s->fields, sizeof *s->tables);
     if (!s->tables)
@@ -151,7 +154,10 @@ static lhi_text_work *work_new(void)
         lh_alloc_zero((LHI_TEXT_WINDOW_MAX >> (LHI_TEXT_TOUCH_SHIFT + 6)) + 2, sizeof *w->touched);
     w->docs = lh_alloc(SUMS * sizeof *w->docs);
     w->points = lh_alloc(SUMS * sizeof *w->points);
-    if (!w->sums || !w->touched || !w->docs || !w->points)
+    w->all = lh_alloc(sizeof *w->all);
+    w->below = lh_alloc((LH_TEXT_TERMS_MAX + 1) * sizeof *w->below);
+    w->order = lh_alloc(LH_TEXT_TERMS_MAX * sizeof *w->order);
+    if (!w->all || !w->below || !w->order || !w->sums || !w->touched || !w->docs || !w->points)
         return lhi_text_work_free(w);
     return w;
 }
@@ -166,6 +172,10 @@ lhi_text_work *lhi_text_work_free(lhi_text_work *w)
     lh_free(w->points);
     lh_free(w->cursors);
     lh_free(w->entries);
+    lh_free(w->all);
+    lh_free(w->below);
+    lh_free(w->order);
+    lh_text_tokenizer_free(w->tokenizer);
     lhi_text_vec_done(&w->levels);
     return lh_free(w);
 }
@@ -179,6 +189,13 @@ lh_rc lhi_text_work_take(lh_ctx *cx, lh_text_searcher *s, lhi_text_work **ret_wo
         w = work_new();
     if (!w)
         return lh_fail(cx, LH_E_NO_MEMORY, "memory of a text search");
+    if (!w->tokenizer) {
+        lh_rc rc = lh_text_tokenizer_new(cx, s->views[0].segment->analyzer, &w->tokenizer);
+        if (rc != LH_OK) {
+            lhi_text_work_free(w);
+            return rc;
+        }
+    }
     *ret_work = w;
     return LH_OK;
 }
