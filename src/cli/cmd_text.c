@@ -1,5 +1,5 @@
-/* cli/cmd_text.c - `lakehouse text build|search|bench`: the text engine on files of lines, without a
- * server. Line n is document n, its row is n - 1. */
+/* cli/cmd_text.c - `lakehouse text build|search|bench`: the text engine on files of lines, without
+ * a server. Line n is document n, its row is n - 1. */
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/num.h"
@@ -96,15 +96,12 @@ static lh_rc print_hits(lh_ctx *cx, const lh_text_bench *b, const lh_text_node *
     LH_TRY(lh_text_search(cx, b->searcher, &request, &r));
     for (uint32_t i = 0; i < r.hits_count; i++) {
         lh_str line = lh_text_bench_line(b, r.hits[i].row);
-        lh_text_fragment *fragments = NULL;
-        uint32_t count = 0;
+        lh_text_highlights h;
         lh_text_highlight_options opts = {.fragment_bytes = FRAGMENT_BYTES};
-        LH_TRY(lh_text_highlight(cx, lh_text_segment_analyzer(b->segment), node, line, &opts,
-                                 &fragments, &count));
-        lh_str shown = count > 0 ? lh_text_fragment_text(cx, line, &fragments[0],
-                                                         json ? LH_S("<b>") : LH_S("["),
-                                                         json ? LH_S("</b>") : LH_S("]"))
-                                 : LH_STR_NONE;
+        LH_TRY(lh_text_highlight(cx, lh_text_segment_analyzer(b->segment), node, line, &opts, &h));
+        lh_str shown =
+            lh_text_fragment_text(cx, line, &h.fragments[0], json ? LH_S("<b>") : LH_S("["),
+                                  json ? LH_S("</b>") : LH_S("]"));
         if (json) {
             lh_json_writer w;
             lh_jw_init(&w, cx, &out);

@@ -181,9 +181,11 @@ static lh_rc explain_op(explainer *e, const lhi_text_op *op, lh_text_reason *ret
     return say(e, ret, 0, LH_S("the query has no words"));
 }
 
-lh_rc lh_text_explain(lh_ctx *cx, lh_text_searcher *s, const lh_text_node *node, uint32_t segment,
-                      uint32_t doc, lh_text_reason *ret_reason, int *ret_matches)
+lh_rc lh_text_explain(lh_ctx *cx, lh_text_searcher *s, const lh_text_node *node,
+                      const lh_text_hit *hit, lh_text_reason *ret_reason, int *ret_matches)
 {
+    uint32_t segment = hit->segment;
+    uint32_t doc = hit->doc;
     LH_CLEANUP(lh_text_tokenizer_free) lh_text_tokenizer *tokenizer = NULL;
     lhi_text_query query;
     lh_text_reason reason = {0};

@@ -30,6 +30,8 @@ typedef struct marker {
     const lh_text_analyzer *analyzer;
     lh_text_tokenizer *tokenizer;
     lh_str field;
+    lh_str text;
+    uint32_t bytes; /* of a fragment */
     wanted *wanted;
     size_t wanted_count;
     size_t wanted_capacity;
@@ -204,9 +206,13 @@ static uint32_t worth_of(const marker *m, size_t first, uint32_t bytes, size_t *
     return worth;
 }
 
-static lh_rc make_fragment(lh_ctx *cx, const marker *m, lh_str text, size_t first, size_t end,
-                           uint32_t bytes, lh_text_fragment *ret)
+static lh_rc make_fragment(lh_ctx *cx, const marker *m, const size_t matches[2],
+                           lh_text_fragment *ret)
 {
+    lh_str text = m->text;
+    uint32_t bytes = m->bytes;
+    size_t first = matches[0];
+    size_t end = matches[1];
     lh_text_fragment f = {0};
     uint32_t from = m->matches[first].range.start;
     uint32_t to = m->matches[end - 1].range.end;
@@ -268,31 +274,29 @@ static int best_piece(const marker *m, const lh_text_fragment *taken, uint32_t c
     return best > 0;
 }
 
-static lh_rc pick(lh_ctx *cx, const marker *m, lh_str text, uint32_t bytes, uint32_t wanted_count,
-                  lh_text_fragment **ret, uint32_t *ret_count)
+static lh_rc pick(lh_ctx *cx, const marker *m, uint32_t wanted_count, lh_text_highlights *ret)
 {
     lh_text_fragment *f = LH_NEW_ARRAY(cx, lh_text_fragment, wanted_count);
     uint32_t count = 0;
     size_t range[2];
     if (!f)
         return cx->err.rc;
-    while (count < wanted_count && best_piece(m, f, count, bytes, range)) {
-        LH_TRY(make_fragment(cx, m, text, range[0], range[1], bytes, &f[count]));
+    while (count < wanted_count && best_piece(m, f, count, m->bytes, range)) {
+        LH_TRY(make_fragment(cx, m, range, &f[count]));
         count++;
     }
     if (count == 0) {
-        f[0] = (lh_text_fragment){.range = {0, word_end(text, 0, bytes, 0)}};
+        f[0] = (lh_text_fragment){.range = {0, word_end(m->text, 0, m->bytes, 0)}};
         count = 1;
     }
     qsort(f, count, sizeof *f, by_place);
-    *ret = f;
-    *ret_count = count;
+    *ret = (lh_text_highlights){f, count};
     return LH_OK;
 }
 
 lh_rc lh_text_highlight(lh_ctx *cx, const lh_text_analyzer *analyzer, const lh_text_node *query,
                         lh_str text, const lh_text_highlight_options *opts,
-                        lh_text_fragment **ret_fragments, uint32_t *ret_count)
+                        lh_text_highlights *ret_highlights)
 {
     LH_CLEANUP(lh_text_tokenizer_free) lh_text_tokenizer *t = NULL;
     uint32_t bytes = opts->fragment_bytes ? opts->fragment_bytes : FRAGMENT_DEFAULT;
@@ -301,12 +305,13 @@ lh_rc lh_text_highlight(lh_ctx *cx, const lh_text_analyzer *analyzer, const lh_t
         return lh_fail(cx, LH_E_BAD_VALUE, "%u fragments of %u bytes; up to %d of %d to %d",
                        fragments, bytes, FRAGMENTS_MAX, FRAGMENT_MIN, FRAGMENT_MAX);
     LH_TRY(lh_text_tokenizer_new(cx, analyzer, &t));
-    marker m = {.analyzer = analyzer, .tokenizer = t, .field = opts->field};
+    marker m = {
+        .analyzer = analyzer, .tokenizer = t, .field = opts->field, .text = text, .bytes = bytes};
     LH_TRY(collect(cx, &m, query, 0));
     LH_TRY(lh_text_tokenize(cx, t, text, 0, take_match, &m));
     if (m.matches_count > 0)
         qsort(m.matches, m.matches_count, sizeof *m.matches, by_start);
-    return pick(cx, &m, text, bytes, fragments, ret_fragments, ret_count);
+    return pick(cx, &m, fragments, ret_highlights);
 }
 
 lh_str lh_text_fragment_text(lh_ctx *cx, lh_str text, const lh_text_fragment *f, lh_str open,

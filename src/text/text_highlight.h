@@ -30,13 +30,16 @@ typedef struct lh_text_highlight_options {
     uint32_t fragment_bytes;
     uint32_t fragments;
 } lh_text_highlight_options;
+typedef struct lh_text_highlights {
+    lh_text_fragment *fragments; /* in order of the text; one at least */
+    uint32_t count;
+} lh_text_highlights;
 
-/* Fragments in order of the text; without any match one fragment from its beginning, without
- * marks. */
+/* Without any match: one fragment from the beginning, without marks. */
 LH_WARN_UNUSED lh_rc lh_text_highlight(lh_ctx *cx, const lh_text_analyzer *analyzer,
                                        const lh_text_node *query, lh_str text,
                                        const lh_text_highlight_options *opts,
-                                       lh_text_fragment **ret_fragments, uint32_t *ret_count);
+                                       lh_text_highlights *ret_highlights);
 /* A fragment as text, its marks between open and close; in the arena. */
 lh_str lh_text_fragment_text(lh_ctx *cx, lh_str text, const lh_text_fragment *fragment, lh_str open,
                              lh_str close);

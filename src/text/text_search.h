@@ -102,9 +102,9 @@ typedef struct lh_text_reason {
     struct lh_text_reason *children;
     uint32_t children_count;
 } lh_text_reason;
-/* ret_points: as in lh_text_hit; 0 with *ret_matches 0 when the document does not match. */
+/* Of a hit's segment and doc. *ret_matches 0: it does not match, and the tree says why. */
 LH_WARN_UNUSED lh_rc lh_text_explain(lh_ctx *cx, lh_text_searcher *searcher,
-                                     const lh_text_node *query, uint32_t segment, uint32_t doc,
+                                     const lh_text_node *query, const lh_text_hit *hit,
                                      lh_text_reason *ret_reason, int *ret_matches);
 
 typedef struct lh_text_searcher_stats {

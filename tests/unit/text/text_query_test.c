@@ -1,4 +1,4 @@
-/* The language: what it means, where its errors are; the plain form: nothing is an error; limits. */
+/* The language: what it means, where its errors are; the plain form, which has none; limits. */
 #include "text_world.h"
 
 #include "text/text_highlight.h"
@@ -226,8 +226,8 @@ LH_TEST(explain_adds_up_to_the_score)
         for (uint32_t h = 0; h < r.hits_count; h++) {
             lh_text_reason reason;
             int matches;
-            ck_lh_ok(&w.s, lh_text_explain(&w.own, w.searcher, node, r.hits[h].segment,
-                                           r.hits[h].doc, &reason, &matches));
+            ck_lh_ok(&w.s,
+                     lh_text_explain(&w.own, w.searcher, node, &r.hits[h], &reason, &matches));
             ck_assert_int_eq(matches, 1);
             ck_assert(fabs(reason.score - r.hits[h].score) < 1e-12);
         }
@@ -256,13 +256,13 @@ LH_TEST(highlights_cut_no_character)
     for (size_t q = 0; q < LH_ARRAY_LEN(queries); q++) {
         for (uint32_t bytes = 20; bytes < 150; bytes++) {
             lh_text_node *node;
-            lh_text_fragment *f;
-            uint32_t count;
+            lh_text_highlights shown_of;
             lh_text_highlight_options opts = {.fragment_bytes = bytes, .fragments = 3};
             ck_lh_ok(&s, lh_text_query_parse(&s.cx, lh_str_from(queries[q]), 0, &node));
-            ck_lh_ok(&s, lh_text_highlight(&s.cx, a, node, text_s, &opts, &f, &count));
-            ck_assert_uint_ge(count, 1);
-            for (uint32_t i = 0; i < count; i++) {
+            ck_lh_ok(&s, lh_text_highlight(&s.cx, a, node, text_s, &opts, &shown_of));
+            const lh_text_fragment *f = shown_of.fragments;
+            ck_assert_uint_ge(shown_of.count, 1);
+            for (uint32_t i = 0; i < shown_of.count; i++) {
                 lh_str shown = lh_text_fragment_text(&s.cx, text_s, &f[i], LH_S("["), LH_S("]"));
                 ck_assert(lh_utf8_valid(shown));
                 ck_assert_uint_le(f[i].range.end, sizeof text - 1);
