@@ -7,6 +7,7 @@
 
 #define EXACT_ROWS_MAX 1000u  /* AUTO: below, codes cost more than they save */
 #define FLAT_ROWS_MAX  20000u /* AUTO: below, a 1-bit scan is as fast as a walk */
+#define IVF_LIST_ROWS  256u
 #define FLAT_LIST_ROWS 128u
 #define MEMORY_LEAST   ((uint64_t)64 << 20)
 #define SLICES_MAX     64u
@@ -81,8 +82,9 @@ static void choose(lhi_build *b)
     b->shape = choose_shape(b->options);
     if (b->kind != LH_VECTOR_GRAPH)
         b->shape.overlap = 1;
-    uint64_t list_rows =
-        b->kind == LH_VECTOR_GRAPH ? b->shape.leaf_rows / b->shape.overlap : FLAT_LIST_ROWS;
+    uint64_t list_rows = b->kind == LH_VECTOR_GRAPH ? b->shape.leaf_rows / b->shape.overlap
+                         : b->kind == LH_VECTOR_IVF ? IVF_LIST_ROWS
+                                                    : FLAT_LIST_ROWS;
     b->lists = (uint32_t)LH_MIN(LH_MAX(b->rows / list_rows, 1u), b->rows);
     b->shape.overlap = LH_MIN(b->shape.overlap, b->lists);
 }
@@ -112,7 +114,7 @@ static lh_rc choose_slices(lhi_build *b, uint64_t *ret_slice_rows)
 
 static lh_rc make_graph(lhi_build *b)
 {
-    uint64_t slice_rows;
+    uint64_t slice_rows = b->rows;
     LH_TRY(choose_slices(b, &slice_rows));
     LH_TRY(lhi_build_leaves(b));
     LH_TRY(lhi_build_pages(b, &b->edges, b->rows * b->shape.degree, sizeof(uint32_t)));

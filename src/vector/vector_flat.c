@@ -5,6 +5,8 @@
  * order of the scan (research/vector_real.md section 3). */
 #include "vector/vector_walk_private.h"
 
+#include <stdlib.h>
+
 #define AHEAD          12u
 #define BLOCKS_BETWEEN 512u
 
@@ -38,6 +40,18 @@ void lhi_select_keys(uint64_t *keys, size_t count, size_t keep)
         else
             return;
     }
+}
+
+static int falling(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x > y ? -1 : x < y;
+}
+
+void lhi_sort_keys(uint64_t *keys, size_t count)
+{
+    qsort(keys, count, sizeof *keys, falling);
 }
 
 typedef struct flat_run {
@@ -81,17 +95,39 @@ static lh_rc scan_blocks(flat_run *f, size_t first, size_t end)
     return LH_OK;
 }
 
-/* Blocks of the lists nearest to the query; marked, so that they are not scanned again. */
-static lh_rc scan_near_lists(flat_run *f)
+lh_rc lhi_rank_lists(lh_ctx *cx, const lh_vector_index *x, lhi_scratch *s, uint32_t count)
+{
+    const size_t bytes = x->meta.padded / 2;
+    const uint32_t lists = x->meta.lists;
+    LH_TRY(lhi_scratch_keys(cx, s, lists));
+    for (uint32_t l = 0; l < lists; l += 4) {
+        const uint8_t *rows[4];
+        int32_t sums[4];
+        for (uint32_t z = 0; z < 4; z++)
+            rows[z] = x->leader_codes + LH_MIN(l + z, lists - 1) * bytes;
+        x->kernels->search.i4_four(rows, s->query.i8, x->meta.padded / 128, sums);
+        for (uint32_t z = 0; z < 4 && l + z < lists; z++) {
+            float score = lhi_i4_score(&s->query, sums[z], x->leader_factors[l + z]);
+            if (x->leader_halves)
+                score += x->leader_halves[l + z];
+            s->keys[l + z] = lh_vector_key(score, l + z);
+        }
+    }
+    lhi_select_keys(s->keys, lists, count);
+    lhi_sort_keys(s->keys, LH_MIN(count, lists));
+    for (uint32_t l = 0; l < LH_MIN(count, lists); l++)
+        s->lists[l] = lh_vector_key_row(s->keys[l]);
+    return LH_OK;
+}
+
+/* Blocks of the lists in scratch->lists; marked, so that they are not scanned again. */
+static lh_rc scan_lists(flat_run *f, uint32_t count)
 {
     const lh_vector_index *x = f->index;
     const uint32_t rows = (uint32_t)x->kernels->search.b1_block_rows;
-    uint32_t lists[LHI_NEAR_LISTS];
-    uint64_t evaluations = 0;
-    uint32_t count = lhi_entries(x, &f->scratch->query, NULL, lists, LHI_NEAR_LISTS, &evaluations);
     for (uint32_t l = 0; l < count; l++) {
-        uint32_t first = x->list_starts[lists[l]];
-        uint32_t end = x->list_starts[lists[l] + 1];
+        uint32_t first = x->list_starts[f->scratch->lists[l]];
+        uint32_t end = x->list_starts[f->scratch->lists[l] + 1];
         for (uint32_t b = first / rows; first < end && b <= (end - 1) / rows; b++) {
             if (f->scratch->blocks[b / 64] >> (b % 64) & 1u)
                 continue;
@@ -127,17 +163,22 @@ static lh_rc scan_rest(flat_run *f)
     return LH_OK;
 }
 
-lh_rc lhi_flat_scan(lh_ctx *cx, const lh_vector_index *index, lhi_scratch *s,
-                    const uint64_t *allowed_places, uint32_t depth, uint64_t *scanned)
+lh_rc lhi_flat_scan(lh_ctx *cx, const lh_vector_index *index, lhi_scratch *s, lhi_flat_ask *ask)
 {
-    size_t room = (size_t)depth * 2 + 4096;
-    LH_TRY(lhi_scratch_keys(cx, s, room));
+    const uint32_t depth = ask->depth;
+    uint32_t lists = LH_MIN(ask->lists, index->meta.lists);
+    uint64_t evaluations = 0;
+    if (lists > 0)
+        LH_TRY(lhi_rank_lists(cx, index, s, lists));
+    else
+        lists = lhi_entries(index, &s->query, NULL, s->lists, LHI_NEAR_LISTS, &evaluations);
+    LH_TRY(lhi_scratch_keys(cx, s, (size_t)depth * 2 + 256));
     flat_run f = {.cx = cx, .index = index, .scratch = s, .depth = depth};
     f.scan = (lh_vector_b1_scan){.blocks = index->b1_blocks,
                                  .block_bytes = index->b1_block_bytes,
                                  .factors = index->b1_factors,
                                  .offsets = index->halves,
-                                 .allowed = allowed_places,
+                                 .allowed = ask->allowed_places,
                                  .table = s->query.table,
                                  .padded = index->meta.padded,
                                  .rows = (uint32_t)index->meta.rows,
@@ -147,11 +188,12 @@ lh_rc lhi_flat_scan(lh_ctx *cx, const lh_vector_index *index, lhi_scratch *s,
                                  .keys = s->keys,
                                  .keys_max = (size_t)depth * 2 + 256};
     memset(s->blocks, 0, (size_t)(index->meta.rows / 32 / 64 + 1) * sizeof(uint64_t));
-    LH_TRY(scan_near_lists(&f));
-    LH_TRY(scan_rest(&f));
+    LH_TRY(scan_lists(&f, lists));
+    if (ask->lists == 0)
+        LH_TRY(scan_rest(&f));
     compress(&f);
     s->keys_count = f.scan.keys_count;
-    *scanned += f.scanned;
+    ask->scanned = f.scanned;
     return LH_OK;
 }
 

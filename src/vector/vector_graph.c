@@ -94,7 +94,7 @@ static int may_answer(const lhi_walk *w, uint32_t place)
 }
 
 /* Position in the pool; ef when it was not taken. */
-static uint32_t offer(lhi_walk *w, float score, uint32_t place)
+static inline uint32_t offer(lhi_walk *w, float score, uint32_t place)
 {
     lhi_scratch *s = w->scratch;
     const lhi_near one = {score, place};
@@ -104,6 +104,14 @@ static uint32_t offer(lhi_walk *w, float score, uint32_t place)
     if (w->count == w->ef && !(score > s->pool[w->count - 1].score))
         return w->ef;
     return lhi_pool_insert(s->pool, &w->count, w->ef, one);
+}
+
+/* The score a place must beat to change anything. */
+static inline float least_score(const lhi_walk *w)
+{
+    if (w->allowed || w->count < w->ef)
+        return -__builtin_inff();
+    return w->scratch->pool[w->count - 1].score;
 }
 
 void lhi_walk_begin(lhi_walk *w)
@@ -164,25 +172,32 @@ void lhi_walk_score(lhi_walk *w)
     const lhi_coded_query *q = w->query;
     const size_t bytes = x->meta.padded / 2;
     const uint32_t n = w->ids_count;
+    const float *factors = x->i4_factors;
+    const uint8_t *codes = x->i4;
+    const uint32_t *ids = w->ids;
     uint32_t low = w->at + 1;
+    float least = least_score(w);
     w->evaluations += n;
     for (uint32_t i = 0; i < n; i += 4) {
         const uint8_t *rows[4];
         int32_t sums[4];
         for (uint32_t z = 0; z < 4; z++) {
-            rows[z] = x->i4 + w->ids[i + z] * bytes;
+            rows[z] = codes + ids[i + z] * bytes;
             if (i + z + AHEAD < n) {
-                prefetch(x->i4 + w->ids[i + z + AHEAD] * bytes, bytes);
-                __builtin_prefetch(x->i4_factors + w->ids[i + z + AHEAD]);
+                prefetch(codes + ids[i + z + AHEAD] * bytes, bytes);
+                __builtin_prefetch(factors + ids[i + z + AHEAD]);
             }
         }
         x->kernels->search.i4_four(rows, q->i8, x->meta.padded / 128, sums);
         for (uint32_t z = 0; z < 4 && i + z < n; z++) {
-            uint32_t place = w->ids[i + z];
-            float score = lhi_i4_score(q, sums[z], x->i4_factors[place]);
+            uint32_t place = ids[i + z];
+            float score = lhi_i4_score(q, sums[z], factors[place]);
             if (x->halves)
                 score += x->halves[place];
+            if (!(score > least))
+                continue;
             uint32_t at = offer(w, score, place);
+            least = least_score(w);
             if (at < w->at + ADJACENT_SOON)
                 prefetch(x->graph + (size_t)place * x->meta.degree,
                          x->meta.degree * sizeof(uint32_t));

@@ -123,7 +123,7 @@ LH_WARN_UNUSED lh_rc lh_vector_index_verify(lh_ctx *cx, const lh_vector_index *i
 #define LH_VECTOR_POINTS_MAX 16
 /* What a setting came to on the sample of the build. */
 typedef struct lh_vector_point {
-    uint32_t setting;  /* ef of the graph, or rows kept by the 1-bit scan */
+    uint32_t setting;  /* ef of the graph, lists of ivf, or rows kept by the 1-bit scan */
     float recall;      /* recall@10, the worse of rows of the set and of shifted rows */
     float evaluations; /* scores computed per search */
 } lh_vector_point;
@@ -206,7 +206,7 @@ typedef struct lh_vector_query {
     size_t unlike_count;
     float recall;        /* wanted recall@k, met from the calibration; 0 = 0.99 */
     uint32_t ef_search;  /* effort given instead of recall, 10..4,096: candidates the
-                         * graph keeps, or rows the 1-bit scan keeps; 0 = by recall */
+                         * graph keeps, lists of ivf, or rows the 1-bit scan keeps; 0 = by recall */
     lh_vector_plan plan; /* AUTO, or forced (LH_E_BAD_VALUE when the segment cannot) */
     /* Answers with a score of at least score_min only (k is still the most). */
     int has_score_min;
@@ -224,7 +224,8 @@ typedef struct lh_vector_search_stats {
     char why[96];         /* why this plan, one line */
 } lh_vector_search_stats;
 
-/* Best first; equal scores in order of row. ret_hits has room for k. Checks cx's deadline and
+/* Best first (with diversity: in the order they were chosen); equal scores in order of row.
+ * ret_hits has room for k. Checks cx's deadline and
  * cancel. Same query, same answers, whatever the instruction set.
  * LH_E_BAD_VALUE: a vector that is zero (cosine), NaN or infinite, or a bad knob. */
 LH_WARN_UNUSED lh_rc lh_vector_index_search(lh_ctx *cx, const lh_vector_index *index,

@@ -45,18 +45,20 @@ static uint32_t for_k(uint32_t setting, uint32_t k, uint32_t most)
 }
 
 /* Rows that get exact scores, so that the 4-bit codes lose no more than a third of what the recall
- * allows to lose; 0: they lose more. */
-static uint32_t exact_rows(const lh_vector_index *x, uint32_t k, float recall)
+ * allows to lose; 0: they lose more. The sample cannot tell .999 from 1, so near it some more. */
+static uint32_t exact_rows(const lh_vector_index *x, const lh_vector_query *q, float recall)
 {
     const lhi_sample *s = x->sample;
+    uint32_t k = q->k;
+    if (q->ef_search)
+        return k + LH_MIN(LH_MAX(k, q->ef_search / 4), 40u) + k / 2;
     float codes = 1 - (1 - recall) / 3;
-    if (!s)
-        return k + LH_MAX(k / 2 + 24, 8u);
     const lh_vector_point *p =
-        point_for(s->exact_points, s->exact_points_count, LH_MIN(codes, 0.9999f));
+        s ? point_for(s->exact_points, s->exact_points_count, LH_MIN(codes, 0.9999f)) : NULL;
     if (!p)
         return 0;
-    return p->setting <= 10 ? k : for_k(p->setting, k, LHI_DEPTH_MAX);
+    uint32_t least = recall > 0.997f ? 50 : recall > 0.98f ? 22 : 14;
+    return for_k(LH_MAX(p->setting, least), k, LHI_DEPTH_MAX);
 }
 
 static double flat_cost(const lh_vector_index *x, const costs *c, const lhi_plan_choice *p,
@@ -76,9 +78,9 @@ static double graph_cost(const lh_vector_index *x, const costs *c, const lhi_pla
 /* Flat: depth for the recall; 0 when the 1-bit codes of this set cannot reach it. */
 static uint32_t flat_depth(const lh_vector_index *x, const lh_vector_query *q, float recall)
 {
-    if (q->ef_search > 0)
-        return LH_MAX(q->ef_search, q->k);
     const lhi_sample *s = x->sample;
+    if (q->ef_search > 0 && x->meta.kind != LH_VECTOR_IVF)
+        return LH_MAX(q->ef_search, q->k);
     const lh_vector_point *p = s ? point_for(s->flat_points, s->flat_points_count, recall) : NULL;
     if (!s)
         return for_k(FLAT_SURE_DEPTH, q->k, LHI_DEPTH_MAX);
@@ -91,6 +93,7 @@ static lh_rc forced(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query 
     int codes = x->i4 != NULL;
     int can = q->plan == LH_VECTOR_PLAN_EXACT || (q->plan == LH_VECTOR_PLAN_SCAN && codes) ||
               (q->plan == LH_VECTOR_PLAN_FLAT && codes) ||
+              (q->plan == LH_VECTOR_PLAN_IVF && x->meta.kind == LH_VECTOR_IVF) ||
               (q->plan == LH_VECTOR_PLAN_GRAPH && x->graph);
     if (!can) {
         LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "the segment has no such plan"));
@@ -98,6 +101,8 @@ static lh_rc forced(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query 
     }
     if (p->depth == 0)
         p->depth = for_k(FLAT_SURE_DEPTH, q->k, LHI_DEPTH_MAX);
+    if (p->lists == 0)
+        p->lists = LH_MAX(x->meta.lists / 8, 1u);
     if (p->ef == 0)
         p->ef = 512;
     p->ef = LH_MAX(p->ef, LH_MIN(q->k, LHI_EF_MAX));
@@ -136,12 +141,32 @@ static double graph_option(const lh_vector_index *x, const lh_vector_query *q, f
     return graph_cost(x, &c, p, evaluations * (float)p->ef / (float)ef);
 }
 
+/* Lists to look into and their cost. Effort given is the number of lists. A filter leaves fewer
+ * rows per list: so many more lists. */
+static double ivf_option(const lh_vector_index *x, const lh_vector_query *q, float recall,
+                         double selectivity, lhi_plan_choice *p)
+{
+    const lhi_sample *s = x->sample;
+    const costs c = costs_of(x);
+    if (x->meta.kind != LH_VECTOR_IVF || !s)
+        return 0;
+    const lh_vector_point *at = point_for(s->graph_points, s->graph_points_count, recall);
+    uint32_t lists = q->ef_search ? q->ef_search : at ? at->setting : 0;
+    if (lists == 0 || selectivity <= 0)
+        return 0;
+    double wanted = (double)for_k(lists, q->k, x->meta.lists) / sqrt(selectivity);
+    p->lists = (uint32_t)LH_MIN(wanted, (double)x->meta.lists);
+    double share = (double)p->lists / x->meta.lists;
+    return c.b1 * 2 * share * (double)x->meta.rows + c.i4 * (p->depth + x->meta.lists / 4) +
+           c.exact * p->exact + 3000;
+}
+
 lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query *q, uint64_t may_answer,
                lhi_plan_choice *ret)
 {
     float recall = q->recall > 0 ? q->recall : LHI_RECALL_DEFAULT;
     double selectivity = x->meta.rows ? (double)may_answer / (double)x->meta.rows : 1;
-    lhi_plan_choice p = {.exact = x->i4 ? exact_rows(x, q->k, q->ef_search ? 0.998f : recall) : 0};
+    lhi_plan_choice p = {.exact = x->i4 ? exact_rows(x, q, recall) : 0};
     int codes_do = p.exact > 0;
     if (!codes_do)
         p.exact = for_k(800, q->k, LHI_DEPTH_MAX); /* only when a plan is forced */
@@ -151,6 +176,7 @@ lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query *q, u
     p.depth = x->i4 ? flat_depth(x, q, recall) : 0;
     if (p.depth > 0)
         p.depth = LH_MAX(p.depth, p.exact);
+    double ivf_ns = ivf_option(x, q, recall, selectivity, &p);
     if (q->plan != LH_VECTOR_PLAN_AUTO) {
         LH_TRY(forced(cx, x, q, &p));
         LH_IGNORE(snprintf(p.why, sizeof p.why, "asked for"));
@@ -162,6 +188,8 @@ lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query *q, u
         consider(&best, LH_VECTOR_PLAN_SCAN, c.i4 * (double)may_answer + c.exact * p.exact + 2000);
         if (p.depth > 0)
             consider(&best, LH_VECTOR_PLAN_FLAT, flat_cost(x, &c, &p, may_answer));
+        if (ivf_ns > 0 && p.depth > 0)
+            consider(&best, LH_VECTOR_PLAN_IVF, ivf_ns);
         if (graph_ns > 0)
             consider(&best, LH_VECTOR_PLAN_GRAPH, graph_ns);
     }

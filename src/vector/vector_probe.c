@@ -17,8 +17,12 @@
 
 static const uint32_t depths[5] = {10, 40, 100, 200, 400};
 static const uint32_t flat_settings[] = {20, 40, 60, 100, 150, 200, 300, 400, 800, 1600};
-static const uint32_t exact_settings[] = {12, 15, 20, 28, 40, 60, 100, 200, 400, 800};
-static const uint32_t graph_settings[] = {10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768};
+static const uint32_t exact_settings[] = {14, 18, 22, 28, 40, 60, 100, 200, 400, 800};
+static const uint32_t graph_settings[] = {10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384};
+
+static const uint32_t list_settings[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
+#define SETTINGS LH_ARRAY_LEN(graph_settings)
+_Static_assert(LH_ARRAY_LEN(list_settings) == SETTINGS, "one place for both");
 
 typedef struct truth {
     lh_vector_hit hits[TRUTH];
@@ -34,7 +38,7 @@ typedef struct probe {
     lh_vector_index index;
     uint16_t *b1_rank; /* queries x TRUTH: rank of a true answer by the code */
     uint16_t *i4_rank;
-    float *graph_recall; /* queries x settings */
+    float *graph_recall; /* queries x SETTINGS */
     float *graph_evaluations;
 } probe;
 
@@ -118,13 +122,6 @@ static lh_rc find_truth(probe *p)
 
 /* ---- codes and walks ---- */
 
-static int falling(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return x > y ? -1 : x < y;
-}
-
 /* Where each true answer stands among sorted keys; the query's own row does not count. */
 static void rank_truth(const probe *p, uint32_t q, const uint64_t *keys, uint32_t count,
                        uint16_t *ranks)
@@ -146,15 +143,15 @@ static void rank_truth(const probe *p, uint32_t q, const uint64_t *keys, uint32_
 
 static lh_rc probe_codes(lh_ctx *cx, probe *p, uint32_t q, lhi_scratch *s)
 {
-    uint64_t scanned = 0;
     uint32_t depth = (uint32_t)LH_MIN(p->b->rows, (uint64_t)CODE_DEPTH);
     lhi_code_query_b1(&p->index, &s->query);
-    LH_TRY(lhi_flat_scan(cx, &p->index, s, NULL, depth, &scanned));
+    lhi_flat_ask ask = {.depth = depth};
+    LH_TRY(lhi_flat_scan(cx, &p->index, s, &ask));
     uint32_t count = (uint32_t)s->keys_count;
-    qsort(s->keys, count, sizeof *s->keys, falling);
+    lhi_sort_keys(s->keys, count);
     rank_truth(p, q, s->keys, count, p->b1_rank + (size_t)q * TRUTH);
     count = lhi_i4_select(&p->index, s, count, count);
-    qsort(s->keys, count, sizeof *s->keys, falling);
+    lhi_sort_keys(s->keys, count);
     rank_truth(p, q, s->keys, count, p->i4_rank + (size_t)q * TRUTH);
     return LH_OK;
 }
@@ -175,18 +172,45 @@ static float found_in_pool(const probe *p, uint32_t q, const lhi_near *pool, uin
 
 static void probe_walks(probe *p, uint32_t q, lhi_scratch *s)
 {
-    const size_t settings = LH_ARRAY_LEN(graph_settings);
-    for (size_t i = 0; i < settings; i++) {
+    for (size_t i = 0; i < SETTINGS; i++) {
         lhi_walk w = {.index = &p->index, .query = &s->query, .scratch = s};
         w.ef = graph_settings[i];
         lhi_walk_begin(&w);
         while (lhi_walk_gather(&w))
             lhi_walk_score(&w);
         lhi_walk_end(&w);
-        p->graph_recall[q * settings + i] =
+        p->graph_recall[q * SETTINGS + i] =
             found_in_pool(p, q, s->pool, LH_MIN(w.count, 2 * TRUTH + 1));
-        p->graph_evaluations[q * settings + i] = (float)w.evaluations;
+        p->graph_evaluations[q * SETTINGS + i] = (float)w.evaluations;
     }
+}
+
+/* Which of the lists, nearest first, hold the true answers. */
+static lh_rc probe_lists(lh_ctx *cx, probe *p, uint32_t q, lhi_scratch *s)
+{
+    const lh_vector_index *x = &p->index;
+    const uint32_t lists = x->meta.lists;
+    LH_TRY(lhi_rank_lists(cx, x, s, lists));
+    uint32_t there = 0;
+    for (uint32_t t = 0; t < TRUTH; t++)
+        there += p->exact[q].hits[t].row != UINT64_MAX;
+    for (size_t i = 0; i < SETTINGS; i++)
+        p->graph_recall[q * SETTINGS + i] = there ? 0 : 1;
+    for (uint32_t l = 0; l < lists; l++)
+        for (uint32_t t = 0; t < TRUTH; t++) {
+            uint64_t row = p->exact[q].hits[t].row;
+            if (row == UINT64_MAX || x->place_of[row] < x->list_starts[s->lists[l]] ||
+                x->place_of[row] >= x->list_starts[s->lists[l] + 1])
+                continue;
+            for (size_t i = 0; i < SETTINGS; i++)
+                if (l < list_settings[i])
+                    p->graph_recall[q * SETTINGS + i] += 1.0f / (float)there;
+        }
+    for (size_t i = 0; i < SETTINGS; i++)
+        p->graph_evaluations[q * SETTINGS + i] =
+            (float)lists +
+            (float)LH_MIN(list_settings[i], lists) * (float)x->meta.rows / (float)lists;
+    return LH_OK;
 }
 
 static lh_rc search_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end)
@@ -200,6 +224,8 @@ static lh_rc search_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end
         rc = probe_codes(w->cx, p, (uint32_t)q, s);
         if (rc == LH_OK && p->index.graph)
             probe_walks(p, (uint32_t)q, s);
+        if (rc == LH_OK && p->index.meta.kind == LH_VECTOR_IVF)
+            rc = probe_lists(w->cx, p, (uint32_t)q, s);
     }
     lhi_scratch_put(&p->index, s);
     return rc;
@@ -226,7 +252,6 @@ static float recall_within(const probe *p, const uint16_t *ranks, uint32_t depth
 
 static void sum_up(const probe *p, lhi_sample *sample)
 {
-    const size_t settings = LH_ARRAY_LEN(graph_settings);
     sample->queries = p->queries;
     for (size_t i = 0; i < LH_ARRAY_LEN(depths); i++) {
         sample->probe_b1[i] = recall_within(p, p->b1_rank, depths[i]);
@@ -240,24 +265,24 @@ static void sum_up(const probe *p, lhi_sample *sample)
         sample->exact_points[sample->exact_points_count++] =
             (lh_vector_point){exact_settings[i], recall_within(p, p->i4_rank, exact_settings[i]),
                               (float)exact_settings[i]};
-    for (size_t i = 0; p->index.graph && i < settings; i++) {
+    int ivf = p->index.meta.kind == LH_VECTOR_IVF;
+    for (size_t i = 0; (ivf || p->index.graph) && i < SETTINGS; i++) {
         float recall[2] = {0, 0};
         float evaluations = 0;
         for (uint32_t q = 0; q < p->queries; q++) {
-            recall[q % 2] += p->graph_recall[q * settings + i];
-            evaluations += p->graph_evaluations[q * settings + i];
+            recall[q % 2] += p->graph_recall[q * SETTINGS + i];
+            evaluations += p->graph_evaluations[q * SETTINGS + i];
         }
         float half = (float)p->queries / 2;
         sample->graph_points[sample->graph_points_count++] =
-            (lh_vector_point){graph_settings[i], LH_MIN(recall[0], recall[1]) / half,
-                              evaluations / (float)p->queries};
+            (lh_vector_point){ivf ? list_settings[i] : graph_settings[i],
+                              LH_MIN(recall[0], recall[1]) / half, evaluations / (float)p->queries};
     }
 }
 
 lh_rc lhi_build_probe(lhi_build *b)
 {
     lh_ctx *cx = b->cx;
-    const size_t settings = LH_ARRAY_LEN(graph_settings);
     probe p = {.b = b, .queries = QUERIES};
     lhi_build_phase(b, "probe", 0);
     p.values = LH_NEW_ARRAY(cx, float, (size_t)QUERIES * b->dimensions);
@@ -265,8 +290,8 @@ lh_rc lhi_build_probe(lhi_build *b)
     p.exact = LH_NEW_ARRAY(cx, truth, QUERIES);
     p.b1_rank = LH_NEW_ARRAY(cx, uint16_t, QUERIES * TRUTH);
     p.i4_rank = LH_NEW_ARRAY(cx, uint16_t, QUERIES * TRUTH);
-    p.graph_recall = LH_NEW_ARRAY(cx, float, QUERIES *settings);
-    p.graph_evaluations = LH_NEW_ARRAY(cx, float, QUERIES *settings);
+    p.graph_recall = LH_NEW_ARRAY(cx, float, QUERIES *SETTINGS);
+    p.graph_evaluations = LH_NEW_ARRAY(cx, float, QUERIES *SETTINGS);
     if (!p.values || !p.itself || !p.exact || !p.b1_rank || !p.i4_rank || !p.graph_recall ||
         !p.graph_evaluations)
         return cx->err.rc;

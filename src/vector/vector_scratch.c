@@ -23,8 +23,8 @@ static lh_rc make(lh_ctx *cx, const lh_vector_index *x, lhi_scratch **ret)
     lhi_scratch *s = lh_alloc_zero(1, sizeof *s);
     if (!s)
         return lh_fail(cx, LH_E_NO_MEMORY, "a search");
-    size_t bytes =
-        padded * (sizeof(float) + 2) + table + visited_bytes(x) + 2 * pool + 2 * bits + 16 * 64;
+    size_t bytes = padded * (sizeof(float) + 2) + table + visited_bytes(x) + 2 * pool + 2 * bits +
+                   16 * 64 + (x->meta.lists + LHI_NEAR_LISTS) * sizeof(uint32_t);
     if (!lh_pages_alloc(&s->memory, bytes)) {
         lh_free(s);
         return lh_fail(cx, LH_E_NO_MEMORY, "a search: %zu bytes", bytes);
@@ -39,6 +39,7 @@ static lh_rc make(lh_ctx *cx, const lh_vector_index *x, lhi_scratch **ret)
     s->answers = take(&at, pool);
     s->blocks = take(&at, bits);
     s->allowed = take(&at, bits);
+    s->lists = take(&at, (x->meta.lists + LHI_NEAR_LISTS) * sizeof(uint32_t));
     *ret = s;
     return LH_OK;
 }

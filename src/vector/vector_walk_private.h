@@ -40,7 +40,8 @@ typedef struct lhi_scratch {
     uint64_t *keys;    /* grows */
     size_t keys_max;
     size_t keys_count;
-    uint64_t *blocks;  /* bits: blocks scanned first */
+    uint64_t *blocks; /* bits: blocks scanned first */
+    uint32_t *lists;
     uint64_t *allowed; /* bits by place */
     lh_pages memory;
     lh_pages keys_memory;
@@ -110,21 +111,30 @@ void lhi_walk_end(lhi_walk *w);
 uint32_t lhi_entries(const lh_vector_index *index, const lhi_coded_query *q, lhi_near *ret,
                      uint32_t *ret_lists, uint32_t most, uint64_t *evaluations);
 
-/* vector_flat.c: the depth best by 1-bit codes, into scratch->keys and keys_count (any order).
- * allowed_places: bits; NULL: all. */
+/* vector_flat.c: the depth best by 1-bit codes, into scratch->keys and keys_count (any order). */
+typedef struct lhi_flat_ask {
+    const uint64_t *allowed_places; /* bits; NULL: all */
+    uint32_t depth;
+    uint32_t lists;   /* only the rows of so many nearest lists; 0: all rows */
+    uint64_t scanned; /* out: codes looked at */
+} lhi_flat_ask;
 LH_WARN_UNUSED lh_rc lhi_flat_scan(lh_ctx *cx, const lh_vector_index *index, lhi_scratch *s,
-                                   const uint64_t *allowed_places, uint32_t depth,
-                                   uint64_t *scanned);
+                                   lhi_flat_ask *ask);
+/* The `count` lists nearest to the query, nearest first, into scratch->lists. */
+LH_WARN_UNUSED lh_rc lhi_rank_lists(lh_ctx *cx, const lh_vector_index *index, lhi_scratch *s,
+                                    uint32_t count);
 /* 4-bit scores of the places in scratch->keys, the `keep` best into keys (any order). */
 uint32_t lhi_i4_select(const lh_vector_index *index, lhi_scratch *s, uint32_t count, uint32_t keep);
 /* The `keep` largest keys to the front. */
 void lhi_select_keys(uint64_t *keys, size_t count, size_t keep);
+void lhi_sort_keys(uint64_t *keys, size_t count); /* largest first */
 
 /* vector_plan.c */
 typedef struct lhi_plan_choice {
     lh_vector_plan plan;
     uint32_t ef;    /* of the graph */
     uint32_t depth; /* of the 1-bit scan */
+    uint32_t lists; /* of ivf */
     uint32_t exact; /* rows given exact scores */
     char why[96];
 } lhi_plan_choice;

@@ -19,18 +19,18 @@ static lh_vector_index *open_segment(lh_ctx *cx, const fixture_segment *segment,
     return index;
 }
 
-static const lh_vector_kind kinds[] = {LH_VECTOR_FLAT, LH_VECTOR_GRAPH};
+static const lh_vector_kind kinds[] = {LH_VECTOR_FLAT, LH_VECTOR_GRAPH, LH_VECTOR_IVF};
 
 /* Every kind with every metric and every way to keep rows. */
-LH_TEST_LOOP(recall_has_a_floor_for_every_kind_metric_and_row_type, 24)
+LH_TEST_LOOP(recall_has_a_floor_for_every_kind_metric_and_row_type, 36)
 {
     lh_scratch s;
     fixture_segment segment;
     lh_scratch_open(&s);
     lh_vector_options o = {.dimensions = DIM,
-                           .kind = kinds[_i % 2],
-                           .metric = (lh_vector_metric)(_i / 2 % 3),
-                           .rows_as = (lh_vector_rows_as)(_i / 6),
+                           .kind = kinds[_i % 3],
+                           .metric = (lh_vector_metric)(_i / 3 % 3),
+                           .rows_as = (lh_vector_rows_as)(_i / 9),
                            .rotation = _i % 4 == 1 ? LH_VECTOR_ROTATE_ON : LH_VECTOR_ROTATE_AUTO,
                            .preset = LH_VECTOR_FRESH,
                            .threads = 2};
@@ -38,13 +38,12 @@ LH_TEST_LOOP(recall_has_a_floor_for_every_kind_metric_and_row_type, 24)
     ck_assert_int_eq(fixture_build(&s.cx, &o, rows, ROWS, &segment), LH_OK);
     int external = o.rows_as == LH_VECTOR_ROWS_EXTERNAL;
     lh_vector_index *index = open_segment(&s.cx, &segment, external ? rows : NULL, ROWS);
-    static const lh_vector_plan plans[] = {LH_VECTOR_PLAN_FLAT, LH_VECTOR_PLAN_GRAPH};
-    for (int i = 0; i <= _i % 2; i++) {
-        lh_vector_query query = {.k = 10, .plan = plans[i], .ef_search = i ? 100 : 300};
-        double recall = fixture_recall(&s.cx, index, rows, 60, &query);
-        ck_assert_msg(recall >= 0.97, "kind %d metric %d rows %d plan %d: %.4f", (int)o.kind,
-                      (int)o.metric, (int)o.rows_as, (int)plans[i], recall);
-    }
+    static const lh_vector_plan plans[] = {LH_VECTOR_PLAN_FLAT, LH_VECTOR_PLAN_GRAPH,
+                                           LH_VECTOR_PLAN_IVF};
+    lh_vector_query query = {.k = 10, .plan = plans[_i % 3], .ef_search = _i % 3 == 1 ? 100 : 300};
+    double recall = fixture_recall(&s.cx, index, rows, 60, &query);
+    ck_assert_msg(recall >= 0.97, "kind %d metric %d rows %d: %.4f", (int)o.kind, (int)o.metric,
+                  (int)o.rows_as, recall);
     lh_vector_query by_recall = {.k = 10, .recall = 0.95f};
     ck_assert(fixture_recall(&s.cx, index, rows, 60, &by_recall) >= 0.93);
     ck_assert_int_eq(lh_vector_index_verify(&s.cx, index), LH_OK);
@@ -209,6 +208,95 @@ LH_TEST(examples_are_not_their_own_answers)
     lh_scratch_close(&s);
 }
 
+/* As one by one: graph, flat, exact, filtered, by example, several k. */
+LH_TEST(a_batch_answers_as_single_searches_do)
+{
+    enum { COUNT = 37, STRIDE = 25 };
+    lh_scratch s;
+    fixture_segment segment;
+    lh_scratch_open(&s);
+    float *rows = fixture_rows(ROWS, DIM, 12);
+    lh_vector_options o = {.dimensions = DIM, .kind = LH_VECTOR_GRAPH, .ef_construction = 60};
+    ck_assert_int_eq(fixture_build(&s.cx, &o, rows, ROWS, &segment), LH_OK);
+    lh_vector_index *index = open_segment(&s.cx, &segment, NULL, 0);
+    static lh_vector_query queries[COUNT];
+    static lh_vector_hit hits[COUNT * STRIDE], alone[STRIDE];
+    uint32_t counts[COUNT], count;
+    uint64_t like = 4, some[] = {1, 2, 3, 500, 1000};
+    for (size_t i = 0; i < COUNT; i++) {
+        queries[i] = (lh_vector_query){.vector = rows + i * DIM, .k = 1 + (uint32_t)i % STRIDE};
+        queries[i].plan = i % 3 ? LH_VECTOR_PLAN_GRAPH : (lh_vector_plan)(i / 3 % 4);
+        queries[i].diversity = i % 7 == 6 ? 0.5f : 0;
+    }
+    queries[5].vector = NULL;
+    queries[5].like = &like;
+    queries[5].like_count = 1;
+    queries[8].rows = some;
+    queries[8].rows_count = 5;
+    lh_vector_batch batch = {queries, COUNT, hits, STRIDE, counts, NULL};
+    ck_assert_int_eq(lh_vector_index_search_batch(&s.cx, index, &batch), LH_OK);
+    for (size_t i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(lh_vector_index_search(&s.cx, index, &queries[i], alone, &count, NULL),
+                         LH_OK);
+        ck_assert_uint_eq(count, counts[i]);
+        for (uint32_t h = 0; h < count; h++) {
+            ck_assert_uint_eq(alone[h].row, hits[i * STRIDE + h].row);
+            ck_assert(alone[h].score == hits[i * STRIDE + h].score);
+        }
+    }
+    queries[20].k = 0; /* one bad question: the batch says so, the scratches are whole */
+    ck_assert_int_eq(lh_vector_index_search_batch(&s.cx, index, &batch), LH_E_BAD_VALUE);
+    queries[20].k = 3;
+    ck_assert_int_eq(lh_vector_index_search_batch(&s.cx, index, &batch), LH_OK);
+    lh_vector_index_close(index);
+    fixture_free(&segment);
+    free(rows);
+    lh_scratch_close(&s);
+}
+
+LH_TEST(diversity_avoids_copies)
+{
+    lh_scratch s;
+    fixture_segment segment;
+    lh_scratch_open(&s);
+    float *rows = fixture_rows(ROWS, DIM, 13);
+    for (size_t r = 1; r < 30; r++) /* thirty copies of the first row */
+        memcpy(rows + r * DIM, rows, DIM * sizeof(float));
+    lh_vector_options o = {.dimensions = DIM, .kind = LH_VECTOR_FLAT};
+    ck_assert_int_eq(fixture_build(&s.cx, &o, rows, ROWS, &segment), LH_OK);
+    lh_vector_index *index = open_segment(&s.cx, &segment, NULL, 0);
+    lh_vector_hit hits[10];
+    uint32_t count, copies[2] = {0, 0};
+    for (int diverse = 0; diverse < 2; diverse++) {
+        lh_vector_query query = {.vector = rows, .k = 10, .diversity = diverse ? 0.6f : 0};
+        ck_assert_int_eq(lh_vector_index_search(&s.cx, index, &query, hits, &count, NULL), LH_OK);
+        ck_assert_uint_eq(count, 10);
+        for (uint32_t i = 0; i < count; i++)
+            copies[diverse] += hits[i].row < 30;
+    }
+    ck_assert_uint_eq(copies[0], 10);
+    ck_assert_uint_le(copies[1], 3);
+    lh_vector_index_close(index);
+    fixture_free(&segment);
+    free(rows);
+    lh_scratch_close(&s);
+}
+
+LH_TEST(a_build_can_be_stopped)
+{
+    lh_scratch s;
+    fixture_segment segment;
+    lh_cancel cancel = {1};
+    lh_scratch_open(&s);
+    float *rows = fixture_rows(ROWS, DIM, 14);
+    lh_vector_options o = {.dimensions = DIM, .kind = LH_VECTOR_GRAPH, .threads = 3};
+    s.cx.cancel = &cancel;
+    ck_assert_int_eq(fixture_build(&s.cx, &o, rows, ROWS, &segment), LH_E_CANCELLED);
+    fixture_free(&segment);
+    free(rows);
+    lh_scratch_close(&s);
+}
+
 LH_TEST_LOOP(sets_that_are_hard_to_cut_are_searched_well, 8)
 {
     static const struct {
@@ -229,7 +317,7 @@ LH_TEST_LOOP(sets_that_are_hard_to_cut_are_searched_well, 8)
         if (d > 4)
             rows[r * d + 2] *= 20; /* a dimension that outshouts the rest */
     }
-    for (int kind = LH_VECTOR_AUTO; kind <= LH_VECTOR_GRAPH; kind++) {
+    for (int kind = LH_VECTOR_AUTO; kind <= LH_VECTOR_IVF; kind++) {
         lh_vector_options o = {.dimensions = d, .kind = (lh_vector_kind)kind, .threads = 2};
         o.metric = LH_VECTOR_EUCLIDEAN;
         ck_assert_int_eq(fixture_build(&s.cx, &o, rows, n, &segment), LH_OK);

@@ -1,0 +1,232 @@
+/* vector/vector_run.c - the plans of a search: each finds candidates by codes and gives the best of
+ * them exact scores. */
+#include "vector/vector_run_private.h"
+
+#define ROWS_BETWEEN_CHECKS  4096u
+#define STEPS_BETWEEN_CHECKS 64u
+
+static int is_example(const lhi_vector_allowed *a, uint64_t row)
+{
+    for (size_t i = 0; i < a->never_count; i++)
+        if (a->never[i] == row)
+            return 1;
+    for (size_t i = 0; i < a->never2_count; i++)
+        if (a->never2[i] == row)
+            return 1;
+    return 0;
+}
+
+/* ---- exact scores ---- */
+
+static lh_rc offer_exact(lhi_run *r, uint64_t row)
+{
+    LH_TRY(lhi_vector_check_row(r->cx, r->index, row));
+    if (++r->stats->exact % ROWS_BETWEEN_CHECKS == 0)
+        LH_TRY(lh_ctx_check(r->cx));
+    if (is_example(&r->allowed, row))
+        return LH_OK;
+    float score = lhi_vector_exact(r->index, r->values, row);
+    if (!r->query->has_score_min || score >= r->query->score_min)
+        lhi_vector_best_offer(&r->best, (lh_vector_hit){row, score});
+    return LH_OK;
+}
+
+static void prefetch_row(const lh_vector_index *x, uint64_t row)
+{
+    const char *at = (const char *)x->rows + row * x->row_bytes;
+    for (size_t i = 0; i < x->row_bytes; i += 64)
+        __builtin_prefetch(at + i);
+}
+
+#define ROWS_AHEAD 4u
+
+/* Exact scores of places; place_at reads the i-th. */
+static lh_rc rerank(lhi_run *r, uint32_t count, uint32_t (*place_at)(const lhi_run *r, uint32_t i))
+{
+    const uint32_t *row_of = r->index->row_of;
+    for (uint32_t i = 0; i < LH_MIN(count, ROWS_AHEAD); i++)
+        prefetch_row(r->index, row_of[place_at(r, i)]);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + ROWS_AHEAD < count)
+            prefetch_row(r->index, row_of[place_at(r, i + ROWS_AHEAD)]);
+        LH_TRY(offer_exact(r, row_of[place_at(r, i)]));
+    }
+    return LH_OK;
+}
+
+static uint32_t key_place(const lhi_run *r, uint32_t i)
+{
+    return lh_vector_key_row(r->scratch->keys[i]);
+}
+
+static uint32_t pool_place(const lhi_run *r, uint32_t i)
+{
+    return r->scratch->pool[i].place & ~LHI_EXPANDED;
+}
+
+static uint32_t answer_place(const lhi_run *r, uint32_t i)
+{
+    return r->scratch->answers[i].place;
+}
+
+/* ---- plans ---- */
+
+/* Calls fn for every row that may answer, in order. */
+static lh_rc each_allowed(lhi_run *r, lh_rc (*fn)(lhi_run *r, uint64_t row))
+{
+    const lhi_vector_allowed *a = &r->allowed;
+    uint64_t rows = r->index->meta.rows;
+    for (size_t i = 0; a->list && i < a->list_count; i++)
+        LH_TRY(fn(r, a->list[i]));
+    if (a->list)
+        return LH_OK;
+    for (uint64_t w = 0; w * 64 < rows; w++) {
+        for (uint64_t bits = a->words ? a->words[w] : ~0ull; bits; bits &= bits - 1) {
+            uint64_t row = w * 64 + (uint64_t)__builtin_ctzll(bits);
+            if (row < rows)
+                LH_TRY(fn(r, row));
+        }
+    }
+    return LH_OK;
+}
+
+static lh_rc run_exact(lhi_run *r)
+{
+    r->stats->plan = "exact";
+    return each_allowed(r, offer_exact);
+}
+
+static lh_rc note_place(lhi_run *r, uint64_t row)
+{
+    r->scratch->keys[r->scratch->keys_count++] = lh_vector_key(0, r->index->place_of[row]);
+    return LH_OK;
+}
+
+/* Examples are left out at the end: as many more candidates. */
+static uint32_t exact_most(const lhi_run *r)
+{
+    uint64_t more = r->allowed.never_count + r->allowed.never2_count;
+    return (uint32_t)LH_MIN(r->plan.exact + more, (uint64_t)LHI_DEPTH_MAX);
+}
+
+static lh_rc run_scan(lhi_run *r)
+{
+    r->stats->plan = "scan";
+    LH_TRY(lhi_scratch_keys(r->cx, r->scratch, (size_t)r->allowed.count + 1));
+    r->scratch->keys_count = 0;
+    LH_TRY(each_allowed(r, note_place));
+    uint32_t count = (uint32_t)r->scratch->keys_count;
+    r->stats->evaluations += count;
+    uint32_t kept = count ? lhi_i4_select(r->index, r->scratch, count, exact_most(r)) : 0;
+    return rerank(r, kept, key_place);
+}
+
+static lh_rc note_allowed(lhi_run *r, uint64_t row)
+{
+    uint32_t place = r->index->place_of[row];
+    r->scratch->allowed[place / 64] |= 1ull << (place % 64);
+    return LH_OK;
+}
+
+static lh_rc run_flat(lhi_run *r)
+{
+    const uint64_t *places = NULL;
+    int ivf = r->plan.plan == LH_VECTOR_PLAN_IVF;
+    r->stats->plan = ivf ? "ivf" : "flat";
+    r->stats->ef = ivf ? r->plan.lists : r->plan.depth;
+    lhi_code_query_b1(r->index, &r->scratch->query);
+    if (r->allowed.words || r->allowed.list) {
+        memset(r->scratch->allowed, 0, (size_t)(r->index->meta.rows / 64 + 1) * sizeof(uint64_t));
+        LH_TRY(each_allowed(r, note_allowed));
+        places = r->scratch->allowed;
+    }
+    lhi_flat_ask ask = {.allowed_places = places,
+                        .depth = LH_MAX(r->plan.depth, exact_most(r)),
+                        .lists = ivf ? r->plan.lists : 0};
+    LH_TRY(lhi_flat_scan(r->cx, r->index, r->scratch, &ask));
+    r->stats->scanned += ask.scanned;
+    uint32_t count = (uint32_t)r->scratch->keys_count;
+    r->stats->evaluations += count;
+    uint32_t kept = count ? lhi_i4_select(r->index, r->scratch, count, exact_most(r)) : 0;
+    return rerank(r, kept, key_place);
+}
+
+/* The walk tests rows in a bitmap. */
+static const lhi_vector_allowed *as_bitmap(lhi_run *r, lhi_vector_allowed *bits)
+{
+    *bits = r->allowed;
+    if (r->allowed.list) {
+        memset(r->scratch->allowed, 0, (size_t)(r->index->meta.rows / 64 + 1) * sizeof(uint64_t));
+        for (size_t i = 0; i < r->allowed.list_count; i++)
+            r->scratch->allowed[r->allowed.list[i] / 64] |= 1ull << (r->allowed.list[i] % 64);
+        bits->words = r->scratch->allowed;
+    }
+    return bits->words ? bits : NULL;
+}
+
+void lhi_run_walk_begin(lhi_run *r)
+{
+    r->walk = (lhi_walk){.index = r->index,
+                         .query = &r->scratch->query,
+                         .scratch = r->scratch,
+                         .allowed = as_bitmap(r, &r->bits),
+                         .ef = r->plan.ef,
+                         .answers_most = LH_MIN(exact_most(r), LHI_EF_MAX)};
+    r->stats->plan = "graph";
+    r->stats->ef = r->plan.ef;
+    lhi_walk_begin(&r->walk);
+}
+
+lh_rc lhi_run_walk_finish(lhi_run *r)
+{
+    r->stats->evaluations += r->walk.evaluations;
+    r->stats->hops += r->walk.hops;
+    if (r->walk.allowed)
+        return rerank(r, LH_MIN(r->walk.answers, exact_most(r)), answer_place);
+    return rerank(r, LH_MIN(r->walk.count, exact_most(r)), pool_place);
+}
+
+static lh_rc run_graph(lhi_run *r)
+{
+    lh_rc rc = LH_OK;
+    lhi_run_walk_begin(r);
+    for (uint32_t steps = 1; rc == LH_OK && lhi_walk_gather(&r->walk); steps++) {
+        lhi_walk_score(&r->walk);
+        if (steps % STEPS_BETWEEN_CHECKS == 0)
+            rc = lh_ctx_check(r->cx);
+    }
+    lhi_walk_end(&r->walk);
+    LH_TRY(rc);
+    return lhi_run_walk_finish(r);
+}
+
+lh_rc lhi_run_begin(lhi_run *r)
+{
+    LH_TRY(lhi_plan(r->cx, r->index, r->query, r->allowed.count, &r->plan));
+    memcpy(r->stats->why, r->plan.why, sizeof r->stats->why);
+    if (r->allowed.count == 0)
+        r->plan.plan = LH_VECTOR_PLAN_EXACT;
+    if (r->plan.plan == LH_VECTOR_PLAN_EXACT)
+        return LH_OK;
+    LH_TRY(lhi_scratch_get(r->cx, r->index, &r->scratch));
+    lhi_code_query(r->index, r->values, &r->scratch->query);
+    return LH_OK;
+}
+
+lh_rc lhi_run_plan(lhi_run *r)
+{
+    switch (r->plan.plan) {
+    case LH_VECTOR_PLAN_SCAN: return run_scan(r);
+    case LH_VECTOR_PLAN_FLAT:
+    case LH_VECTOR_PLAN_IVF: return run_flat(r);
+    case LH_VECTOR_PLAN_GRAPH: return run_graph(r);
+    default: return run_exact(r);
+    }
+}
+
+void lhi_run_end(lhi_run *r)
+{
+    if (r->scratch)
+        lhi_scratch_put(r->index, r->scratch);
+    r->scratch = NULL;
+}
