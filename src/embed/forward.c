@@ -117,9 +117,17 @@ static void attend(lh_embed_forward *e, unsigned flags, size_t out_bytes)
     }
 }
 
-/* What passes from one step to the next is rounded to half where the next step reads halves. */
-static void run_layer(lh_embed_forward *e, const lh_embed_layer *layer)
+static void show(const lh_embed_forward *e, uint32_t layer, lh_embed_linear_name which,
+                 const void *in)
 {
+    if (e->observer.see != NULL)
+        e->observer.see(e->observer.arg, layer, which, in, e->chunk.tokens_count);
+}
+
+/* What passes from one step to the next is rounded to half where the next step reads halves. */
+static void run_layer(lh_embed_forward *e, uint32_t number)
+{
+    const lh_embed_layer *layer = &e->image->layers[number];
     const lh_embed_kernels *k = e->kernels;
     const size_t hidden = e->image->info.hidden;
     const size_t rows = e->chunk.tokens_count;
@@ -127,17 +135,21 @@ static void run_layer(lh_embed_forward *e, const lh_embed_layer *layer)
     const bool mix_half = layer->mix.precision == LH_EMBED_PRECISION_BF16;
     const bool down_half = layer->down.precision == LH_EMBED_PRECISION_BF16;
 
+    show(e, number, LH_EMBED_QKV, e->state);
     lh_embed_operand in = operand_of(e, &layer->qkv, e->state, false);
     k->linear(&layer->qkv, exact ? LH_EMBED_EPILOGUE_STORE : LH_EMBED_EPILOGUE_STORE_HALF, rows,
               &in, NULL, e->qkv);
     attend(e, (exact ? 0 : LH_EMBED_ATTEND_HALF) | (mix_half ? LH_EMBED_OUT_HALF : 0),
            mix_half ? k->half_bytes : sizeof(float));
+    show(e, number, LH_EMBED_MIX, e->mixed);
     in = operand_of(e, &layer->mix, e->mixed, mix_half);
     k->linear(&layer->mix, LH_EMBED_EPILOGUE_RESIDUAL, rows, &in, e->state, e->sum);
     k->layer_norm(&layer->mix_norm, hidden, rows, e->sum, e->state);
+    show(e, number, LH_EMBED_UP, e->state);
     in = operand_of(e, &layer->up, e->state, false);
     k->linear(&layer->up, down_half ? LH_EMBED_EPILOGUE_GELU_HALF : LH_EMBED_EPILOGUE_GELU, rows,
               &in, NULL, e->wide);
+    show(e, number, LH_EMBED_DOWN, e->wide);
     in = operand_of(e, &layer->down, e->wide, down_half);
     k->linear(&layer->down, LH_EMBED_EPILOGUE_RESIDUAL, rows, &in, e->state, e->sum);
     k->layer_norm(&layer->out_norm, hidden, rows, e->sum, e->state);
@@ -148,7 +160,7 @@ lh_rc lh_embed_forward_run(lh_ctx *cx, lh_embed_forward *e, float *out)
     const size_t hidden = e->image->info.hidden;
     embed_tokens(e);
     for (uint32_t i = 0; i < e->image->info.layers; i++)
-        run_layer(e, &e->image->layers[i]);
+        run_layer(e, i);
     const float *row = e->state;
     for (uint32_t t = 0; t < e->chunk.texts_count; t++) {
         uint32_t tokens = e->chunk.texts[t].tokens_count;

@@ -26,10 +26,18 @@ typedef struct lh_embed_chunk {
     } texts[LH_EMBED_CHUNK_TEXTS_MAX];
 } lh_embed_chunk;
 
+/* Sees what a linear layer reads, [rows][inputs] of f32; for calibration, f32 passes only. */
+typedef struct lh_embed_observer {
+    void (*see)(void *arg, uint32_t layer, lh_embed_linear_name which, const float *in,
+                size_t rows);
+    void *arg;
+} lh_embed_observer;
+
 typedef struct lh_embed_forward {
     const lh_embed_image *image;
     const lh_embed_kernels *kernels;
-    void *memory; /* one block behind all that follows */
+    lh_embed_observer observer; /* see NULL: nobody looks */
+    void *memory;               /* one block behind all that follows */
     lh_embed_chunk chunk;
     float *state;             /* [rows][hidden], the normed value a layer starts from */
     float *sum;               /* [rows][hidden], before a norm */
@@ -44,6 +52,7 @@ LH_WARN_UNUSED lh_rc lh_embed_forward_init(lh_ctx *cx, lh_embed_forward *pass,
                                            const lh_embed_image *image,
                                            const lh_embed_kernels *kernels);
 void lh_embed_forward_done(lh_embed_forward *pass); /* safe on a zeroed pass */
+LH_DEFINE_CLEANUP_VALUE(lh_embed_forward, lh_embed_forward_done)
 /* Runs pass->chunk; the vector of its text i goes to out + texts[i].index * hidden, length 1.
  * Errors: LH_E_CORRUPT when a vector is not finite (a model with such weights). */
 LH_WARN_UNUSED lh_rc lh_embed_forward_run(lh_ctx *cx, lh_embed_forward *pass, float *out);

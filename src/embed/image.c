@@ -41,8 +41,9 @@ static lh_embed_linear linear_at(const uint8_t *base, const lh_embed_linear_layo
                               .precision = at->precision};
     if (at->precision == LH_EMBED_PRECISION_INT8) {
         linear.scales = (const float *)(const void *)(base + at->scales);
-        linear.sums = (const int32_t *)(const void *)(base + at->sums);
-        linear.factors = (const float *)(const void *)(base + at->factors);
+        linear.sums = (const float *)(const void *)(base + at->sums);
+        if (at->factors != 0)
+            linear.factors = (const float *)(const void *)(base + at->factors);
     }
     return linear;
 }

@@ -46,15 +46,17 @@ typedef enum lh_embed_epilogue {
     LH_EMBED_EPILOGUE_STORE_HALF, /* the same, rounded to half */
     LH_EMBED_EPILOGUE_GELU,       /* out = gelu(in * W + bias), the exact one by erf */
     LH_EMBED_EPILOGUE_GELU_HALF,  /* the same, rounded to half */
-    LH_EMBED_EPILOGUE_RESIDUAL    /* out = in * W + bias + residual */
+    LH_EMBED_EPILOGUE_RESIDUAL,   /* out = in * W + bias + residual */
+    LH_EMBED_EPILOGUES
 } lh_embed_epilogue;
 
 typedef struct lh_embed_linear {
     const void *panels;
     const float *bias;
-    const float *scales;  /* int8: a column's weights are scale times the stored ones */
-    const int32_t *sums;  /* int8: of a column's stored weights */
-    const float *factors; /* int8: inputs are multiplied by these before they are rounded */
+    const float *scales; /* int8: a column's weights are scale times the stored ones */
+    const float *sums;   /* int8: of a column's weights, as stored times scale */
+    const float
+        *factors; /* int8: inputs are multiplied by these before they are rounded, or NULL */
     uint32_t inputs;
     uint32_t outputs;
     lh_embed_precision precision;

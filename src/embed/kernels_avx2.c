@@ -124,16 +124,22 @@ V_INLINE void v_multiply(const lh_embed_precision precision, v16 *sum, v_word x,
         sum->high = _mm256_fmadd_ps(x.even, line.high, sum->high);
     }
 }
-V_INLINE __m256 int_less(__m256 sum, int32_t zero, const int32_t *of)
+V_INLINE v16 v_whole(v16 sum)
 {
-    __m256i less = _mm256_mullo_epi32(_mm256_set1_epi32(zero),
-                                      _mm256_loadu_si256((const __m256i *)(const void *)of));
-    return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_castps_si256(sum), less));
+    return (v16){_mm256_cvtepi32_ps(_mm256_castps_si256(sum.low)),
+                 _mm256_cvtepi32_ps(_mm256_castps_si256(sum.high))};
 }
-/* sum - zero * of, as numbers */
-V_INLINE v16 v_int_less(v16 sum, int32_t zero, const int32_t *of)
+V_INLINE __m256 first_lanes(__m256 x, __m256i place, size_t lanes, float other)
 {
-    return (v16){int_less(sum.low, zero, of), int_less(sum.high, zero, of + 8)};
+    __m256i within = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)lanes), place);
+    return _mm256_blendv_ps(_mm256_set1_ps(other), x, _mm256_castsi256_ps(within));
+}
+/* The first lanes of x, fewer than 16; other in the rest. */
+V_INLINE v16 v_first(v16 x, size_t lanes, float other)
+{
+    return (v16){
+        first_lanes(x.low, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), lanes, other),
+        first_lanes(x.high, _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15), lanes, other)};
 }
 /* As lh_embed_half_of, the upper part left in place. */
 V_INLINE __m256 round_half(__m256 x)
@@ -253,7 +259,8 @@ V_INLINE void int8_tile(const int rows, const product *p, size_t row, size_t pan
         INT8_COLUMNS(3);
     }
     v16 sums[3] = {int8_sum(&r0), int8_sum(&r1), int8_sum(&r2)};
-    finish(p, row, panel * LH_EMBED_PANEL, (size_t)rows, 1, sums);
+    const tile_place at = {row, panel * LH_EMBED_PANEL, (size_t)rows, 1};
+    p->finish(p, &at, sums);
 }
 
 static void multiply_int8(const product *p, size_t rows, size_t panels)

@@ -102,11 +102,14 @@ V_INLINE void v_multiply(const lh_embed_precision precision, v16 *sum, v_word x,
     else
         *sum = _mm512_fmadd_ps(_mm512_castsi512_ps(x), line, *sum);
 }
-/* sum - zero * of, as numbers */
-V_INLINE v16 v_int_less(v16 sum, int32_t zero, const int32_t *of)
+V_INLINE v16 v_whole(v16 sum)
 {
-    __m512i less = _mm512_mullo_epi32(_mm512_set1_epi32(zero), _mm512_loadu_si512(of));
-    return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_castps_si512(sum), less));
+    return _mm512_cvtepi32_ps(_mm512_castps_si512(sum));
+}
+/* The first lanes of x, fewer than 16; other in the rest. */
+V_INLINE v16 v_first(v16 x, size_t lanes, float other)
+{
+    return _mm512_mask_mov_ps(_mm512_set1_ps(other), (__mmask16)((1u << lanes) - 1), x);
 }
 V_INLINE void v_store_half(v_half *p, v16 x)
 {

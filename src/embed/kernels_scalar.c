@@ -26,6 +26,11 @@ static void encode_half(const lh_embed_linear *layer, size_t rows, const float *
         values[i] = half(in[i]);
 }
 
+static float smoothed(const lh_embed_linear *layer, const float *in, size_t k)
+{
+    return layer->factors != NULL ? in[k] * layer->factors[k] : in[k];
+}
+
 /* 0 is always a value that can be said exactly: padding and dead inputs add nothing. */
 static void encode_int8(const lh_embed_linear *layer, size_t rows, const float *in,
                         const lh_embed_operand *out)
@@ -36,7 +41,7 @@ static void encode_int8(const lh_embed_linear *layer, size_t rows, const float *
         float low = 0;
         float high = 0;
         for (size_t k = 0; k < inputs; k++) {
-            float x = in[k] * layer->factors[k];
+            float x = smoothed(layer, in, k);
             low = x < low ? x : low;
             high = x > high ? x : high;
         }
@@ -46,7 +51,7 @@ static void encode_int8(const lh_embed_linear *layer, size_t rows, const float *
         out->scales[r] = finite ? range / 255.0f : NAN;
         out->zeros[r] = finite ? (int32_t)lrintf(-low * inverse) : 0;
         for (size_t k = 0; k < inputs; k++) {
-            float x = in[k] * layer->factors[k] * inverse;
+            float x = smoothed(layer, in, k) * inverse;
             int32_t q = finite && x == x ? (int32_t)lrintf(x) + out->zeros[r] : 0;
             values[k] = (uint8_t)LH_MIN(LH_MAX(q, 0), 255);
         }
@@ -62,13 +67,20 @@ static void encode(const lh_embed_linear *layer, size_t rows, const float *in,
         encode_half(layer, rows, in, out);
 }
 
-/* Sums of one row and one panel, without bias. */
+static void add_bias(const lh_embed_linear *layer, size_t first, float *sums)
+{
+    for (size_t j = 0; j < LH_EMBED_PANEL; j++)
+        sums[j] += layer->bias[first + j];
+}
+
+/* Sums of one row and one panel, with the bias. */
 static void sum_f32(const lh_embed_linear *layer, const float *in, size_t first, float *sums)
 {
     const float *line = (const float *)layer->panels + first * layer->inputs;
     for (size_t k = 0; k < layer->inputs; k++, line += LH_EMBED_PANEL)
         for (size_t j = 0; j < LH_EMBED_PANEL; j++)
             sums[j] += in[k] * line[j];
+    add_bias(layer, first, sums);
 }
 
 static void sum_half(const lh_embed_linear *layer, const float *in, size_t first, float *sums)
@@ -79,6 +91,7 @@ static void sum_half(const lh_embed_linear *layer, const float *in, size_t first
             sums[j] += in[k + 1] * lh_embed_half_value(line[2 * j + 1]);
             sums[j] += in[k] * lh_embed_half_value(line[2 * j]);
         }
+    add_bias(layer, first, sums);
 }
 
 static void sum_int8(const lh_embed_linear *layer, const lh_embed_operand *in, size_t row,
@@ -91,10 +104,12 @@ static void sum_int8(const lh_embed_linear *layer, const lh_embed_operand *in, s
         for (size_t j = 0; j < LH_EMBED_PANEL; j++)
             for (size_t i = 0; i < 4; i++)
                 totals[j] += (uint32_t)(values[k + i] * line[4 * j + i]);
+    /* Fused, as the vector sets have it. */
+    const float row_scale = in->scales[row];
+    const float zero = row_scale * -(float)in->zeros[row];
     for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
-        uint32_t shift = (uint32_t)in->zeros[row] * (uint32_t)layer->sums[first + j];
-        sums[j] =
-            (float)(int32_t)(totals[j] - shift) * (in->scales[row] * layer->scales[first + j]);
+        float start = fmaf(zero, layer->sums[first + j], layer->bias[first + j]);
+        sums[j] = fmaf((float)(int32_t)totals[j], row_scale * layer->scales[first + j], start);
     }
 }
 
@@ -114,7 +129,7 @@ static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, siz
                 sum_f32(layer, values, first, sums);
             for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
                 size_t at = r * outputs + first + j;
-                float value = sums[j] + layer->bias[first + j];
+                float value = sums[j];
                 if (epilogue == LH_EMBED_EPILOGUE_GELU || epilogue == LH_EMBED_EPILOGUE_GELU_HALF)
                     value = gelu(value);
                 else if (epilogue == LH_EMBED_EPILOGUE_RESIDUAL)

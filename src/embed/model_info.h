@@ -22,6 +22,15 @@ typedef enum lh_embed_pooling { LH_EMBED_POOLING_MEAN, LH_EMBED_POOLING_CLS } lh
 extern const char *const lh_embed_pooling_names[];   /* mean cls */
 extern const char *const lh_embed_precision_names[]; /* f32 bf16 int8, by lh_embed_precision */
 
+/* The matrices of one layer. */
+typedef enum lh_embed_linear_name {
+    LH_EMBED_QKV,
+    LH_EMBED_MIX,  /* attention output */
+    LH_EMBED_UP,   /* hidden -> intermediate */
+    LH_EMBED_DOWN, /* intermediate -> hidden */
+    LH_EMBED_LINEARS
+} lh_embed_linear_name;
+
 typedef struct lh_embed_model_info {
     lh_str name;         /* of the folder: "all-MiniLM-L6-v2" */
     lh_str architecture; /* "bert" */

@@ -7,14 +7,20 @@
 
 #include "base/container.h"
 #include "base/hash.h"
+#include "embed/quantize.h"
 #include "embed/safetensors.h"
 #include "embed/tokenizer.h"
 #include "os/file.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 
-enum { VOCAB_BYTES_MAX = 64 * 1024 * 1024, NAME_BYTES_MAX = 128, PRECISIONS_WRITTEN = 2 };
+enum {
+    VOCAB_BYTES_MAX = 64 * 1024 * 1024,
+    NAME_BYTES_MAX = 128,
+    ARENA_BYTES_MAX = 1024 * 1024 * 1024
+};
 
 const char *const lh_embed_model_section_words[] = {"embed.words", "bf16.words", "int8.words"};
 
@@ -27,9 +33,10 @@ void lh_embed_layer_section(lh_embed_precision precision, uint32_t layer, char *
 /* Inputs whose weights share a word of a line. */
 static const uint32_t inputs_of_word[] = {1, 2, 4};
 
-static size_t lay_linear(size_t at, lh_embed_precision precision, uint32_t inputs, uint32_t outputs,
-                         lh_embed_linear_layout *linear)
+static size_t lay_linear(size_t at, lh_embed_precision precision, lh_embed_linear_name which,
+                         uint32_t inputs, uint32_t outputs, lh_embed_linear_layout *linear)
 {
+    const bool smoothed = lh_embed_is_smoothed(which);
     *linear = (lh_embed_linear_layout){
         .precision = precision, .inputs = inputs, .outputs = outputs, .panels = at};
     at += (size_t)inputs * outputs / inputs_of_word[precision] * sizeof(float);
@@ -39,9 +46,11 @@ static size_t lay_linear(size_t at, lh_embed_precision precision, uint32_t input
         linear->scales = at;
         at += outputs * sizeof(float);
         linear->sums = at;
-        at += outputs * sizeof(int32_t);
-        linear->factors = at;
-        at += inputs * sizeof(float);
+        at += outputs * sizeof(float);
+        if (smoothed) {
+            linear->factors = at;
+            at += inputs * sizeof(float);
+        }
     }
     return at;
 }
@@ -52,12 +61,12 @@ void lh_embed_layer_layout_of(const lh_embed_model_info *info, lh_embed_precisio
     const uint32_t hidden = info->hidden;
     const uint32_t wide = info->intermediate;
     lh_embed_linear_layout *linears = ret_layout->linears;
-    size_t at = lay_linear(0, precision, hidden, 3 * hidden, &linears[LH_EMBED_QKV]);
-    at = lay_linear(at, precision, hidden, hidden, &linears[LH_EMBED_MIX]);
+    size_t at = lay_linear(0, precision, LH_EMBED_QKV, hidden, 3 * hidden, &linears[LH_EMBED_QKV]);
+    at = lay_linear(at, precision, LH_EMBED_MIX, hidden, hidden, &linears[LH_EMBED_MIX]);
     ret_layout->mix_norm = at;
     at += 2 * hidden * sizeof(float);
-    at = lay_linear(at, precision, hidden, wide, &linears[LH_EMBED_UP]);
-    at = lay_linear(at, precision, wide, hidden, &linears[LH_EMBED_DOWN]);
+    at = lay_linear(at, precision, LH_EMBED_UP, hidden, wide, &linears[LH_EMBED_UP]);
+    at = lay_linear(at, precision, LH_EMBED_DOWN, wide, hidden, &linears[LH_EMBED_DOWN]);
     ret_layout->out_norm = at;
     ret_layout->bytes = at + 2 * hidden * sizeof(float);
 }
@@ -68,9 +77,10 @@ typedef struct packer {
     lh_embed_safetensors tensors;
     const char *prefix; /* of tensor names: "" or "bert." */
     const lh_embed_model_info *info;
-    lh_embed_precision precision; /* of the weights that are being written */
-    float *rows;                  /* LH_EMBED_PANEL rows of the widest tensor */
-    void *lines;                  /* the same as a panel */
+    lh_embed_precision precision;            /* of the weights that are being written */
+    float *rows;                             /* LH_EMBED_PANEL rows of the widest tensor */
+    void *lines;                             /* the same as a panel */
+    const lh_embed_calibration *calibration; /* int8 */
 } packer;
 
 /* "<prefix><group><leaf>", in a buffer that the next call overwrites. */
@@ -128,57 +138,209 @@ static lh_rc write_panels(packer *p, const char *group, const char *leaf, size_t
     return LH_OK;
 }
 
+/* The tensors a matrix is made of, one below the other. */
+typedef struct part {
+    const char *leaf;
+    uint32_t outputs;
+    float factor;
+} part;
+enum { PARTS_MAX = 3 };
+typedef struct matrix {
+    const char *group; /* "encoder.layer.0." */
+    uint32_t layer;
+    lh_embed_linear_name which;
+    uint32_t inputs;
+    uint32_t outputs;
+    part parts[PARTS_MAX];
+} matrix;
+
+static lh_rc write_biases(packer *p, const matrix *m)
+{
+    for (size_t i = 0; i < PARTS_MAX && m->parts[i].leaf != NULL; i++) {
+        lh_str leaf = lh_ctx_fmt(p->cx, "%s.bias", m->parts[i].leaf);
+        if (leaf.ptr == NULL)
+            return LH_E_NO_MEMORY;
+        LH_TRY(write_vector(p, m->group, leaf.ptr, m->parts[i].outputs, m->parts[i].factor));
+    }
+    return LH_OK;
+}
+
+static lh_rc write_plain(packer *p, const matrix *m)
+{
+    for (size_t i = 0; i < PARTS_MAX && m->parts[i].leaf != NULL; i++) {
+        lh_str leaf = lh_ctx_fmt(p->cx, "%s.weight", m->parts[i].leaf);
+        if (leaf.ptr == NULL)
+            return LH_E_NO_MEMORY;
+        LH_TRY(write_panels(p, m->group, leaf.ptr, m->parts[i].outputs, m->inputs,
+                            m->parts[i].factor));
+    }
+    return write_biases(p, m);
+}
+
+/* All parts as f32, into q. */
+static lh_rc read_matrix(packer *p, const matrix *m, lh_embed_int8_matrix *q)
+{
+    size_t row = 0;
+    for (size_t i = 0; i < PARTS_MAX && m->parts[i].leaf != NULL; i++) {
+        const part *at = &m->parts[i];
+        const lh_embed_tensor *weights = NULL;
+        const lh_embed_tensor *bias = NULL;
+        lh_str weight_leaf = lh_ctx_fmt(p->cx, "%s.weight", at->leaf);
+        lh_str bias_leaf = lh_ctx_fmt(p->cx, "%s.bias", at->leaf);
+        if (weight_leaf.ptr == NULL || bias_leaf.ptr == NULL)
+            return LH_E_NO_MEMORY;
+        LH_TRY(get(p, m->group, weight_leaf.ptr, at->outputs, m->inputs, &weights));
+        LH_TRY(get(p, m->group, bias_leaf.ptr, 1, at->outputs, &bias));
+        const size_t count = (size_t)at->outputs * m->inputs;
+        lh_embed_tensor_read(weights, 0, count, q->weights + row * m->inputs);
+        lh_embed_tensor_read(bias, 0, at->outputs, q->bias + row);
+        for (size_t k = 0; k < count; k++)
+            q->weights[row * m->inputs + k] *= at->factor;
+        for (size_t k = 0; k < at->outputs; k++)
+            q->bias[row + k] *= at->factor;
+        row += at->outputs;
+    }
+    return LH_OK;
+}
+
+/* Panels, bias, scales, sums, factors. */
+static lh_rc write_int8(packer *p, const matrix *m, const lh_embed_int8_matrix *q, float *sums)
+{
+    int8_t *lines = p->lines;
+    for (size_t first = 0; first < m->outputs; first += LH_EMBED_PANEL) {
+        for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
+            const int8_t *row = q->stored + (first + j) * m->inputs;
+            int32_t sum = 0;
+            for (size_t k = 0; k < m->inputs; k++) {
+                lines[panel_place(k, j, inputs_of_word[LH_EMBED_PRECISION_INT8])] = row[k];
+                sum += row[k];
+            }
+            sums[first + j] = (float)sum * q->scales[first + j];
+        }
+        LH_TRY(lh_container_section_write(p->cx, p->writer,
+                                          lh_str_n(lines, (size_t)LH_EMBED_PANEL * m->inputs)));
+    }
+    LH_TRY(write_floats(p, q->bias, m->outputs));
+    LH_TRY(write_floats(p, q->scales, m->outputs));
+    LH_TRY(write_floats(p, sums, m->outputs));
+    return lh_embed_is_smoothed(m->which) ? write_floats(p, q->factors, m->inputs) : LH_OK;
+}
+
+static lh_rc write_quantized(packer *p, const matrix *m)
+{
+    LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(ARENA_BYTES_MAX);
+    lh_ctx inner;
+    if (arena == NULL)
+        return lh_fail(p->cx, LH_E_NO_MEMORY, "no memory to pack a matrix");
+    lh_ctx_init_child(&inner, arena, p->cx);
+    const size_t count = (size_t)m->inputs * m->outputs;
+    lh_embed_int8_matrix q = {.inputs = m->inputs,
+                              .outputs = m->outputs,
+                              .weights = LH_NEW_ARRAY(&inner, float, count),
+                              .bias = LH_NEW_ARRAY(&inner, float, m->outputs),
+                              .stored = LH_NEW_ARRAY(&inner, int8_t, count),
+                              .scales = LH_NEW_ARRAY(&inner, float, m->outputs),
+                              .factors = LH_NEW_ARRAY(&inner, float, m->inputs)};
+    float *sums = LH_NEW_ARRAY(&inner, float, m->outputs);
+    lh_rc rc = LH_E_NO_MEMORY;
+    if (q.weights != NULL && q.bias != NULL && q.stored != NULL && q.scales != NULL &&
+        q.factors != NULL && sums != NULL) {
+        lh_embed_input_stats stats = lh_embed_calibration_get(p->calibration, m->layer, m->which);
+        rc = read_matrix(p, m, &q);
+        if (rc != LH_OK)
+            return rc;
+        rc = lh_embed_quantize(&inner, &stats, m->which, &q);
+        if (rc == LH_OK)
+            return write_int8(p, m, &q, sums);
+    }
+    p->cx->err = inner.err;
+    return rc;
+}
+
+static lh_rc write_matrix(packer *p, const matrix *m)
+{
+    return p->precision == LH_EMBED_PRECISION_INT8 ? write_quantized(p, m) : write_plain(p, m);
+}
+
+static lh_rc write_norm(packer *p, const char *group, const char *leaf)
+{
+    lh_str scale = lh_ctx_fmt(p->cx, "%s.weight", leaf);
+    lh_str shift = lh_ctx_fmt(p->cx, "%s.bias", leaf);
+    if (scale.ptr == NULL || shift.ptr == NULL)
+        return LH_E_NO_MEMORY;
+    LH_TRY(write_vector(p, group, scale.ptr, p->info->hidden, 1));
+    return write_vector(p, group, shift.ptr, p->info->hidden, 1);
+}
+
 /* The order of lh_embed_layer_layout. */
 static lh_rc write_layer(packer *p, uint32_t layer)
 {
-    const size_t hidden = p->info->hidden;
-    const size_t wide = p->info->intermediate;
+    const uint32_t hidden = p->info->hidden;
+    const uint32_t wide = p->info->intermediate;
     const float share = 1.0f / sqrtf((float)(p->info->hidden / p->info->heads));
     char group[NAME_BYTES_MAX];
     char section[LH_CONTAINER_NAME_MAX];
     LH_IGNORE(snprintf(group, sizeof(group), "encoder.layer.%u.", layer));
     lh_embed_layer_section(p->precision, layer, section);
+    const matrix matrices[LH_EMBED_LINEARS] = {
+        {group,
+         layer,
+         LH_EMBED_QKV,
+         hidden,
+         3 * hidden,
+         {{"attention.self.query", hidden, share},
+          {"attention.self.key", hidden, 1},
+          {"attention.self.value", hidden, 1}}},
+        {group, layer, LH_EMBED_MIX, hidden, hidden, {{"attention.output.dense", hidden, 1}}},
+        {group, layer, LH_EMBED_UP, hidden, wide, {{"intermediate.dense", wide, 1}}},
+        {group, layer, LH_EMBED_DOWN, wide, hidden, {{"output.dense", hidden, 1}}}};
 
     LH_TRY(lh_container_section_begin(p->cx, p->writer, lh_str_from(section), sizeof(float)));
-    LH_TRY(write_panels(p, group, "attention.self.query.weight", hidden, hidden, share));
-    LH_TRY(write_panels(p, group, "attention.self.key.weight", hidden, hidden, 1));
-    LH_TRY(write_panels(p, group, "attention.self.value.weight", hidden, hidden, 1));
-    LH_TRY(write_vector(p, group, "attention.self.query.bias", hidden, share));
-    LH_TRY(write_vector(p, group, "attention.self.key.bias", hidden, 1));
-    LH_TRY(write_vector(p, group, "attention.self.value.bias", hidden, 1));
-    LH_TRY(write_panels(p, group, "attention.output.dense.weight", hidden, hidden, 1));
-    LH_TRY(write_vector(p, group, "attention.output.dense.bias", hidden, 1));
-    LH_TRY(write_vector(p, group, "attention.output.LayerNorm.weight", hidden, 1));
-    LH_TRY(write_vector(p, group, "attention.output.LayerNorm.bias", hidden, 1));
-    LH_TRY(write_panels(p, group, "intermediate.dense.weight", wide, hidden, 1));
-    LH_TRY(write_vector(p, group, "intermediate.dense.bias", wide, 1));
-    LH_TRY(write_panels(p, group, "output.dense.weight", hidden, wide, 1));
-    LH_TRY(write_vector(p, group, "output.dense.bias", hidden, 1));
-    LH_TRY(write_vector(p, group, "output.LayerNorm.weight", hidden, 1));
-    LH_TRY(write_vector(p, group, "output.LayerNorm.bias", hidden, 1));
+    LH_TRY(write_matrix(p, &matrices[LH_EMBED_QKV]));
+    LH_TRY(write_matrix(p, &matrices[LH_EMBED_MIX]));
+    LH_TRY(write_norm(p, group, "attention.output.LayerNorm"));
+    LH_TRY(write_matrix(p, &matrices[LH_EMBED_UP]));
+    LH_TRY(write_matrix(p, &matrices[LH_EMBED_DOWN]));
+    LH_TRY(write_norm(p, group, "output.LayerNorm"));
     return lh_container_section_end(p->cx, p->writer);
+}
+
+/* A row of the word table in the precision that is being written; returns its bytes. */
+static lh_str word_row(packer *p, const lh_embed_tensor *tensor, size_t row, float *ret_scale)
+{
+    const size_t hidden = p->info->hidden;
+    lh_embed_tensor_read(tensor, row * hidden, hidden, p->rows);
+    if (p->precision == LH_EMBED_PRECISION_F32)
+        return lh_str_n(p->rows, hidden * sizeof(float));
+    if (p->precision == LH_EMBED_PRECISION_INT8) {
+        *ret_scale = lh_embed_quantize_row(p->rows, hidden, p->lines);
+        return lh_str_n(p->lines, hidden);
+    }
+    for (size_t i = 0; i < hidden; i++)
+        ((uint16_t *)p->lines)[i] = lh_embed_half_of(p->rows[i]);
+    return lh_str_n(p->lines, hidden * sizeof(uint16_t));
 }
 
 static lh_rc write_words(packer *p)
 {
-    const size_t hidden = p->info->hidden;
-    const bool half = p->precision == LH_EMBED_PRECISION_BF16;
-    const size_t item_bytes = half ? sizeof(uint16_t) : sizeof(float);
+    static const uint32_t item_bytes[] = {sizeof(float), sizeof(uint16_t), sizeof(int8_t)};
+    const size_t words = p->info->vocabulary;
     const lh_embed_tensor *tensor = NULL;
-    LH_TRY(get(p, "embeddings.", "word_embeddings.weight", p->info->vocabulary, hidden, &tensor));
+    float *scales = LH_NEW_ARRAY(p->cx, float, words);
+    if (scales == NULL)
+        return LH_E_NO_MEMORY;
+    LH_TRY(get(p, "embeddings.", "word_embeddings.weight", words, p->info->hidden, &tensor));
     LH_TRY(lh_container_section_begin(p->cx, p->writer,
                                       lh_str_from(lh_embed_model_section_words[p->precision]),
-                                      (uint32_t)item_bytes));
-    for (size_t row = 0; row < p->info->vocabulary; row++) {
-        const void *values = p->rows;
-        lh_embed_tensor_read(tensor, row * hidden, hidden, p->rows);
-        for (size_t i = 0; half && i < hidden; i++)
-            ((uint16_t *)p->lines)[i] = lh_embed_half_of(p->rows[i]);
-        if (half)
-            values = p->lines;
-        LH_TRY(lh_container_section_write(p->cx, p->writer, lh_str_n(values, hidden * item_bytes)));
-    }
-    return lh_container_section_end(p->cx, p->writer);
+                                      item_bytes[p->precision]));
+    for (size_t row = 0; row < words; row++)
+        LH_TRY(
+            lh_container_section_write(p->cx, p->writer, word_row(p, tensor, row, &scales[row])));
+    LH_TRY(lh_container_section_end(p->cx, p->writer));
+    if (p->precision != LH_EMBED_PRECISION_INT8)
+        return LH_OK;
+    return lh_container_add(p->cx, p->writer, LH_S(LH_EMBED_MODEL_SECTION_SCALES), sizeof(float),
+                            lh_str_n(scales, words * sizeof(float)));
 }
 
 /* The token type's row is added to every position: it is always type 0. */
@@ -285,7 +447,8 @@ static lh_rc write_sections(packer *p, lh_str vocab_text)
     return lh_container_finish(p->cx, p->writer, &bytes);
 }
 
-static lh_rc pack_into(lh_ctx *cx, lh_str folder, lh_file *out, lh_embed_model_info *info)
+static lh_rc pack_into(lh_ctx *cx, lh_str folder, lh_file *out,
+                       const lh_embed_calibration *calibration, lh_embed_model_info *info)
 {
     LH_CLEANUP(lh_map_close) lh_map weights = {0};
     lh_str weights_path = lh_path_join(cx, folder, LH_S("model.safetensors"));
@@ -298,7 +461,7 @@ static lh_rc pack_into(lh_ctx *cx, lh_str folder, lh_file *out, lh_embed_model_i
     LH_TRY(hash_of(cx, weights.bytes, &info->source_sha256));
     LH_TRY(hash_of(cx, vocab_text, &info->tokenizer_sha256));
 
-    packer p = {.cx = cx, .info = info};
+    packer p = {.cx = cx, .info = info, .calibration = calibration};
     LH_TRY(lh_embed_safetensors_open(cx, weights.bytes, &p.tensors));
     LH_CLEANUP(lh_container_writer_free) lh_container_writer *writer = NULL;
     LH_TRY(lh_container_writer_new(cx, lh_file_container_sink(out), LH_S(LH_EMBED_MODEL_KIND),
@@ -313,11 +476,42 @@ static lh_rc name_precisions(lh_ctx *cx, unsigned precisions, lh_embed_model_inf
     lh_str *names = LH_NEW_ARRAY(cx, lh_str, LH_EMBED_PRECISIONS);
     if (names == NULL)
         return LH_E_NO_MEMORY;
-    info->precisions.items = names;
-    for (unsigned i = 0; i < PRECISIONS_WRITTEN; i++)
+    info->precisions = (lh_list){.items = names};
+    for (unsigned i = 0; i < LH_EMBED_PRECISIONS; i++)
         if (precisions == 0 || (precisions & 1u << i) != 0)
             names[info->precisions.count++] = lh_str_from(lh_embed_precision_names[i]);
     return LH_OK;
+}
+
+/* Writes one file under a name that is not yet final. */
+static lh_rc pack_as(lh_ctx *cx, lh_str folder, lh_str path,
+                     const lh_embed_calibration *calibration, lh_embed_model_info *info)
+{
+    LH_TRY(lh_file_remove(cx, path)); /* of a run that was killed */
+    LH_CLEANUP(lh_file_close) lh_file *out = NULL;
+    LH_TRY(lh_file_open(cx, path, LH_FILE_CREATE, &out));
+    return pack_into(cx, folder, out, calibration, info);
+}
+
+/* Runs the model in f32, for which it is packed once by itself. */
+static lh_rc calibrate(lh_ctx *cx, lh_str folder, lh_str path, lh_embed_model_info info,
+                       lh_embed_calibration **ret_calibration)
+{
+    LH_CLEANUP(lh_map_close) lh_map map = {0};
+    lh_embed_image image;
+    LH_TRY(name_precisions(cx, 1u << LH_EMBED_PRECISION_F32, &info));
+    LH_TRY(pack_as(cx, folder, path, NULL, &info));
+    LH_TRY(lh_map_open(cx, path, &map));
+    LH_TRY(lh_embed_image_open(cx, map.bytes, LH_STR_NONE, 0, &image));
+    return lh_embed_calibrate(cx, &image, ret_calibration);
+}
+
+static lh_rc pack_all(lh_ctx *cx, lh_str folder, lh_str temporary, lh_embed_model_info *info)
+{
+    LH_CLEANUP(lh_embed_calibration_free) lh_embed_calibration *calibration = NULL;
+    if (lh_embed_model_info_has(info, LH_EMBED_PRECISION_INT8))
+        LH_TRY(calibrate(cx, folder, temporary, *info, &calibration));
+    return pack_as(cx, folder, temporary, calibration, info);
 }
 
 lh_rc lh_embed_pack(lh_ctx *cx, lh_str folder, lh_str out_path, unsigned precisions,
@@ -329,10 +523,7 @@ lh_rc lh_embed_pack(lh_ctx *cx, lh_str folder, lh_str out_path, unsigned precisi
     lh_str temporary = lh_ctx_fmt(cx, "%.*s.tmp", LH_STR_ARG(out_path));
     if (temporary.ptr == NULL)
         return LH_E_NO_MEMORY;
-    LH_TRY(lh_file_remove(cx, temporary)); /* of a run that was killed */
-    LH_CLEANUP(lh_file_close) lh_file *out = NULL;
-    LH_TRY(lh_file_open(cx, temporary, LH_FILE_CREATE, &out));
-    lh_rc rc = pack_into(cx, folder, out, &info);
+    lh_rc rc = pack_all(cx, folder, temporary, &info);
     if (rc == LH_OK)
         rc = lh_file_remove(
             cx, out_path); /* a packed model can be made again: absent for a moment is fine */

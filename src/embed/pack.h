@@ -27,14 +27,6 @@ extern const char *const lh_embed_model_section_words[LH_EMBED_PRECISIONS];
 /* "layer.0", "bf16.layer.0": the parts below, one after another; LH_CONTAINER_NAME_MAX bytes. */
 void lh_embed_layer_section(lh_embed_precision precision, uint32_t layer, char *ret_name);
 
-typedef enum lh_embed_linear_name {
-    LH_EMBED_QKV,
-    LH_EMBED_MIX,  /* attention output */
-    LH_EMBED_UP,   /* hidden -> intermediate */
-    LH_EMBED_DOWN, /* intermediate -> hidden */
-    LH_EMBED_LINEARS
-} lh_embed_linear_name;
-
 /* Where the parts of a linear layer begin, in bytes from the start of its layer; in this order. */
 typedef struct lh_embed_linear_layout {
     lh_embed_precision precision;

@@ -21,7 +21,7 @@ enum {
     POSITIONS = 8,
     LAYERS = 1,
     FILE_BYTES_MAX = 1 << 20,
-    SECTIONS = 8
+    SECTIONS = 11
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -66,6 +66,16 @@ static lh_str halves(size_t count)
     return lh_str_n(values, count * sizeof(uint16_t));
 }
 
+/* Small weights as int8; small numbers where they are read as f32. */
+static lh_str bytes_of(size_t count)
+{
+    uint8_t *values = lh_alloc_zero(count, 1);
+    lh_assert(values != NULL);
+    for (size_t i = 0; i < count; i++)
+        values[i] = (uint8_t)(i % 4 == 3 ? 0x3C : i * 37 % 97);
+    return lh_str_n(values, count);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
@@ -79,7 +89,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
                                    &vocab) == LH_OK);
     lh_embed_layer_layout_of(&info, LH_EMBED_PRECISION_F32, &layout);
     lh_str json = LH_S(
-        "{\"name\":\"m\",\"architecture\":\"bert\",\"precisions\":[\"f32\",\"bf16\"],\"pooling\":"
+        "{\"name\":\"m\",\"architecture\":\"bert\",\"precisions\":[\"f32\",\"bf16\",\"int8\"],"
+        "\"pooling\":"
         "\"mean\","
         "\"layers\":1,"
         "\"hidden\":16,\"heads\":1,\"intermediate\":16,\"vocabulary\":9,\"positions\":8,\"tokens_"
@@ -98,6 +109,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     lh_embed_layer_layout_of(&info, LH_EMBED_PRECISION_BF16, &layout);
     parts[6] = (part){LH_S("bf16.words"), sizeof(uint16_t), halves(TOKENS * HIDDEN)};
     parts[7] = (part){LH_S("bf16.layer.0"), sizeof(float), halves(layout.bytes / sizeof(uint16_t))};
+    lh_embed_layer_layout_of(&info, LH_EMBED_PRECISION_INT8, &layout);
+    parts[8] = (part){LH_S("int8.words"), 1, bytes_of(TOKENS * HIDDEN)};
+    parts[9] = (part){LH_S(LH_EMBED_MODEL_SECTION_SCALES), sizeof(float), floats(TOKENS)};
+    parts[10] = (part){LH_S("int8.layer.0"), sizeof(float), bytes_of(layout.bytes)};
     return 0;
 }
 

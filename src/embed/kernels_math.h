@@ -1,0 +1,86 @@
+/* embed/kernels_math.h - powers and GELU over 16 lanes; a part of kernels_vector.h.
+ *
+ * Owns:    nothing.
+ * Threads: pure.
+ * Limits:  said at each function.
+ * Formats: none.
+ * Why:     polynomials fitted by tools/fit_kernels.py: the same operations on every instruction
+ *          set, so the same bits. */
+#ifndef LH_EMBED_KERNELS_MATH_H
+#define LH_EMBED_KERNELS_MATH_H
+
+#define LHI_INLINE static inline __attribute__((always_inline))
+
+/* 2^x for x in [-126, 127]; fitted by tools/fit_kernels.py, error below 2e-9 + rounding. */
+LHI_INLINE v16 exp2_of(v16 x)
+{
+    v16 whole = v_round(x);
+    v16 part = v_sub(x, whole);
+    v16 p = v_set(0.00015345819701906294f);
+    p = v_fma(p, part, v_set(0.0013399936724454165f));
+    p = v_fma(p, part, v_set(0.009618489071726799f));
+    p = v_fma(p, part, v_set(0.05550328642129898f));
+    p = v_fma(p, part, v_set(0.24022646248340607f));
+    p = v_fma(p, part, v_set(0.6931471824645996f));
+    p = v_fma(p, part, v_set(1.0f));
+    return v_mul(p, v_power_of_two(whole));
+}
+
+/* e^x for x <= 0, as softmax needs it. */
+LHI_INLINE v16 exp_of(v16 x)
+{
+    return exp2_of(v_max(v_mul(x, v_set(1.44269504f)), v_set(-126.0f)));
+}
+
+/* gelu(x) = max(x, 0) - |x| * tail(|x|), tail = upper tail of the normal distribution = 2^p;
+ * same source. */
+LHI_INLINE v16 gelu_of(v16 x)
+{
+    v16 size = v_abs(x);
+    v16 u = v_min(size, v_set(6.0f));
+    v16 p = v_set(3.668858141736564e-07f);
+    p = v_fma(p, u, v_set(-7.368955721176462e-06f));
+    p = v_fma(p, u, v_set(6.141285848570988e-05f));
+    p = v_fma(p, u, v_set(-0.00023938270169310272f));
+    p = v_fma(p, u, v_set(-7.193938654381782e-05f));
+    p = v_fma(p, u, v_set(0.007031067740172148f));
+    p = v_fma(p, u, v_set(-0.05250157415866852f));
+    p = v_fma(p, u, v_set(-0.4591972231864929f));
+    p = v_fma(p, u, v_set(-1.1511083841323853f));
+    p = v_fma(p, u, v_set(-0.9999997615814209f));
+    return v_sub(v_max(x, v_set(0.0f)), v_mul(size, exp2_of(p)));
+}
+
+/* The same for results that are rounded to bf16 at once (error below 1.5e-5) or to int8 (below
+ * 1.3e-4): the tail itself is the polynomial, which saves half of the work. */
+LHI_INLINE v16 gelu_of_half(v16 x)
+{
+    v16 u = v_min(v_abs(x), v_set(4.5f));
+    v16 p = v_set(-1.2893290659121703e-05f);
+    p = v_fma(p, u, v_set(0.00030499533750116825f));
+    p = v_fma(p, u, v_set(-0.0029695138800889254f));
+    p = v_fma(p, u, v_set(0.014883912168443203f));
+    p = v_fma(p, u, v_set(-0.037505920976400375f));
+    p = v_fma(p, u, v_set(0.028163252398371696f));
+    p = v_fma(p, u, v_set(0.05220023915171623f));
+    p = v_fma(p, u, v_set(0.0016786158084869385f));
+    p = v_fma(p, u, v_set(-0.3978450894355774f));
+    p = v_fma(p, u, v_set(0.49974456429481506f));
+    return v_sub(v_max(x, v_set(0.0f)), v_mul(u, p));
+}
+
+LHI_INLINE v16 gelu_coarse(v16 x)
+{
+    v16 u = v_min(v_abs(x), v_set(4.0f));
+    v16 p = v_set(4.870098200626671e-05f);
+    p = v_fma(p, u, v_set(-0.0014396694023162127f));
+    p = v_fma(p, u, v_set(0.015240509063005447f));
+    p = v_fma(p, u, v_set(-0.07615391165018082f));
+    p = v_fma(p, u, v_set(0.17619052529335022f));
+    p = v_fma(p, u, v_set(-0.08139293640851974f));
+    p = v_fma(p, u, v_set(-0.3706236183643341f));
+    p = v_fma(p, u, v_set(0.49667802453041077f));
+    return v_sub(v_max(x, v_set(0.0f)), v_mul(u, p));
+}
+
+#endif
