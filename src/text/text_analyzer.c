@@ -85,7 +85,7 @@ static lh_rc add_stop_words(lh_ctx *cx, lh_text_analyzer *a, lh_str_list words)
     lhi_text_words set = {0};
     LH_TRY(words_init(cx, &set, words.count));
     for (size_t i = 0; i < words.count; i++) {
-        lh_str term;
+        lh_str term = LH_STR_NONE;
         LH_TRY(normal_form(cx, t, words.items[i], LH_TEXT_NO_STEM, &term));
         words_put(&set, term, 0);
     }

@@ -71,6 +71,7 @@ lh_rc lhi_text_cursor_open(lh_ctx *cx, const lh_text_searcher *s, uint32_t numbe
     c->probe = 0;
     c->in_window = 0;
     c->tfs_block = LHI_TEXT_NO_BLOCK;
+    c->tfs_asked = LHI_TEXT_NO_BLOCK;
     c->is_bad = 0;
     c->bitmap = NULL;
     c->norms = s->norms[op->field];

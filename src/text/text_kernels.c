@@ -146,3 +146,29 @@ void lhi_text_cursor_add_escapes(lhi_text_cursor *c, uint32_t from, uint32_t to,
             sums[c->docs[index] - base] += lhi_text_cursor_escape_points(c, c->docs[index], tf);
     }
 }
+
+void lhi_text_cursor_escape_tfs(lhi_text_cursor *c, uint32_t block, uint32_t *tfs)
+{
+    const uint8_t *end;
+    const uint8_t *at = escapes_of(c, block, &end);
+    uint32_t postings = lhi_text_block_count(c->df, c->blocks, block);
+    uint32_t count = at < end ? *at++ : 0;
+    uint32_t index;
+    uint32_t tf;
+    for (; count > 0; count--) {
+        if (!next_escape(&at, end, &index, &tf) || index >= postings) {
+            c->is_bad = 1;
+            return;
+        }
+        tfs[index] = tf;
+    }
+}
+
+void lhi_text_cursor_fix_escapes(lhi_text_cursor *c, uint32_t *points)
+{
+    uint32_t tfs[LHI_TEXT_BLOCK] = {0};
+    lhi_text_cursor_escape_tfs(c, c->block, tfs);
+    for (uint32_t i = 0; i < c->count; i++)
+        if (tfs[i] > 0)
+            points[i] = lhi_text_cursor_escape_points(c, c->docs[i], tfs[i]);
+}

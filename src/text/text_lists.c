@@ -88,6 +88,15 @@ static int docs_ok(const lhi_text_block *b, uint32_t base, uint32_t last)
     return 1;
 }
 
+/* A term is at a place once: without bits there is one position a document, the first. */
+static int positions_fit(const lhi_text_block *b)
+{
+    uint64_t tfs = 0;
+    for (uint32_t i = 0; i < b->count; i++)
+        tfs += b->tfs[i];
+    return b->place_bits == 0 ? tfs == b->count : (tfs * b->place_bits + 7) / 8 <= b->place_bytes;
+}
+
 static int read_single(const lh_text_segment *s, const lhi_text_term *t, lhi_text_block *b)
 {
     b->count = 1;
@@ -202,8 +211,10 @@ int lhi_text_block_read(const lh_text_segment *s, uint32_t field, const lhi_text
     b->place_bytes = 0;
     b->place_bits = 0;
     if (t->df == 1)
-        return read_single(s, t, b);
-    return t->df <= LHI_TEXT_BLOCK ? read_small(s, field, t, b) : read_large(s, field, t, block, b);
+        return read_single(s, t, b) < 0 || (b->place && !positions_fit(b)) ? -1 : 0;
+    int rc =
+        t->df <= LHI_TEXT_BLOCK ? read_small(s, field, t, b) : read_large(s, field, t, block, b);
+    return rc < 0 || !b->place || positions_fit(b) ? rc : -1;
 }
 
 int lhi_text_block_positions(const lhi_text_block *b, uint32_t index, uint32_t *out)

@@ -144,6 +144,16 @@ static inline __attribute__((always_inline)) void add_list(lhi_text_cursor *c, l
     c->scan = block;
 }
 
+/* Points of a decoded block's postings. */
+static inline void block_points(lhi_text_cursor *c, uint32_t *out)
+{
+    const uint8_t *codes = lhi_text_cursor_codes(c, c->block);
+    for (uint32_t i = 0; i < c->count; i++)
+        out[i] = c->lut[codes[i]];
+    if (c->bits[c->block] & LHI_TEXT_ESCAPES)
+        lhi_text_cursor_fix_escapes(c, out);
+}
+
 /* The documents of one list alone, straight to candidates. */
 static inline uint32_t stream_list(lhi_text_cursor *c, const lhi_text_any *run, uint32_t start,
                                    uint32_t end, uint32_t threshold)
@@ -151,6 +161,7 @@ static inline uint32_t stream_list(lhi_text_cursor *c, const lhi_text_any *run, 
     uint32_t *docs_out = run->work->docs;
     uint32_t *points_out = run->work->points;
     const uint64_t *allow = run->allow;
+    uint32_t decoded[LHI_TEXT_BLOCK] LHI_TEXT_UNSET;
     uint32_t n = 0;
 #define KEEP(doc_, points_)                                                                        \
     docs_out[n] = (doc_);                                                                          \
@@ -172,15 +183,11 @@ static inline uint32_t stream_list(lhi_text_cursor *c, const lhi_text_any *run, 
             continue;
         }
         decode_block(c, block);
-        const uint8_t *codes = lhi_text_cursor_codes(c, block);
+        block_points(c, decoded);
         uint32_t from = c->docs[0] < start ? lower_bound(c->docs, c->count, start) : 0;
         uint32_t to = last_of(c, block) >= end ? lower_bound(c->docs, c->count, end) : c->count;
-        int escapes = c->bits[block] & LHI_TEXT_ESCAPES;
         for (uint32_t i = from; i < to; i++) {
-            uint32_t points = LH_UNLIKELY(escapes && codes[i] == LHI_TEXT_ESCAPE)
-                                  ? code_points(c, block, i, c->docs[i])
-                                  : c->lut[codes[i]];
-            KEEP(c->docs[i], points);
+            KEEP(c->docs[i], decoded[i]);
         }
         if (to < c->count)
             break;
@@ -341,44 +348,63 @@ static void run_any(lhi_text_any *run)
 
 /* ---- all ---- */
 
-/* Most that a phrase can have where one of its terms has so many points: it is no oftener there. */
-static inline double phrase_bound(const lhi_text_all *run, uint32_t term, uint32_t points)
+/* Points a term must pass where its phrase is to pass the threshold: a phrase is no oftener there
+ * than its words, so it has their points times the ratio of the weights, roundings aside. */
+static inline int64_t phrase_need(const lhi_text_all *run, uint32_t term)
 {
-    return (points + 1.0) * run->phrase_ratios[term] + 2;
+    double need = ((double)run->top->threshold - 2) / run->phrase_ratios[term] - 2;
+    return need > 0 ? (int64_t)need - 1 : -1;
 }
 
-/* The rarest term's documents of one block that pass filter and bound. */
+/* Keeps the documents that have their bit: cheap, so done before anything is looked up. */
+static inline void all_keep(lhi_text_all_block *b, const uint64_t *bits)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < b->count; i++) {
+        uint32_t doc = b->docs[i];
+        b->docs[n] = doc;
+        b->points[n] = b->points[i];
+        b->indexes[0][n] = b->indexes[0][i];
+        n += (uint32_t)(bits[doc >> 6] >> (doc & 63) & 1);
+    }
+    b->count = n;
+}
+
+/* The rarest term's documents of one block that pass filter, bound and every other bitmap. */
 static inline void all_first(const lhi_text_all *run, uint32_t block, uint64_t rest,
                              lhi_text_all_block *b)
 {
     lhi_text_cursor *c = run->cursors[0];
-    const uint64_t *allow = run->allow;
+    uint32_t decoded[LHI_TEXT_BLOCK] LHI_TEXT_UNSET;
+    const uint32_t *points = c->points;
+    int64_t need = run->accept ? phrase_need(run, 0) : (int64_t)run->top->threshold - (int64_t)rest;
     uint32_t n = 0;
-    if (c->blocks > 0)
+    if (c->blocks > 0) {
         decode_block(c, block);
+        block_points(c, decoded);
+        points = decoded;
+    }
     for (uint32_t i = 0; i < c->count; i++) {
-        uint32_t doc = c->docs[i];
-        uint32_t points = c->blocks > 0 ? code_points(c, block, i, doc) : c->points[i];
-        if (allow && !(allow[doc >> 6] >> (doc & 63) & 1))
-            continue;
-        if (run->accept ? phrase_bound(run, 0, points) <= run->top->threshold
-                        : points + rest <= run->top->threshold)
-            continue;
-        b->docs[n] = doc;
-        b->points[n] = points;
-        if (run->accept) {
-            b->blocks[0][n] = block;
-            b->indexes[0][n] = i;
-        }
-        n++;
+        b->docs[n] = c->docs[i];
+        b->points[n] = points[i];
+        b->indexes[0][n] = i;
+        n += (int64_t)points[i] > need;
     }
     b->count = n;
+    if (run->allow)
+        all_keep(b, run->allow);
+    for (uint32_t t = 1; t < run->count && b->count > 0; t++)
+        if (run->cursors[t]->bitmap)
+            all_keep(b, run->cursors[t]->bitmap);
+    for (uint32_t i = 0; run->accept && i < b->count; i++)
+        b->blocks[0][i] = block;
 }
 
 static inline void all_next(const lhi_text_all *run, uint32_t term, uint64_t rest,
                             lhi_text_all_block *b)
 {
     lhi_text_cursor *c = run->cursors[term];
+    int64_t phrase_least = run->accept ? phrase_need(run, term) : 0;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < b->count; i++) {
         uint64_t have = b->points[i] + rest;
@@ -386,8 +412,8 @@ static inline void all_next(const lhi_text_all *run, uint32_t term, uint64_t res
         uint32_t need = run->accept || have > threshold ? 1 : (uint32_t)(threshold - have + 1);
         uint32_t index = 0;
         uint32_t points = look_up(c, b->docs[i], run->accept ? 0 : need, &index);
-        if (points == 0 || (run->accept ? phrase_bound(run, term, points) <= threshold
-                                        : have + points <= threshold))
+        if (points == 0 ||
+            (run->accept ? (int64_t)points <= phrase_least : have + points <= threshold))
             continue;
         if (run->accept) {
             for (uint32_t j = 0; j < term; j++) {
@@ -435,7 +461,7 @@ static void run_all(lhi_text_all *run)
             uint32_t best = first->bound[first->best_codes[block]];
             if (!run->accept && best + rest[1] <= run->top->threshold)
                 continue;
-            if (run->accept && phrase_bound(run, 0, best) <= run->top->threshold)
+            if (run->accept && (int64_t)best <= phrase_need(run, 0))
                 continue;
         }
         all_first(run, block, rest[1], b);

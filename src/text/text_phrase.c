@@ -8,16 +8,39 @@ static int sum_tfs(lhi_text_cursor *c, uint32_t block)
 {
     const uint8_t *codes = lhi_text_cursor_codes(c, block);
     uint32_t count = lhi_text_block_count(c->df, c->blocks, block);
-    int escapes = (c->bits[block] & LHI_TEXT_ESCAPES) != 0;
+    uint32_t tfs[LHI_TEXT_BLOCK] LHI_TEXT_UNSET;
     uint64_t sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        tfs[i] = c->tf_of[codes[i]];
+    if (c->bits[block] & LHI_TEXT_ESCAPES)
+        lhi_text_cursor_escape_tfs(c, block, tfs);
     for (uint32_t i = 0; i < count; i++) {
         c->tf_sums[i] = (uint32_t)sum;
-        sum += escapes && codes[i] == LHI_TEXT_ESCAPE ? lhi_text_cursor_escape(c, block, i)
-                                                      : c->tf_of[codes[i]];
+        sum += tfs[i];
     }
     c->tf_sums[count] = (uint32_t)sum;
     c->tfs_block = block;
     return sum <= UINT32_MAX;
+}
+
+/* Positions of one posting of a block that may not be asked for again: four sums at once. */
+static int tf_range(lhi_text_cursor *c, uint32_t block, uint32_t index, uint32_t range[2])
+{
+    const uint8_t *codes = lhi_text_cursor_codes(c, block);
+    const uint16_t *tf_of = c->tf_of;
+    uint32_t sums[4] = {0, 0, 0, 0};
+    uint32_t i = 0;
+    for (; i + 4 <= index; i += 4) {
+        sums[0] += tf_of[codes[i]];
+        sums[1] += tf_of[codes[i + 1]];
+        sums[2] += tf_of[codes[i + 2]];
+        sums[3] += tf_of[codes[i + 3]];
+    }
+    for (; i < index; i++)
+        sums[0] += tf_of[codes[i]];
+    range[0] = sums[0] + sums[1] + sums[2] + sums[3];
+    range[1] = range[0] + tf_of[codes[index]];
+    return !(c->bits[block] & LHI_TEXT_ESCAPES);
 }
 
 /* Positions [range[0], range[1]) of so many bytes; -1 when they are not there. Reads up to eight
@@ -28,7 +51,8 @@ static int unpack_positions(lhi_text_phrase *p, uint32_t term, lh_str bytes,
     lhi_text_vec *out = &p->found[term];
     uint32_t first = range[0];
     uint32_t end = range[1];
-    if (end <= first || ((uint64_t)end * bits + 7) / 8 > bytes.len ||
+    if (end <= first || (bits == 0 && end - first > 1) ||
+        ((uint64_t)end * bits + 7) / 8 > bytes.len ||
         lhi_text_vec_reserve(p->cx, out, end - first, sizeof(uint32_t)) != LH_OK)
         return -1;
     uint32_t *positions = out->items;
@@ -48,13 +72,20 @@ static int unpack_positions(lhi_text_phrase *p, uint32_t term, lh_str bytes,
 static int read_large(lhi_text_phrase *p, uint32_t term, uint32_t block, uint32_t index)
 {
     lhi_text_cursor *c = p->cursors[term];
-    if (c->tfs_block != block && !sum_tfs(c, block))
-        return -1;
+    uint32_t one[2];
+    const uint32_t *range = one;
+    int again = c->tfs_asked == block;
+    c->tfs_asked = block;
+    if (c->tfs_block == block || again || !tf_range(c, block, index, one)) {
+        if (c->tfs_block != block && !sum_tfs(c, block))
+            return -1;
+        range = &c->tf_sums[index];
+    }
     uint32_t at = lhi_text_u32(c->places + 4 * (size_t)block);
     uint32_t end = block + 1 < c->blocks ? lhi_text_u32(c->places + 4 * (size_t)block + 4)
                                          : c->term->positions_bytes;
     lh_str bytes = {c->segment->positions.ptr + c->term->positions + at, end - at};
-    return unpack_positions(p, term, bytes, &c->tf_sums[index], c->place_bits[block]);
+    return unpack_positions(p, term, bytes, range, c->place_bits[block]);
 }
 
 static int read_small(lhi_text_phrase *p, uint32_t term, uint32_t index)

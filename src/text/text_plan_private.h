@@ -75,6 +75,7 @@ struct lhi_text_cursor {
     const uint8_t *places; /* u32 a block */
     const uint8_t *place_bits;
     uint32_t tfs_block;                   /* the one whose sums are in tf_sums */
+    uint32_t tfs_asked;                   /* the one that was asked for last */
     uint32_t tf_sums[LHI_TEXT_BLOCK + 1]; /* occurrences before each posting of a block */
 };
 
@@ -157,6 +158,9 @@ typedef struct lhi_text_all {
                                                   infinite with slop, where a phrase can be there
                                                   oftener than its words */
 } lhi_text_all;
+
+/* Of a large array that is written before it is read: not to be filled by the compiler. */
+#define LHI_TEXT_UNSET __attribute__((uninitialized))
 
 /* A match is worth one unit at least, so that 0 can mean no match. */
 static inline uint32_t lhi_text_points(double impact, double weight)
@@ -289,5 +293,9 @@ uint32_t lhi_text_cursor_escape(lhi_text_cursor *c, uint32_t block, uint32_t ind
 void lhi_text_cursor_add_escapes(lhi_text_cursor *c, uint32_t from, uint32_t to, uint32_t base,
                                  uint32_t *sums);
 uint32_t lhi_text_cursor_escape_points(lhi_text_cursor *c, uint32_t doc, uint32_t tf);
+/* Sets the points of the decoded block's exceptions. */
+void lhi_text_cursor_fix_escapes(lhi_text_cursor *c, uint32_t *points);
+/* Sets the tfs of a block's exceptions. */
+void lhi_text_cursor_escape_tfs(lhi_text_cursor *c, uint32_t block, uint32_t *tfs);
 
 #endif
