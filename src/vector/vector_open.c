@@ -237,7 +237,8 @@ void lh_vector_index_stats(const lh_vector_index *index, lh_vector_stats *ret_st
                                                            : "b1+i4+f32";
     /* Stored 1-bit blocks are not read again when the kernels have their own. */
     if (index->heap[0].ptr)
-        ret_stats->bytes_resident -= (m->rows + 31) / 32 * m->padded * 4;
+        ret_stats->bytes_resident -=
+            (m->rows + 31) / 32 * m->padded * 4 + (m->rows + 63) / 64 * 64 * sizeof(uint16_t);
     const lhi_sample *s = index->sample;
     memcpy(ret_stats->probe_b1, s->probe_b1, sizeof s->probe_b1);
     memcpy(ret_stats->probe_i4, s->probe_i4, sizeof s->probe_i4);

@@ -7,15 +7,15 @@
 #include <math.h>
 #include <stdio.h>
 
-#define B1_NS_PER_DIMENSION    0.0017
+#define B1_NS_PER_DIMENSION    0.0024
 #define I4_RANDOM_NS           12.0
 #define I4_NS_PER_DIMENSION    0.06
 #define EXACT_RANDOM_NS        40.0
 #define EXACT_NS_PER_DIMENSION 0.17
-#define MAP_NS                 1.6 /* a row of the filter to its place */
-#define GRAPH_SELECTIVITY_LEAST                                                                    \
-    0.3 /* fewer rows may answer: the walk runs through too many others */
-#define FLAT_SURE_DEPTH 800u
+#define MAP_NS                 1.6  /* a row of the filter to its place */
+#define GRAPH_NEAR_LEAST       0.06 /* share of the rows near the query that may answer */
+#define SAFETY                 0.3f /* of what may be lost: queries differ from the sample */
+#define FLAT_SURE_DEPTH        800u
 
 typedef struct costs {
     double b1, i4, exact;
@@ -31,6 +31,7 @@ static costs costs_of(const lh_vector_index *x)
 /* The least setting that reached the recall at k = 10, and its evaluations; 0: none did. */
 static const lh_vector_point *point_for(const lh_vector_point *points, uint32_t count, float recall)
 {
+    recall += (1 - recall) * SAFETY;
     for (uint32_t i = 0; i < LH_MIN(count, (uint32_t)LH_VECTOR_POINTS_MAX); i++)
         if (points[i].recall >= recall)
             return &points[i];
@@ -52,7 +53,7 @@ static uint32_t exact_rows(const lh_vector_index *x, const lh_vector_query *q, f
     uint32_t k = q->k;
     if (q->ef_search)
         return k + LH_MIN(LH_MAX(k, q->ef_search / 4), 40u) + k / 2;
-    float codes = 1 - (1 - recall) / 3;
+    float codes = 1 - (1 - recall) / 2;
     const lh_vector_point *p =
         s ? point_for(s->exact_points, s->exact_points_count, LH_MIN(codes, 0.9999f)) : NULL;
     if (!p)
@@ -121,13 +122,14 @@ static void consider(option *best, lh_vector_plan plan, double ns)
         *best = (option){plan, ns};
 }
 
-/* Effort of the graph and its cost; 0: it cannot meet the recall, or the filter is too narrow. */
+/* Effort of the graph and its cost; 0: it cannot meet the recall, or too few of the rows near the
+ * query may answer: the walk would run through the others. */
 static double graph_option(const lh_vector_index *x, const lh_vector_query *q, float recall,
-                           double selectivity, lhi_plan_choice *p)
+                           double near, lhi_plan_choice *p)
 {
     const lhi_sample *s = x->sample;
     const costs c = costs_of(x);
-    if (!x->graph || selectivity < GRAPH_SELECTIVITY_LEAST)
+    if (!x->graph || near < GRAPH_NEAR_LEAST)
         return 0;
     const lh_vector_point *at =
         s ? point_for(s->graph_points, s->graph_points_count, recall) : NULL;
@@ -136,7 +138,7 @@ static double graph_option(const lh_vector_index *x, const lh_vector_query *q, f
         return 0;
     uint32_t wanted = for_k(ef, q->k, LHI_EF_MAX);
     wanted = LH_MAX(wanted, q->k);
-    p->ef = (uint32_t)LH_MIN((double)wanted / sqrt(selectivity), (double)LHI_EF_MAX);
+    p->ef = (uint32_t)LH_MIN((double)wanted / sqrt(near), (double)LHI_EF_MAX);
     float evaluations = at && !q->ef_search ? at->evaluations : 14.0f * (float)ef;
     return graph_cost(x, &c, p, evaluations * (float)p->ef / (float)ef);
 }
@@ -166,14 +168,16 @@ lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query *q, u
 {
     float recall = q->recall > 0 ? q->recall : LHI_RECALL_DEFAULT;
     double selectivity = x->meta.rows ? (double)may_answer / (double)x->meta.rows : 1;
-    lhi_plan_choice p = {.exact = x->i4 ? exact_rows(x, q, recall) : 0};
+    lhi_plan_choice p = {.exact = x->i4 ? exact_rows(x, q, recall) : 0, .near = ret->near};
     int codes_do = p.exact > 0;
     if (!codes_do)
         p.exact = for_k(800, q->k, LHI_DEPTH_MAX); /* only when a plan is forced */
     const costs c = costs_of(x);
     option best = {LH_VECTOR_PLAN_AUTO, 0};
-    double graph_ns = graph_option(x, q, recall, selectivity, &p);
+    double graph_ns = graph_option(x, q, recall, p.near, &p);
     p.depth = x->i4 ? flat_depth(x, q, recall) : 0;
+    if (may_answer < x->meta.rows) /* answers may be far off: codes tell those apart less well */
+        p.depth *= 2;
     if (p.depth > 0)
         p.depth = LH_MAX(p.depth, p.exact);
     double ivf_ns = ivf_option(x, q, recall, selectivity, &p);

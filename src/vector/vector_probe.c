@@ -9,11 +9,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define QUERIES        64u
+#define QUERIES_MAX    128u /* of a quality build; half for a fresh one */
 #define TRUTH          10u
 #define CODE_DEPTH     1600u
-#define SHIFT          0.45f /* how far the second half stands off its row */
-#define ROWS_PER_PIECE 512u
+#define SHIFT          0.35f /* how far the second half stands off its row */
+#define NEAR           64u   /* of int8 scores, given exact ones */
+#define ROWS_PER_PIECE 4096u
 
 static const uint32_t depths[5] = {10, 40, 100, 200, 400};
 static const uint32_t flat_settings[] = {20, 40, 60, 100, 150, 200, 300, 400, 800, 1600};
@@ -68,55 +69,137 @@ static lh_rc draw_queries(probe *p)
     return LH_OK;
 }
 
-/* ---- exact answers: all queries for each row, while it is in the cache ---- */
+/* ---- exact answers: int8 products of all queries with all rows, then floats of the best ---- */
 
-static void score_row(const probe *p, const float *row, uint64_t number, lhi_vector_best *best)
+typedef struct int8_scan {
+    probe *p;
+    lh_pages left;               /* panels of queries, signed */
+    float by_query[QUERIES_MAX]; /* of a row's int8 norm; euclidean */
+    lh_vector_hit *best;         /* queries x NEAR */
+    uint32_t counts[QUERIES_MAX];
+} int8_scan;
+
+static lh_rc pack_queries(int8_scan *t)
 {
-    const lhi_build *b = p->b;
-    int euclidean = b->options->metric == LH_VECTOR_EUCLIDEAN;
-    for (uint32_t q = 0; q < p->queries; q++) {
-        const float *values = p->values + (size_t)q * b->dimensions;
-        if (p->itself[q] == number)
-            continue;
-        float s = euclidean ? -b->kernels->floats.square_f32(row, values, b->dimensions)
-                            : b->kernels->floats.dot_f32(row, values, b->dimensions);
-        lhi_vector_best_offer(&best[q], (lh_vector_hit){number, s});
+    probe *p = t->p;
+    lhi_build *b = p->b;
+    const lh_vector_build_kernels *k = &b->kernels->build;
+    size_t panel = k->panel_bytes(b->padded);
+    uint8_t *codes = LH_NEW_ARRAY(b->cx, uint8_t, (size_t)t->p->queries * b->padded);
+    uint8_t *packed = LH_NEW_ARRAY(b->cx, uint8_t, panel + 64);
+    lhi_coded_query q = {.values = LH_NEW_ARRAY(b->cx, float, b->padded),
+                         .i8 = LH_NEW_ARRAY(b->cx, int8_t, b->padded)};
+    if (!codes || !packed || !q.values || !q.i8)
+        return b->cx->err.rc;
+    LH_TRY(lhi_build_pages(b, &t->left, t->p->queries / LH_VECTOR_PANEL, panel));
+    for (uint32_t i = 0; i < t->p->queries; i++) {
+        lhi_code_query(&p->index, p->values + (size_t)i * b->dimensions, &q);
+        for (uint32_t d = 0; d < b->padded; d++)
+            codes[(size_t)i * b->padded + d] = (uint8_t)(q.i8[d] + 128);
+        t->by_query[i] = b->half_squares.ptr ? -0.5f / (b->scale * q.i8_unit) : 0;
+    }
+    for (uint32_t g = 0; g < t->p->queries / LH_VECTOR_PANEL; g++) {
+        const uint8_t *rows[LH_VECTOR_PANEL];
+        for (uint32_t i = 0; i < LH_VECTOR_PANEL; i++)
+            rows[i] = codes + (size_t)(g * LH_VECTOR_PANEL + i) * b->padded;
+        k->pack(packed, rows, b->padded);
+        k->unbias((uint8_t *)t->left.ptr + g * panel, packed, b->padded);
+    }
+    return LH_OK;
+}
+
+/* Sixteen places with all queries. */
+static void scan_panel(const int8_scan *t, uint64_t first, uint64_t end, uint8_t *panel,
+                       lhi_vector_best *best)
+{
+    const lhi_build *b = t->p->b;
+    const lh_vector_build_kernels *k = &b->kernels->build;
+    const uint8_t *rows[LH_VECTOR_PANEL];
+    int32_t value[256];
+    for (uint64_t i = 0; i < LH_VECTOR_PANEL; i++)
+        rows[i] = lhi_i8(b, LH_MIN(first + i, end - 1));
+    k->pack(panel, rows, b->padded);
+    for (uint32_t q = 0; q < t->p->queries; q++) {
+        if (q % LH_VECTOR_PANEL == 0)
+            k->multiply((const uint8_t *)t->left.ptr +
+                            q / LH_VECTOR_PANEL * k->panel_bytes(b->padded),
+                        panel, b->padded, value);
+        for (uint64_t i = 0; i < LH_VECTOR_PANEL && first + i < end; i++) {
+            float s = (float)value[q % LH_VECTOR_PANEL * LH_VECTOR_PANEL + i];
+            s += t->by_query[q] * (float)LHI_I32(b->i8_norm)[first + i];
+            if (best[q].count == NEAR && s < best[q].hits[0].score)
+                continue;
+            uint64_t row = LHI_U32(b->row_of)[first + i];
+            if (row != t->p->itself[q])
+                lhi_vector_best_offer(&best[q], (lh_vector_hit){row, s});
+        }
     }
 }
 
-static lh_rc truth_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end)
+static lh_rc scan_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end)
 {
-    probe *p = arg;
-    truth *own =
-        lhi_worker_memory(w, p->queries * sizeof(truth) + p->b->dimensions * sizeof(float));
-    lhi_vector_best best[QUERIES];
-    if (!own)
+    int8_scan *t = arg;
+    size_t panel = t->p->b->kernels->build.panel_bytes(t->p->b->padded);
+    uint8_t *memory = lhi_worker_memory(w, panel + t->p->queries * NEAR * sizeof(lh_vector_hit));
+    lhi_vector_best best[QUERIES_MAX];
+    if (!memory)
         return w->cx->err.rc;
-    float *row = (float *)(void *)(own + p->queries);
-    for (uint32_t q = 0; q < p->queries; q++)
-        best[q] = (lhi_vector_best){own[q].hits, 0, TRUTH};
-    for (uint64_t r = first; r < end; r++) {
-        LH_TRY(lhi_build_row(w->cx, p->b, r, row));
-        score_row(p, row, r, best);
-    }
-    LH_WITH_LOCK(&p->lock); /* the best of all do not depend on the order of pieces */
-    for (uint32_t q = 0; q < p->queries; q++) {
-        lhi_vector_best all = {p->exact[q].hits, TRUTH, TRUTH};
+    lh_vector_hit *own = (lh_vector_hit *)(void *)(memory + panel);
+    for (uint32_t q = 0; q < t->p->queries; q++)
+        best[q] = (lhi_vector_best){own + (size_t)q * NEAR, 0, NEAR};
+    for (uint64_t at = first; at < end; at += LH_VECTOR_PANEL)
+        scan_panel(t, at, end, memory, best);
+    LH_WITH_LOCK(&t->p->lock); /* the best of all do not depend on the order of pieces */
+    for (uint32_t q = 0; q < t->p->queries; q++) {
+        lhi_vector_best all = {t->best + (size_t)q * NEAR, t->counts[q], NEAR};
         for (uint32_t i = 0; i < best[q].count; i++)
             lhi_vector_best_offer(&all, best[q].hits[i]);
+        t->counts[q] = all.count;
+    }
+    return LH_OK;
+}
+
+static lh_rc exact_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end)
+{
+    int8_scan *t = arg;
+    lhi_build *b = t->p->b;
+    float *row = lhi_worker_memory(w, b->dimensions * sizeof(float));
+    int euclidean = b->options->metric == LH_VECTOR_EUCLIDEAN;
+    if (!row)
+        return w->cx->err.rc;
+    for (uint64_t q = first; q < end; q++) {
+        const float *values = t->p->values + q * b->dimensions;
+        lhi_vector_best best = {t->p->exact[q].hits, 0, TRUTH};
+        for (uint32_t i = 0; i < t->counts[q]; i++) {
+            uint64_t number = t->best[q * NEAR + i].row;
+            LH_TRY(lhi_build_row(w->cx, b, number, row));
+            float s = euclidean ? -b->kernels->floats.square_f32(row, values, b->dimensions)
+                                : b->kernels->floats.dot_f32(row, values, b->dimensions);
+            lhi_vector_best_offer(&best, (lh_vector_hit){number, s});
+        }
+        for (uint32_t i = best.count; i < TRUTH; i++)
+            best.hits[i] = (lh_vector_hit){UINT64_MAX, -INFINITY};
     }
     return LH_OK;
 }
 
 static lh_rc find_truth(probe *p)
 {
-    for (uint32_t q = 0; q < p->queries; q++)
-        for (uint32_t i = 0; i < TRUTH; i++)
-            p->exact[q].hits[i] = (lh_vector_hit){UINT64_MAX, -INFINITY};
+    lh_ctx *cx = p->b->cx;
+    int8_scan t = {.p = p};
+    t.best = LH_NEW_ARRAY(cx, lh_vector_hit, p->queries * NEAR);
+    if (!t.best)
+        return cx->err.rc;
+    lh_rc rc = pack_queries(&t);
     lh_mutex_init(&p->lock);
-    lhi_loop loop = {truth_piece, p, p->b->rows, ROWS_PER_PIECE};
-    lh_rc rc = lhi_vector_parallel(p->b->cx, p->b->threads, &loop);
+    lhi_loop scan = {scan_piece, &t, p->b->rows, ROWS_PER_PIECE};
+    lhi_loop exact = {exact_piece, &t, p->queries, 4};
+    if (rc == LH_OK)
+        rc = lhi_vector_parallel(cx, p->b->threads, &scan);
+    if (rc == LH_OK)
+        rc = lhi_vector_parallel(cx, p->b->threads, &exact);
     lh_mutex_done(&p->lock);
+    lh_pages_free(&t.left);
     return rc;
 }
 
@@ -283,24 +366,25 @@ static void sum_up(const probe *p, lhi_sample *sample)
 lh_rc lhi_build_probe(lhi_build *b)
 {
     lh_ctx *cx = b->cx;
-    probe p = {.b = b, .queries = QUERIES};
+    const uint32_t queries = b->options->preset == LH_VECTOR_FRESH ? QUERIES_MAX / 2 : QUERIES_MAX;
+    probe p = {.b = b, .queries = queries};
     lhi_build_phase(b, "probe", 0);
-    p.values = LH_NEW_ARRAY(cx, float, (size_t)QUERIES * b->dimensions);
-    p.itself = LH_NEW_ARRAY(cx, uint32_t, QUERIES);
-    p.exact = LH_NEW_ARRAY(cx, truth, QUERIES);
-    p.b1_rank = LH_NEW_ARRAY(cx, uint16_t, QUERIES * TRUTH);
-    p.i4_rank = LH_NEW_ARRAY(cx, uint16_t, QUERIES * TRUTH);
-    p.graph_recall = LH_NEW_ARRAY(cx, float, QUERIES *SETTINGS);
-    p.graph_evaluations = LH_NEW_ARRAY(cx, float, QUERIES *SETTINGS);
+    p.values = LH_NEW_ARRAY(cx, float, (size_t)queries * b->dimensions);
+    p.itself = LH_NEW_ARRAY(cx, uint32_t, queries);
+    p.exact = LH_NEW_ARRAY(cx, truth, queries);
+    p.b1_rank = LH_NEW_ARRAY(cx, uint16_t, queries * TRUTH);
+    p.i4_rank = LH_NEW_ARRAY(cx, uint16_t, queries * TRUTH);
+    p.graph_recall = LH_NEW_ARRAY(cx, float, queries *SETTINGS);
+    p.graph_evaluations = LH_NEW_ARRAY(cx, float, queries *SETTINGS);
     if (!p.values || !p.itself || !p.exact || !p.b1_rank || !p.i4_rank || !p.graph_recall ||
         !p.graph_evaluations)
         return cx->err.rc;
+    lhi_build_as_index(b, &p.index);
     LH_TRY(draw_queries(&p));
     LH_TRY(find_truth(&p));
-    lhi_build_as_index(b, &p.index);
     lh_mutex_init(&p.index.scratch_lock);
     lh_rc rc = lhi_vector_shape_for_search(cx, &p.index);
-    lhi_loop loop = {search_piece, &p, QUERIES, 2};
+    lhi_loop loop = {search_piece, &p, queries, 2};
     if (rc == LH_OK)
         rc = lhi_vector_parallel(cx, b->threads, &loop);
     lhi_vector_free_shapes(&p.index);

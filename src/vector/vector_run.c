@@ -4,6 +4,8 @@
 
 #define ROWS_BETWEEN_CHECKS  4096u
 #define STEPS_BETWEEN_CHECKS 64u
+#define NEAR_LISTS           6u
+#define SHARE_TO_LOOK        0.03 /* fewer rows may answer: they are scanned anyway */
 
 static int is_example(const lhi_vector_allowed *a, uint64_t row)
 {
@@ -200,17 +202,48 @@ static lh_rc run_graph(lhi_run *r)
     return lhi_run_walk_finish(r);
 }
 
-lh_rc lhi_run_begin(lhi_run *r)
+/* Which share of the rows near the query may answer: a filter that goes with the query leaves the
+ * walk its way, one that goes against it does not, whatever its share of all rows. */
+static double share_near(lhi_run *r)
 {
-    LH_TRY(lhi_plan(r->cx, r->index, r->query, r->allowed.count, &r->plan));
-    memcpy(r->stats->why, r->plan.why, sizeof r->stats->why);
-    if (r->allowed.count == 0)
-        r->plan.plan = LH_VECTOR_PLAN_EXACT;
-    if (r->plan.plan == LH_VECTOR_PLAN_EXACT)
+    const lh_vector_index *x = r->index;
+    uint32_t lists[LHI_NEAR_LISTS];
+    uint64_t evaluations = 0;
+    uint64_t rows = 0;
+    uint64_t allowed = 0;
+    uint32_t count = lhi_entries(x, &r->scratch->query, NULL, lists, NEAR_LISTS, &evaluations);
+    for (uint32_t l = 0; l < count; l++)
+        for (uint32_t place = x->list_starts[lists[l]]; place < x->list_starts[lists[l] + 1];
+             place++) {
+            uint32_t row = x->row_of[place];
+            rows++;
+            allowed += r->allowed.words[row / 64] >> (row % 64) & 1u;
+        }
+    return rows ? (double)allowed / (double)rows : 0;
+}
+
+static lh_rc code_query(lhi_run *r)
+{
+    if (r->scratch)
         return LH_OK;
     LH_TRY(lhi_scratch_get(r->cx, r->index, &r->scratch));
     lhi_code_query(r->index, r->values, &r->scratch->query);
     return LH_OK;
+}
+
+lh_rc lhi_run_begin(lhi_run *r)
+{
+    double share = r->index->meta.rows ? (double)r->allowed.count / (double)r->index->meta.rows : 1;
+    r->plan.near = share;
+    if (r->index->graph && r->allowed.words && share > SHARE_TO_LOOK && share < 1) {
+        LH_TRY(code_query(r));
+        r->plan.near = share_near(r);
+    }
+    LH_TRY(lhi_plan(r->cx, r->index, r->query, r->allowed.count, &r->plan));
+    memcpy(r->stats->why, r->plan.why, sizeof r->stats->why);
+    if (r->allowed.count == 0)
+        r->plan.plan = LH_VECTOR_PLAN_EXACT;
+    return r->plan.plan == LH_VECTOR_PLAN_EXACT ? LH_OK : code_query(r);
 }
 
 lh_rc lhi_run_plan(lhi_run *r)

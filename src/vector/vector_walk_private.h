@@ -129,8 +129,9 @@ uint32_t lhi_i4_select(const lh_vector_index *index, lhi_scratch *s, uint32_t co
 void lhi_select_keys(uint64_t *keys, size_t count, size_t keep);
 void lhi_sort_keys(uint64_t *keys, size_t count); /* largest first */
 
-/* vector_plan.c */
+/* vector_plan.c: ret->near is read, all is written. */
 typedef struct lhi_plan_choice {
+    double near; /* in: share of the rows near the query that may answer; 1 without a filter */
     lh_vector_plan plan;
     uint32_t ef;    /* of the graph */
     uint32_t depth; /* of the 1-bit scan */
