@@ -39,6 +39,7 @@ static lh_rc build(lh_ctx *cx, const lh_cli_args *args, const lh_json **ret_meta
     kv_text(&w, "text_column", lh_cli_get(args, "text"));
     kv_text(&w, "id_column", lh_cli_get(args, "id"));
     kv_text(&w, "index_name", lh_cli_get(args, "name"));
+    kv_text(&w, "precision", lh_cli_get(args, "precision"));
     LH_TRY(kv_number(cx, &w, "chunk_size", "chunk-size", lh_cli_get(args, "chunk-size")));
     LH_TRY(kv_number(cx, &w, "overlap", "overlap", lh_cli_get(args, "overlap")));
     lh_jw_object_end(&w);
