@@ -32,7 +32,8 @@ typedef struct stream {
 
 static lh_rc line_fails(lh_ctx *cx, const stream *s)
 {
-    return lh_err_prefix(cx, "line %llu", (unsigned long long)(s->sum.lines + s->count + 1));
+    uint64_t number = s->sum.lines + s->count + 1;
+    return lh_err_prefix(cx, "line %llu", (unsigned long long)number);
 }
 
 static lh_rc take_object(lh_ctx *cx, stream *s, lh_str line, lh_str *text, lh_str *id)
@@ -70,8 +71,9 @@ static lh_rc take_line(lh_ctx *cx, stream *s, lh_str line)
         LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "the text is not UTF-8, as Parquet wants it"));
         return line_fails(cx, s);
     }
+    uint64_t number = s->sum.lines + s->count + 1;
     if (id.len == 0)
-        id = lh_ctx_fmt(&s->slice, "%llu", (unsigned long long)(s->sum.lines + s->count + 1));
+        id = lh_ctx_fmt(&s->slice, "%llu", (unsigned long long)number);
     s->texts[s->count] = text;
     s->ids[s->count++] = id;
     return LH_OK;

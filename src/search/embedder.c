@@ -141,14 +141,15 @@ static lh_rc no_precision(lh_ctx *cx, lh_str precision)
     LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the model has no precision '%.*s' on this machine",
                       LH_STR_ARG(lh_str_sub(precision, 0, 16))));
     LH_IGNORE(lh_err_field(cx, "precision"));
-    return lh_err_hint(cx, "leave it out for the best there is; `lakehouse doctor` shows it");
+    LH_IGNORE(lh_err_hint(cx, "leave it out for the best there is; `lakehouse doctor` shows it"));
+    return LH_E_UNPROCESSABLE;
 }
 
 /* A worker's READY carries the model; what is known already must be the same. */
 static lh_rc learn_model(lh_ctx *cx, lh_embedder *e, lh_str precision, const lh_lease *lease,
                          model_kind **ret_kind)
 {
-    lh_embedder_model model;
+    lh_embedder_model model = {0};
     LH_TRY(read_model(cx, lease, &model));
     LH_WITH_LOCK(&e->lock);
     model_kind *kind = find_kind(e, precision);
@@ -195,7 +196,8 @@ static lh_rc lease_worker(lh_ctx *cx, lh_embedder *e, lh_embed_lane lane, lh_str
     lh_rc rc = lh_pool_lease(cx, e->pool, kind, domain, &lease);
     if (rc == LH_E_NOT_FOUND) { /* what is missing is the server's, not the client's */
         cx->err.rc = LH_E_UNAVAILABLE;
-        return lh_err_hint(cx, "the embedding model is missing; see `lakehouse doctor`");
+        LH_IGNORE(lh_err_hint(cx, "the embedding model is missing; see `lakehouse doctor`"));
+        return LH_E_UNAVAILABLE;
     }
     if (precision.len > 0 && (rc == LH_E_UNPROCESSABLE || rc == LH_E_BAD_VALUE))
         return note_missing(cx, e, precision);
@@ -227,7 +229,7 @@ static lh_rc known_kind(lh_ctx *cx, lh_embedder *e, lh_str precision, model_kind
 /* The default's own name means the default: no worker of its own for it. */
 static lh_rc resolve(lh_ctx *cx, lh_embedder *e, lh_str *precision, model_kind **ret_kind)
 {
-    model_kind *best;
+    model_kind *best = NULL;
     LH_TRY(known_kind(cx, e, LH_S(""), &best));
     if (precision->len == 0 || lh_str_eq(*precision, lh_str_from(best->model.precision))) {
         *precision = LH_S("");
@@ -240,7 +242,7 @@ static lh_rc resolve(lh_ctx *cx, lh_embedder *e, lh_str *precision, model_kind *
 lh_rc lh_embedder_describe(lh_ctx *cx, lh_embedder *e, lh_str precision,
                            lh_embedder_model *ret_model)
 {
-    model_kind *kind;
+    model_kind *kind = NULL;
     LH_TRY(resolve(cx, e, &precision, &kind));
     *ret_model = kind->model;
     return LH_OK;
@@ -361,7 +363,7 @@ static lh_rc embed_wanted(lh_ctx *cx, lh_embedder *e, const asked *a)
 lh_rc lh_embedder_embed(lh_ctx *cx, lh_embedder *e, lh_embed_request *rq)
 {
     lh_assert(rq->count > 0 && rq->count <= LH_EMBED_BATCH_MAX);
-    model_kind *kind;
+    model_kind *kind = NULL;
     LH_TRY(resolve(cx, e, &rq->precision, &kind));
     asked a = {.rq = rq,
                .kind = kind,

@@ -116,7 +116,7 @@ lh_rc lhi_dead_find(lh_ctx *cx, lh_store *store, const lhi_base *base, const lh_
                     lh_bitmap *ret_dead)
 {
     const lh_index_meta *meta = &base->generation->meta;
-    lh_bitmap before;
+    lh_bitmap before = {0};
     lh_bitmap dead = {.rows = rows_of_parts(all_parts)};
     LH_TRY(lhi_dead_read(cx, store, meta, &before));
     dead.words = LH_NEW_ARRAY(cx, uint64_t, (size_t)(dead.rows / 64 + 1));

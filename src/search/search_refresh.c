@@ -156,7 +156,7 @@ lh_rc lh_search_refresh(lh_ctx *cx, lh_search *search, const lh_refresh_request 
     int64_t began_us = lh_clock_mono_us();
     lh_refresh_result result = {0};
     lh_index_request request;
-    lh_str name;
+    lh_str name = LH_STR_NONE;
     LH_CLEANUP(lh_snapshot_unref) lh_snapshot *snapshot = NULL;
     LH_CLEANUP(lhi_generation_unref) lhi_generation *current = NULL;
     LH_TRY(lh_catalog_get(cx, search->parts.catalog, rq->dataset, 0, 0, &snapshot));
