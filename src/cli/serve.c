@@ -193,7 +193,8 @@ static lh_rc start_engines(lh_ctx *cx, serving *s)
                               .ef_search = (uint32_t)c->vector_ef_search,
                               .recall = c->vector_recall,
                               .filter_cache_bytes = c->vector_filter_cache},
-                             c->embed_checkpoint_us};
+                             c->embed_checkpoint_us,
+                             c->embed_background};
     return lh_search_open(cx, &parts, &app->search);
 }
 

@@ -40,6 +40,7 @@ typedef struct lh_search_parts { /* all borrowed */
     lh_embedder *embedder;
     lh_search_settings settings;
     int64_t checkpoint_us; /* a build that is cut off loses no more time than that; 0 = 15 s */
+    bool background;       /* workers that write and read parts yield to everybody */
 } lh_search_parts;
 
 /* Opens every index there is. A damaged one is logged and listed as damaged; the others work. */

@@ -99,6 +99,7 @@ static lh_rc write_part(lh_ctx *cx, lhi_parts *p, lh_ingest_done *ret_done)
 {
     lh_ingest_task task = {
         .op = LH_INGEST_WRITE_CHUNKS,
+        .background = p->search->parts.background,
         .output_prefix =
             lh_ctx_fmt(cx, "part-%.*s-%zu", LH_STR_ARG(p->plan->generation), p->items_count)};
     LH_CLEANUP(lh_buf_done) lh_buf json;

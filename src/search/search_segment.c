@@ -95,7 +95,9 @@ static lh_rc read_part(lh_ctx *cx, segment_run *s, const lh_index_part *part)
 {
     lh_str path;
     LH_TRY(lh_store_local_path(cx, lh_catalog_store(s->search->parts.catalog), part->key, &path));
-    lh_ingest_task task = {.op = LH_INGEST_READ_CHUNKS, .paths = {&path, 1}};
+    lh_ingest_task task = {.op = LH_INGEST_READ_CHUNKS,
+                           .paths = {&path, 1},
+                           .background = s->search->parts.background};
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, LH_FRAME_BYTES_MAX);
     lh_json_writer w;

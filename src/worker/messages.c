@@ -216,6 +216,8 @@ static const lh_field ingest_task_fields[] = {
     LH_FIELD("key", STR, lh_ingest_task, key, .max = TEXT_NAME_MAX, .doc = "Upsert: key column."),
     LH_FIELD("paths", LIST, lh_ingest_task, paths, .item = LH_F_STR, .max = PARTS_MAX,
              .doc = "Local files to read."),
+    LH_FIELD("background", BOOL, lh_ingest_task, background,
+             .doc = "The worker runs only while nobody else wants the processor."),
     {0},
 };
 const lh_record lh_ingest_task_record = {.name = "WorkerIngestTask",

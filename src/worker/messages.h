@@ -143,6 +143,7 @@ typedef struct lh_ingest_task {
     lh_str base_sql;             /* upsert: SELECT of the rows there are; empty = none */
     lh_str key;                  /* upsert: column */
     lh_list paths;               /* READ_CHUNKS, INSPECT: lh_str, local files */
+    bool background;             /* *_CHUNKS: from now on the worker yields to everybody */
 } lh_ingest_task;
 
 typedef struct lh_ingest_column {

@@ -308,6 +308,38 @@ def test_questions_are_answered_while_a_job_embeds(make_server):
     assert reply.status == 404, reply.body
 
 
+def test_a_precision_that_is_none_is_refused(client, name):
+    client.ingest(as_csv([(1, "The cat sleeps.")]), name)
+    body = {"dataset": name, "id_column": "id", "text_column": "text", "precision": "f64"}
+    for _ in range(7):  # however often it is asked for, others are not kept waiting
+        reply = client.call("POST", "/vectors/index", json_body=body)
+        assert reply.status == 422 and reply.json()["error"]["field"] == "precision", reply.body
+    assert client.index(name, "id", "text", name)["precision"] in ("f32", "bf16")
+
+
+def test_an_index_keeps_its_precision(client, name):
+    """Questions and refreshes are embedded as the index was; vectors of two precisions never meet."""
+    rows = [(i, text_of(i, name)) for i in range(30)]
+    client.ingest(as_csv(rows), name)
+    body = {"dataset": name, "id_column": "id", "text_column": "text", "index_name": name + "_8", "precision": "int8"}
+    reply = client.call("POST", "/vectors/index", json_body=body)
+    if reply.status == 422:
+        pytest.skip("the installed model was packed without int8 weights")
+    assert client.job(reply.json()["job_id"])["state"] == "done"
+    before = embedded(client)
+    other = client.index(name, "id", "text", name)
+    assert embedded(client) - before == 30, "nothing of the other precision was used"
+    small = client.get(f"/vectors/indexes/{name}_8")
+    assert small["precision"] == "int8" and small["model_version"].startswith("int8 ")
+    assert other["precision"] != "int8" and first(client, name + "_8", text_of(7, name))["id"] == "7"
+    client.ingest(as_csv(rows + [(99, "A lighthouse at the coast.")]), name)
+    before = embedded(client)
+    assert refresh(client, name, index_name=name + "_8")["added"] == 1
+    assert refresh(client, name, index_name=name)["added"] == 1
+    assert embedded(client) - before == 2
+    assert client.get(f"/vectors/indexes/{name}_8")["precision"] == "int8"
+
+
 def test_refreshes_at_the_same_time_are_one(client, name):
     client.ingest(as_csv([(i, text_of(i, name)) for i in range(100)]), name)
     results = []

@@ -1,5 +1,6 @@
 /* ingest_program.c - the ingest program inside lakehouse-worker: opens the engine, runs tasks in
  * the sandbox. The engine's library is warmed by the sql program in the same zygote. */
+#include "os/process.h"
 #include "worker/programs/ingest_chunks.h"
 #include "worker/programs/ingest_file.h"
 #include "worker/programs/program.h"
@@ -45,6 +46,13 @@ static lh_rc run_file(lh_ctx *cx, lh_ingest_env *env, lh_task *task, const lh_in
     return lh_ingest_file(cx, env, what, fd, done);
 }
 
+/* There is no way back, so only where a worker serves one task in its life. */
+static void yield_to_others(const lh_ingest_task *what)
+{
+    if (what->background)
+        lh_process_background();
+}
+
 static lh_rc run_op(lh_ctx *cx, lh_ingest_env *env, lh_task *task, const lh_ingest_task *what,
                     lh_ingest_done *done)
 {
@@ -52,10 +60,12 @@ static lh_rc run_op(lh_ctx *cx, lh_ingest_env *env, lh_task *task, const lh_inge
     case LH_INGEST_FILE: return run_file(cx, env, task, what, done);
     case LH_INGEST_INSPECT: return lh_ingest_inspect(cx, env, what, done);
     case LH_INGEST_READ_CHUNKS:
+        yield_to_others(what);
         done->format = LH_S("parquet");
         return lh_chunks_read(cx, env, task, what->paths.items, what->paths.count, &done->rows);
     case LH_INGEST_WRITE_CHUNKS: {
         lh_written written;
+        yield_to_others(what);
         LH_TRY(lh_chunks_write(cx, env, task, what->output_prefix, &written));
         done->format = LH_S("parquet");
         done->rows = written.rows;
