@@ -1,26 +1,10 @@
-/* fsck.c - the order of a check, and what no manifest names.
+/* fsck.c - the order of a check.
  *
  * Objects under datasets/ are listed before the manifests are read: a file that a running server
  * publishes meanwhile is not in the list, so it cannot be mistaken for an orphan. One that was
  * published just before and is committed just after would be; that is why a repair wants the
  * store for itself. */
 #include "catalog/fsck_private.h"
-
-lh_rc lhi_fsck_orphans(lhi_fsck_run *run, const lh_object_page *page, lh_str why)
-{
-    for (size_t i = 0; i < page->count; i++) {
-        lh_str key = page->items[i].key;
-        if (lhi_fsck_find(run, key) != NULL)
-            continue;
-        lh_finding finding = {.kind = LH_FINDING_ORPHAN, .key = key, .text = why};
-        if ((run->flags & LH_FSCK_REPAIR) != 0) {
-            LH_TRY(lh_store_delete(run->cx, run->store, key));
-            finding.repaired = 1;
-        }
-        lhi_fsck_tell(run, &finding);
-    }
-    return LH_OK;
-}
 
 lh_rc lh_fsck_run(lh_ctx *cx, lh_store *store, uint32_t flags, lh_fsck_report report, void *arg,
                   lh_fsck_summary *ret_summary)

@@ -103,3 +103,19 @@ lh_rc lhi_fsck_add(lhi_fsck_run *run, const lh_data_file *file)
     run->refs_count++;
     return LH_OK;
 }
+
+lh_rc lhi_fsck_orphans(lhi_fsck_run *run, const lh_object_page *page, lh_str why)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        lh_str key = page->items[i].key;
+        if (lhi_fsck_find(run, key) != NULL)
+            continue;
+        lh_finding finding = {.kind = LH_FINDING_ORPHAN, .key = key, .text = why};
+        if ((run->flags & LH_FSCK_REPAIR) != 0) {
+            LH_TRY(lh_store_delete(run->cx, run->store, key));
+            finding.repaired = 1;
+        }
+        lhi_fsck_tell(run, &finding);
+    }
+    return LH_OK;
+}
