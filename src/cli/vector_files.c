@@ -81,7 +81,7 @@ lh_rc lh_vector_bitmap_new(lh_ctx *cx, uint64_t rows, lh_bitmap **ret_bitmap)
     lh_bitmap *bitmap = LH_NEW(cx, lh_bitmap);
     uint64_t *words = LH_NEW_ARRAY(cx, uint64_t, rows / 64 + 1);
     if (!bitmap || !words)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY; /* said */
     *bitmap = (lh_bitmap){words, rows};
     *ret_bitmap = bitmap;
     return LH_OK;
@@ -90,7 +90,7 @@ lh_rc lh_vector_bitmap_new(lh_ctx *cx, uint64_t rows, lh_bitmap **ret_bitmap)
 lh_rc lh_vector_bitmap_read(lh_ctx *cx, const char *path, uint64_t rows, lh_bitmap **ret_bitmap)
 {
     LH_CLEANUP(lh_map_close) lh_map map = {LH_STR_NONE};
-    lh_bitmap *bitmap;
+    lh_bitmap *bitmap = NULL;
     LH_TRY(map_file(cx, "filter", path, &map));
     const uint64_t wanted = (rows + 7) / 8;
     if (map.bytes.len != wanted) {

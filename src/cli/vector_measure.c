@@ -111,6 +111,7 @@ static lh_rc run_pass(lh_ctx *cx, lh_vector_measure *m, int64_t *ret_took_ns)
 {
     pass_worker workers[THREADS_MAX];
     lh_thread *threads[THREADS_MAX];
+    lh_assert(m->threads > 0 && m->threads <= THREADS_MAX);
     for (uint32_t i = 0; i < m->threads; i++)
         workers[i] = (pass_worker){.m = m, .parent = cx, .number = i, .threads = m->threads};
     uint32_t started = 1;
@@ -149,6 +150,13 @@ static int faster_first(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Of sorted times, in microseconds. */
+static double at_percent(const lh_vector_measure *m, uint64_t percent)
+{
+    const uint64_t at = m->queries->rows * percent / 100;
+    return (double)m->took_ns[at] / NS_PER_US;
+}
+
 /* Sorts took_ns: which query took how long is not asked for afterwards. */
 static lh_vector_timing timing_of(lh_vector_measure *m, int64_t wall_ns)
 {
@@ -157,9 +165,9 @@ static lh_vector_timing timing_of(lh_vector_measure *m, int64_t wall_ns)
     if (n == 0)
         return t;
     qsort(m->took_ns, n, sizeof *m->took_ns, shorter_first);
-    t.p50_us = (double)m->took_ns[n / 2] / NS_PER_US;
-    t.p95_us = (double)m->took_ns[n * 95 / 100] / NS_PER_US;
-    t.p99_us = (double)m->took_ns[n * 99 / 100] / NS_PER_US;
+    t.p50_us = at_percent(m, 50);
+    t.p95_us = at_percent(m, 95);
+    t.p99_us = at_percent(m, 99);
     t.qps = (double)n * NS_PER_S / (double)LH_MAX(wall_ns, (int64_t)1);
     return t;
 }
