@@ -9,7 +9,7 @@ faiss HNSW, M 16, efConstruction 200 unless a row says 80. A build's time is by 
 processor seconds stands beside it, which other load disturbs less. `ratio` says how many times better ours is; `must`
 is what the engine promises. Sets: prepare.py.
 
-usage: run.py [--quick] [--only PART,..] [--rounds N] [--svg FILE]     parts: see PARTS at the end
+usage: run.py [--quick] [--only PART,..] [--rounds N] [--build-rounds N] [--svg FILE]     parts: see PARTS at the end
 """
 import argparse
 import json
@@ -353,9 +353,9 @@ def build_ours(data, preset, kind="graph", simd=None, rows="external"):
 class State:
     """What parts share: sets, segments built, peers running."""
 
-    def __init__(self, quick, rounds):
-        self.quick, self.rounds, self.segments, self.peers, self.curves = quick, rounds, {}, {}, {}
-        self.sets = {}
+    def __init__(self, quick, rounds, build_rounds):
+        self.quick, self.rounds, self.build_rounds = quick, rounds, build_rounds
+        self.sets, self.segments, self.peers, self.curves = {}, {}, {}, {}
 
     def data(self, name="real384"):
         if name not in self.sets:
@@ -403,14 +403,14 @@ def compare_builds(state, label, pairs, name="real384", simd=None):
     for _, preset, construction, kinds in pairs:
         sides.append(lambda preset=preset: build_own(preset))
         sides += [lambda kind=kind, c=construction: build_peer(kind, c) for kind in kinds]
-    in_turns(state.rounds, sides)
+    in_turns(state.build_rounds, sides)
     for row, preset, construction, kinds in pairs:
         mine = statistics.median(b["build_s"] for b in own[preset])
         mine_cpu = statistics.median(b["cpu_s"] for b in own[preset])
         shown = {k: statistics.median(p.built["build_s"] for p in theirs[k, construction]) for k in kinds}
         shown_cpu = {k: statistics.median(p.built["build_cpu_s"] for p in theirs[k, construction]) for k in kinds}
         best = min(shown, key=shown.get)
-        emit(label + row, mine, "s", state.rounds, theirs[best, construction][-1].name, shown[best],
+        emit(label + row, mine, "s", state.build_rounds, theirs[best, construction][-1].name, shown[best],
              cpu_s=mine_cpu, peer_cpu_s=shown_cpu[best], cpu_ratio=min(shown_cpu.values()) / mine_cpu, all_peers=shown,
              rows=len(data.rows), dim=data.dim, threads=THREADS, hash=own[preset][0]["hash"],
              same_bytes=len({b["hash"] for b in own[preset]}) == 1)
@@ -625,7 +625,7 @@ def part_million(state):
     folder = prepare.ensure(name)
     state.drop_peers()
     data = state.sets[name] = Set(name, os.path.join(folder, "base.f32"), {"in": os.path.join(folder, "q_in.f32")}, 384)
-    rounds, state.rounds = state.rounds, 1
+    state.build_rounds = 1
     compare_builds(state, "million_", [("build", "quality", 200, ["hnswlib"])], name)
     curves = {"ours": Curve(), "peer": Curve()}
     peer = state.peer("hnswlib", 200, name)
@@ -637,7 +637,6 @@ def part_million(state):
         emit("million_search_%g" % recall, mine, "us", 3, peer.name, theirs, set="synthetic, 1,000,000 x 384",
              points=curves["ours"].points(), peer_points=curves["peer"].points())
     state.drop_peers()
-    state.rounds = rounds
 
 
 def part_768(state):
@@ -691,11 +690,13 @@ def main():
     parser.add_argument("--quick", action="store_true", help="20,000 rows, one round, no million rows: minutes")
     parser.add_argument("--only", help="parts, with commas: " + " ".join(PARTS))
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--build-rounds", type=int, help="as --rounds when not given; a peer's build takes a minute")
     parser.add_argument("--svg", help="writes the curves there")
     args = parser.parse_args()
     if not os.path.exists(LAKEHOUSE):
         sys.exit("bench/vector: %s is missing: make build" % LAKEHOUSE)
-    state = State(args.quick, args.rounds or (1 if args.quick else 5))
+    rounds = args.rounds or (1 if args.quick else 5)
+    state = State(args.quick, rounds, args.build_rounds or rounds)
     WORK = tempfile.mkdtemp(prefix="lakehouse-bench-", dir=os.environ.get("LH_BENCH_WORK"))
     try:
         for name in args.only.split(",") if args.only else QUICK if args.quick else PARTS:
