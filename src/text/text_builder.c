@@ -275,7 +275,7 @@ static lh_rc add_texts(lh_ctx *cx, lh_text_builder *b, const lh_text_doc *doc, u
 lh_rc lh_text_builder_add(lh_ctx *cx, lh_text_builder *b, const lh_text_doc *doc)
 {
     lh_assert(!b->is_finished);
-    uint32_t lengths[LH_TEXT_FIELDS_MAX];
+    uint32_t lengths[LH_TEXT_FIELDS_MAX] = {0};
     LH_TRY(make_room(cx, b));
     LH_TRY(lhi_text_vec_reserve(cx, &b->rows, 1, sizeof(uint64_t)));
     LH_TRY(lhi_text_vec_reserve(cx, &b->doc_ends, 1, sizeof(uint64_t)));
@@ -416,6 +416,7 @@ static void scatter_log(lh_text_builder *b, const term_key *order, lhi_text_run 
     const uint64_t *ends = b->doc_ends.items;
     const lhi_text_log_entry *log = b->log.items;
     uint64_t at = 0;
+    lh_assert(key_at && counts && order); /* there are terms */
     for (uint32_t i = 0; i < run->terms_count; i++) {
         run->key_at[i] = key_at[order[i].term];
         run->first[i] = at;

@@ -164,6 +164,24 @@ void lhi_text_cursor_escape_tfs(lhi_text_cursor *c, uint32_t block, uint32_t *tf
     }
 }
 
+void lhi_text_cursor_escape_range(lhi_text_cursor *c, uint32_t block, uint32_t index,
+                                  uint32_t range[2])
+{
+    const uint8_t *end;
+    const uint8_t *at = escapes_of(c, block, &end);
+    uint32_t count = at < end ? *at++ : 0;
+    uint32_t where;
+    uint32_t tf;
+    for (; count > 0; count--) {
+        if (!next_escape(&at, end, &where, &tf)) {
+            c->is_bad = 1;
+            return;
+        }
+        range[0] += where < index ? tf : 0;
+        range[1] += where == index ? tf : 0;
+    }
+}
+
 void lhi_text_cursor_fix_escapes(lhi_text_cursor *c, uint32_t *points)
 {
     uint32_t tfs[LHI_TEXT_BLOCK] = {0};

@@ -24,7 +24,7 @@ static int sum_tfs(lhi_text_cursor *c, uint32_t block)
 }
 
 /* Positions of one posting of a block that may not be asked for again: four sums at once. */
-static int tf_range(lhi_text_cursor *c, uint32_t block, uint32_t index, uint32_t range[2])
+static void tf_range(lhi_text_cursor *c, uint32_t block, uint32_t index, uint32_t range[2])
 {
     const uint8_t *codes = lhi_text_cursor_codes(c, block);
     const uint16_t *tf_of = c->tf_of;
@@ -39,8 +39,10 @@ static int tf_range(lhi_text_cursor *c, uint32_t block, uint32_t index, uint32_t
     for (; i < index; i++)
         sums[0] += tf_of[codes[i]];
     range[0] = sums[0] + sums[1] + sums[2] + sums[3];
-    range[1] = range[0] + tf_of[codes[index]];
-    return !(c->bits[block] & LHI_TEXT_ESCAPES);
+    range[1] = tf_of[codes[index]];
+    if (c->bits[block] & LHI_TEXT_ESCAPES)
+        lhi_text_cursor_escape_range(c, block, index, range);
+    range[1] += range[0];
 }
 
 /* Positions [range[0], range[1]) of so many bytes; -1 when they are not there. Reads up to eight
@@ -76,11 +78,12 @@ static int read_large(lhi_text_phrase *p, uint32_t term, uint32_t block, uint32_
     const uint32_t *range = one;
     int again = c->tfs_asked == block;
     c->tfs_asked = block;
-    if (c->tfs_block == block || again || !tf_range(c, block, index, one)) {
-        if (c->tfs_block != block && !sum_tfs(c, block))
-            return -1;
+    if (c->tfs_block != block && again && !sum_tfs(c, block))
+        return -1;
+    if (c->tfs_block == block)
         range = &c->tf_sums[index];
-    }
+    else
+        tf_range(c, block, index, one);
     uint32_t at = lhi_text_u32(c->places + 4 * (size_t)block);
     uint32_t end = block + 1 < c->blocks ? lhi_text_u32(c->places + 4 * (size_t)block + 4)
                                          : c->term->positions_bytes;

@@ -295,6 +295,9 @@ void lhi_text_cursor_add_escapes(lhi_text_cursor *c, uint32_t from, uint32_t to,
 uint32_t lhi_text_cursor_escape_points(lhi_text_cursor *c, uint32_t doc, uint32_t tf);
 /* Sets the points of the decoded block's exceptions. */
 void lhi_text_cursor_fix_escapes(lhi_text_cursor *c, uint32_t *points);
+/* Adds the exceptions before index to range[0], and index's own to range[1]. */
+void lhi_text_cursor_escape_range(lhi_text_cursor *c, uint32_t block, uint32_t index,
+                                  uint32_t range[2]);
 /* Sets the tfs of a block's exceptions. */
 void lhi_text_cursor_escape_tfs(lhi_text_cursor *c, uint32_t block, uint32_t *tfs);
 
