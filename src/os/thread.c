@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STACK_BYTES_DEFAULT = 256 * 1024, NAME_BYTES = 16, BACKGROUND_NICENESS = 15 };
+enum { STACK_BYTES_DEFAULT = 256 * 1024, NAME_BYTES = 16, BACKGROUND_NICENESS = 10 };
 
 /* Instrumented frames are several times as large. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
