@@ -162,8 +162,9 @@ static void change_all(void *arg)
     lh_arena_free(arena);
 }
 
-/* Searches that the kernel did not put aside for somebody else are kept apart: on a busy machine the
- * others measure that somebody. A search that waited for a lock or the disk is among the former. */
+/* Searches that the kernel did not put aside for somebody else are kept apart: on a busy machine
+ * the others measure that somebody. A search that waited for a lock or the disk is among the
+ * former. */
 typedef struct samples {
     int32_t *us10; /* tenths of a microsecond */
     size_t count;

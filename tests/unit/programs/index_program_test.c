@@ -1,5 +1,5 @@
-/* index_program_test.c - the index program in its sandbox: a file of vectors becomes the segment the
- * library makes, and what is wrong is said. links: worker vector os base programs */
+/* index_program_test.c - the index program in its sandbox: a file of vectors becomes the segment
+ * the library makes, and what is wrong is said. links: worker vector os base programs */
 #include "os/file.h"
 #include "support/scratch.h"
 #include "support/test_pool.h"
