@@ -157,7 +157,7 @@ lh_rc lhi_text_op_add_term(lhi_text_compiler *c, lhi_text_op *any, lhi_text_fiel
     size_t count = LH_MAX(group.count, (size_t)1);
     for (size_t i = 0; i < count; i++) {
         for (uint32_t f = fields.first; f < fields.end; f++) {
-            lhi_text_op *op;
+            lhi_text_op *op = NULL;
             LH_TRY(lhi_text_op_term(c, f, group.count > 0 ? group.items[i] : term, boost, &op));
             LH_TRY(lhi_text_op_melt(c, any, LH_TEXT_SHOULD, op));
         }
@@ -188,7 +188,7 @@ static lh_rc compile_bool(lhi_text_compiler *c, const lh_text_node *node, double
         return lh_fail(c->cx, LH_E_TOO_LARGE, "%u clauses, limit %d", node->clauses_count,
                        LH_TEXT_CLAUSES_MAX);
     for (uint32_t i = 0; i < node->clauses_count; i++) {
-        lhi_text_op *child;
+        lhi_text_op *child = NULL;
         LH_TRY(compile_node(c, node->clauses[i].node, boost, &child));
         LH_TRY(lhi_text_op_melt(c, op, node->clauses[i].occur, child));
     }

@@ -113,7 +113,7 @@ static lh_rc compile_any(lhi_text_compiler *c, const lh_text_node *node, words *
         return lh_err_hint(c->cx, "ask with fewer words, or as plain text: the rarest are kept");
     }
     for (size_t i = 0; i < w->count; i++) {
-        lhi_text_op *set;
+        lhi_text_op *set = NULL;
         if (w->items[i].kind == LH_TEXT_TOKEN_LAST)
             continue;
         if (w->items[i].kind == LH_TEXT_TOKEN_SINGLE && c->prefixes < LH_TEXT_PREFIXES_MAX) {
@@ -137,7 +137,7 @@ static lh_rc phrase_in_field(lhi_text_compiler *c, uint32_t field, const words *
         return c->cx->err.rc;
     op->slop = slop;
     for (size_t i = 0; i < w->count; i++) {
-        lhi_text_op *term;
+        lhi_text_op *term = NULL;
         LH_TRY(lhi_text_op_term(c, field, w->items[i].term, 1, &term));
         op->places[i] = w->items[i].position;
         LH_TRY(lhi_text_op_add(c, op, LH_TEXT_MUST, term));
@@ -194,14 +194,14 @@ static lh_rc phrase_of(lhi_text_compiler *c, const lh_text_node *node, words *w,
     if (!op)
         return c->cx->err.rc;
     for (uint32_t f = fields.first; positions && w->count > 0 && f < fields.end; f++) {
-        lhi_text_op *phrase;
+        lhi_text_op *phrase = NULL;
         if (!(c->shape->fields[f].flags & LH_TEXT_POSITIONS))
             continue;
         LH_TRY(phrase_in_field(c, f, w, node->slop, boost, &phrase));
         LH_TRY(lhi_text_op_add(c, op, LH_TEXT_SHOULD, phrase));
     }
     for (size_t i = 0; !positions && i < w->count; i++) {
-        lhi_text_op *term;
+        lhi_text_op *term = NULL;
         LH_TRY(lhi_text_op_any_field(c, fields, w->items[i].term, boost, &term));
         LH_TRY(lhi_text_op_melt(c, op, LH_TEXT_MUST, term));
     }
@@ -251,7 +251,7 @@ static lh_rc compile_units(lhi_text_compiler *c, const lh_text_node *node, const
         return c->cx->err.rc;
     op->min_should = all ? 0 : node->min_should;
     for (size_t i = 0; i < w->count;) {
-        lhi_text_op *unit;
+        lhi_text_op *unit = NULL;
         if (w->items[i].kind == LH_TEXT_TOKEN_LAST) {
             i++;
             continue;
@@ -329,7 +329,7 @@ lh_rc lhi_text_compile_prefix(lhi_text_compiler *c, const lh_text_node *node, do
     while (last > 0 && w.items[last - 1].kind == LH_TEXT_TOKEN_LAST && last > 1)
         last--;
     for (size_t i = 0; i < last; i++) {
-        lhi_text_op *op;
+        lhi_text_op *op = NULL;
         if (i + 1 == last)
             LH_TRY(set_op(c, fields, w.items[i].term, boost, &op));
         else if (w.items[last - 1].kind == LH_TEXT_TOKEN_WHOLE &&
@@ -380,7 +380,7 @@ lh_rc lhi_text_compile_fuzzy(lhi_text_compiler *c, const lh_text_node *node, dou
             uint32_t count;
             LH_TRY(lhi_text_fuzzy(c->cx, c->s, f, &wanted, &near, &count));
             for (uint32_t j = 0; j < count; j++) {
-                lhi_text_op *op;
+                lhi_text_op *op = NULL;
                 LH_TRY(lhi_text_op_term(c, f, near[j].term, boost / (1.0 + near[j].distance), &op));
                 LH_TRY(lhi_text_op_melt(c, any, LH_TEXT_SHOULD, op));
             }
