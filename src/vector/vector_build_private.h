@@ -38,7 +38,8 @@ LH_WARN_UNUSED void *lhi_worker_memory(lhi_worker *worker, size_t bytes);
 typedef struct lhi_shape {
     uint32_t degree;    /* most neighbours of a row */
     uint32_t overlap;   /* leaves a row is in */
-    uint32_t leaf_best; /* candidates a row takes from a leaf */
+    uint32_t leaf_sure; /* best of a leaf a row is sure to see */
+    uint32_t leaf_best; /* candidates it takes from a leaf at most */
     uint32_t leaf_rows; /* wanted mean */
     float alpha;        /* prune: a candidate is dropped when a kept one is alpha times nearer */
 } lhi_shape;

@@ -101,8 +101,8 @@ lh_rc lhi_rank_lists(lh_ctx *cx, const lh_vector_index *x, lhi_scratch *s, uint3
     const uint32_t lists = x->meta.lists;
     LH_TRY(lhi_scratch_keys(cx, s, lists));
     for (uint32_t l = 0; l < lists; l += 4) {
-        const uint8_t *rows[4];
-        int32_t sums[4];
+        LHI_UNSET const uint8_t *rows[4];
+        LHI_UNSET int32_t sums[4];
         for (uint32_t z = 0; z < 4; z++)
             rows[z] = x->leader_codes + LH_MIN(l + z, lists - 1) * bytes;
         x->kernels->search.i4_four(rows, s->query.i8, x->meta.padded / 128, sums);
@@ -202,9 +202,9 @@ uint32_t lhi_i4_select(const lh_vector_index *index, lhi_scratch *s, uint32_t co
     const size_t bytes = index->meta.padded / 2;
     uint64_t *keys = s->keys;
     for (uint32_t i = 0; i < count; i += 4) {
-        const uint8_t *rows[4];
-        uint32_t places[4];
-        int32_t sums[4];
+        LHI_UNSET const uint8_t *rows[4];
+        LHI_UNSET uint32_t places[4];
+        LHI_UNSET int32_t sums[4];
         for (uint32_t z = 0; z < 4; z++) {
             if (i + z + AHEAD < count) {
                 uint32_t soon = lh_vector_key_row(keys[i + z + AHEAD]);

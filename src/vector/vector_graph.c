@@ -38,8 +38,8 @@ static uint32_t best_of(const lh_vector_index *x, const code_array *a, const lhi
     size_t bytes = x->meta.padded / 2;
     uint32_t count = count_and_most[0];
     for (uint32_t i = range[0]; i < range[1]; i += 4) {
-        const uint8_t *rows[4];
-        int32_t sums[4];
+        LHI_UNSET const uint8_t *rows[4];
+        LHI_UNSET int32_t sums[4];
         for (uint32_t z = 0; z < 4; z++)
             rows[z] = a->codes + LH_MIN(i + z, range[1] - 1) * bytes;
         x->kernels->search.i4_four(rows, q->i8, x->meta.padded / 128, sums);
@@ -56,9 +56,9 @@ uint32_t lhi_entries(const lh_vector_index *x, const lhi_coded_query *q, lhi_nea
 {
     const code_array supers = {x->super_codes, x->super_factors, x->super_halves};
     const code_array leaders = {x->leader_codes, x->leader_factors, x->leader_halves};
-    lhi_near near[SUPERS_LOOKED + 1];
+    LHI_UNSET lhi_near near[SUPERS_LOOKED + 1];
     uint32_t count = 0;
-    lhi_near all[LHI_NEAR_LISTS + 1];
+    LHI_UNSET lhi_near all[LHI_NEAR_LISTS + 1];
     const uint32_t whole[2] = {0, x->meta.supers};
     uint32_t of_supers[2] = {0, SUPERS_LOOKED};
     lh_assert(most <= LHI_NEAR_LISTS);
@@ -179,8 +179,8 @@ void lhi_walk_score(lhi_walk *w)
     float least = least_score(w);
     w->evaluations += n;
     for (uint32_t i = 0; i < n; i += 4) {
-        const uint8_t *rows[4];
-        int32_t sums[4];
+        LHI_UNSET const uint8_t *rows[4];
+        LHI_UNSET int32_t sums[4];
         for (uint32_t z = 0; z < 4; z++) {
             rows[z] = codes + ids[i + z] * bytes;
             if (i + z + AHEAD < n) {

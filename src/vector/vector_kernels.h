@@ -105,6 +105,9 @@ typedef struct lh_vector_search_kernels {
     size_t (*b1_scan)(lh_vector_b1_scan *scan, size_t first, size_t end);
 } lh_vector_search_kernels;
 
+/* Hardened builds zero every local: not in inner loops. */
+#define LHI_UNSET       __attribute__((uninitialized))
+
 #define LH_VECTOR_PANEL 16 /* rows of a panel */
 /* int8 rows by 16: products of panels, exact. */
 typedef struct lh_vector_build_kernels {

@@ -140,8 +140,8 @@ static size_t b1_scan(lh_vector_b1_scan *s, size_t first, size_t end)
         if (!mask)
             continue;
         const uint8_t *block = s->blocks + b * s->block_bytes;
-        __m256i sums[2];
-        float e[32];
+        LHI_UNSET __m256i sums[2];
+        LHI_UNSET float e[32];
         _mm_prefetch((const char *)(block + 2 * s->block_bytes), _MM_HINT_T1);
         block_sums(block, s->table, s->padded, sums);
         uint32_t reach = estimate8(s, _mm256_castsi256_si128(sums[0]), b * 32, e);
@@ -166,7 +166,7 @@ static size_t panel_bytes(size_t padded)
 /* Transposes 8 x 8 words of 32 bits. */
 LHI_INLINE void transpose8(const __m256i in[8], __m256i out[8])
 {
-    __m256i t[8], u[8];
+    LHI_UNSET __m256i t[8], u[8];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         t[2 * i] = _mm256_unpacklo_epi32(in[2 * i], in[2 * i + 1]);
@@ -190,7 +190,7 @@ static void pack(uint8_t *panel, const uint8_t *const rows[LH_VECTOR_PANEL], siz
 {
     for (size_t i = 0; i < padded; i += 16)
         for (size_t half = 0; half < 2; half++) {
-            __m256i in[8], out[8];
+            LHI_UNSET __m256i in[8], out[8];
 #pragma GCC unroll 8
             for (size_t r = 0; r < 8; r++)
                 in[r] =
@@ -299,7 +299,7 @@ static size_t leaf_best(const int16_t *row, const int16_t *half, size_t count, i
         uint32_t mask = (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi16(s, below));
         if (!mask)
             continue;
-        int16_t v[16];
+        LHI_UNSET int16_t v[16];
         _mm256_storeu_si256((void *)v, s);
         while (mask) {
             uint32_t i = (uint32_t)__builtin_ctz(mask) / 2;

@@ -175,8 +175,8 @@ LHI_INLINE uint64_t estimate_block(const lh_vector_b1_scan *s, size_t b, size_t 
     const uint8_t *block = s->blocks + b * s->block_bytes;
     const uint16_t *factors = (const uint16_t *)(const void *)(block + groups * 64);
     const __m512 threshold = _mm512_set1_ps(s->threshold);
-    __m512i sums[2];
-    __m512 v[4];
+    LHI_UNSET __m512i sums[2];
+    LHI_UNSET __m512 v[4];
     uint64_t reach = 0;
     block_sums(block, s->table, groups, sums);
     v[0] = estimate16(s, _mm512_castsi512_si256(sums[0]), factors);
@@ -201,7 +201,7 @@ static size_t b1_scan(lh_vector_b1_scan *s, size_t first, size_t end)
     const size_t groups = sextets(s->padded);
     size_t b = first;
     for (; b < end && s->keys_count + 64 <= s->keys_max; b++) {
-        float e[64];
+        LHI_UNSET float e[64];
         uint64_t rows = rows_of(s, b);
         if (!rows)
             continue;
@@ -226,7 +226,7 @@ static size_t panel_bytes(size_t padded)
 /* Transposes 16 x 16 words of 32 bits: four dimensions of a row are one word. */
 LHI_INLINE void transpose_words(__m512i r[16], uint8_t *out)
 {
-    __m512i t[16];
+    LHI_UNSET __m512i t[16];
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
         t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
@@ -255,7 +255,7 @@ LHI_INLINE void transpose_words(__m512i r[16], uint8_t *out)
 static void pack(uint8_t *panel, const uint8_t *const rows[LH_VECTOR_PANEL], size_t padded)
 {
     for (size_t i = 0; i < padded; i += 64) {
-        __m512i r[16];
+        LHI_UNSET __m512i r[16];
 #pragma GCC unroll 16
         for (size_t c = 0; c < 16; c++)
             r[c] = load(rows[c] + i);
@@ -318,7 +318,7 @@ static void store_tile(const int32_t value[256], const int32_t less[16], int shi
 
 LHI_INLINE int16_t kth_of_lanes(__m512i v, int k)
 {
-    int16_t lanes[32];
+    LHI_UNSET int16_t lanes[32];
     int16_t best = -32767;
     _mm512_storeu_si512(lanes, v);
     for (size_t i = 0; i < 32; i++) {

@@ -96,13 +96,14 @@ static void collect(leaf *l, uint32_t i)
 {
     const lhi_build *b = l->b;
     const uint32_t keep = b->shape.leaf_best;
-    uint16_t columns[LHI_LEAF_MAX + 96];
-    int16_t scores[LHI_LEAF_MAX + 96];
-    uint64_t best[LHI_LEAF_BEST_MAX];
+    LHI_UNSET uint16_t columns[LHI_LEAF_MAX + 96];
+    LHI_UNSET int16_t scores[LHI_LEAF_MAX + 96];
+    LHI_UNSET uint64_t best[LHI_LEAF_BEST_MAX];
     uint32_t count = 0;
     l->matrix[i * l->ld + i] = INT16_MIN;
-    size_t found = b->kernels->build.leaf_best(l->matrix + i * l->ld, l->half, l->padded,
-                                               (int)LH_MIN(keep, l->count), columns, scores);
+    size_t found =
+        b->kernels->build.leaf_best(l->matrix + i * l->ld, l->half, l->padded,
+                                    (int)LH_MIN(b->shape.leaf_sure, l->count), columns, scores);
     for (size_t f = 0; f < found; f++) {
         if (columns[f] >= l->count || columns[f] == i)
             continue;

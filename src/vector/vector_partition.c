@@ -58,9 +58,10 @@ static void assign_strip(const strip *s, const uint32_t *rows, uint32_t count)
     const lhi_build *b = s->b;
     const lh_vector_build_kernels *k = &b->kernels->build;
     const uint8_t *at[LH_VECTOR_PANEL];
-    choice best[LH_VECTOR_PANEL][LHI_OVERLAP_MAX];
+    LHI_UNSET choice best[LH_VECTOR_PANEL][LHI_OVERLAP_MAX];
     uint32_t found[LH_VECTOR_PANEL] = {0};
-    int32_t value[256], scores[LH_VECTOR_PANEL];
+    LHI_UNSET int32_t value[256];
+    LHI_UNSET int32_t scores[LH_VECTOR_PANEL];
     size_t panel_bytes = k->panel_bytes(b->padded);
     for (uint32_t r = 0; r < LH_VECTOR_PANEL; r++)
         at[r] = lhi_i8(b, rows[LH_MIN(r, count - 1)]);

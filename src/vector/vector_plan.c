@@ -82,6 +82,8 @@ static uint32_t flat_depth(const lh_vector_index *x, const lh_vector_query *q, f
     const lhi_sample *s = x->sample;
     if (q->ef_search > 0 && x->meta.kind != LH_VECTOR_IVF)
         return LH_MAX(q->ef_search, q->k);
+    if (q->ef_search > 0) /* the effort is lists: what they hold must not be lost by the codes */
+        recall = LH_MAX(recall, 0.999f);
     const lh_vector_point *p = s ? point_for(s->flat_points, s->flat_points_count, recall) : NULL;
     if (!s)
         return for_k(FLAT_SURE_DEPTH, q->k, LHI_DEPTH_MAX);

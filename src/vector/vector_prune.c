@@ -42,7 +42,7 @@ static int is_behind(const lhi_build *b, const kept_list *kept, const candidate 
     const int32_t norm = LHI_I32(b->i8_norm)[c->place];
     for (uint32_t k = 0; k < kept->count; k += 4) {
         uint32_t some = LH_MIN(kept->count - k, 4u);
-        int32_t dots[4];
+        LHI_UNSET int32_t dots[4];
         uint32_t own = 0;
         for (uint32_t z = 0; z < some; z++)
             own += kept->own[k + z];
@@ -132,7 +132,7 @@ static lh_rc kept_memory(lhi_worker *w, const lhi_build *b, size_t more, kept_li
 /* Distinct candidates of a place, nearest first: key of 16 bits above the place. */
 static uint32_t gather(const lhi_build *b, uint64_t place, uint64_t *keys)
 {
-    uint32_t seen[512];
+    LHI_UNSET uint32_t seen[512];
     uint32_t count = 0;
     memset(seen, 0xff, sizeof seen);
     for (uint32_t f = 0; f < b->shape.overlap; f++) {

@@ -108,7 +108,7 @@ lh_rc lh_vector_index_search(lh_ctx *cx, const lh_vector_index *index, const lh_
                              lh_vector_hit *ret_hits, uint32_t *ret_count,
                              lh_vector_search_stats *ret_stats)
 {
-    float values[LH_VECTOR_DIMENSIONS_MAX];
+    LHI_UNSET float values[LH_VECTOR_DIMENSIONS_MAX];
     lh_vector_search_stats stats;
     lhi_run r = {.index = index, .stats = &stats};
     lh_rc rc = begin(cx, &r, query, values, ret_hits);

@@ -11,7 +11,7 @@
 
 LHI_INLINE void transpose16(const int16_t *in, int16_t *out, size_t ld)
 {
-    __m256i r[16], t[16];
+    LHI_UNSET __m256i r[16], t[16];
 #pragma GCC unroll 16
     for (size_t i = 0; i < 16; i++)
         r[i] = _mm256_loadu_si256((const void *)(in + i * ld));
