@@ -90,6 +90,7 @@ static const lh_cli_option text_options[] = {
     {"filter-percent", 0, "P", "bench: only this share of the documents may be answers"},
     {"rounds", 0, "N", "bench: times each query runs; the median counts; 5 by default"},
     {"latencies", 0, "FILE", "bench: writes nanoseconds, one line a query"},
+    {"check", 0, NULL, "bench: compares the hits with those of scoring every match"},
     {"stem", 0, "LANGUAGE", "build: Snowball's stemmer, as english; none by default"},
     {"keep-accents", 0, NULL, "build: accents tell words apart"},
     {"no-positions", 0, NULL, "build: smaller, but no phrases"},

@@ -65,6 +65,7 @@ static lh_rc options_of(lh_ctx *cx, const lh_cli_args *args, lh_text_bench *b)
     b->analyzer.stem = lh_str_from(stem);
     b->analyzer.flags = lh_cli_has(args, "keep-accents") ? LH_TEXT_KEEP_ACCENTS : 0;
     b->latencies = lh_str_from(lh_cli_get(args, "latencies"));
+    b->check = lh_cli_has(args, "check");
     return mode_of(cx, args, b);
 }
 

@@ -244,12 +244,49 @@ static lh_rc time_query(lh_arena *arena, const lh_text_bench *b, lh_str text,
     return LH_OK;
 }
 
+/* The hits are those of the plan that scores every match. */
+static lh_rc check_query(lh_ctx *cx, const lh_text_bench *b, lh_str text,
+                         const uint64_t *const *allow)
+{
+    lh_text_node *node;
+    lh_text_result fast;
+    lh_text_result slow;
+    LH_TRY(lh_text_bench_node(cx, b, text, &node));
+    lh_text_request request = {.query = node, .k = b->k, .allow = allow};
+    LH_TRY(lh_text_search(cx, b->searcher, &request, &fast));
+    request.flags = LH_TEXT_EXHAUSTIVE;
+    LH_TRY(lh_text_search(cx, b->searcher, &request, &slow));
+    int same = fast.hits_count == slow.hits_count;
+    for (uint32_t i = 0; same && i < fast.hits_count; i++)
+        same = fast.hits[i].doc == slow.hits[i].doc && fast.hits[i].points == slow.hits[i].points;
+    return same ? LH_OK : lh_fail(cx, LH_E_INTERNAL, "other hits than by scoring every match");
+}
+
+static lh_rc check_all(lh_ctx *cx, const lh_text_bench *b, const lh_str_list *queries,
+                       const uint64_t *const *allow)
+{
+    lh_arena *arena = lh_arena_new(0);
+    lh_rc rc = arena ? LH_OK : lh_fail(cx, LH_E_NO_MEMORY, "checking");
+    for (size_t q = 0; q < queries->count && rc == LH_OK; q++) {
+        lh_ctx own;
+        lh_arena_reset(arena);
+        lh_ctx_init(&own, arena);
+        rc = check_query(&own, b, queries->items[q], allow);
+        if (rc != LH_OK)
+            LH_IGNORE(lh_fail(cx, rc, "query %zu: %s", q + 1, own.err.message));
+    }
+    lh_arena_free(arena);
+    return rc;
+}
+
 static lh_rc time_all(lh_ctx *cx, const lh_text_bench *b, const lh_str_list *queries, double *us,
                       double *ret_hits)
 {
     lh_text_segment_stats stats;
     lh_text_segment_stats_get(b->segment, &stats);
     const uint64_t *filter[1] = {b->filter_percent < 100 ? make_filter(cx, b, stats.docs) : NULL};
+    if (b->check)
+        LH_TRY(check_all(cx, b, queries, filter));
     double *rounds = LH_NEW_ARRAY(cx, double, b->rounds);
     lh_arena *arena = lh_arena_new(0);
     lh_rc rc = rounds && arena ? LH_OK : lh_fail(cx, LH_E_NO_MEMORY, "timing");

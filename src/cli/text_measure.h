@@ -34,6 +34,7 @@ typedef struct lh_text_bench {
     uint64_t memory_bytes_max;
     lh_text_analyzer_options analyzer;
     lh_str latencies;  /* file to write; empty: none */
+    int check;         /* compare each query's hits with those of scoring every match */
     int index_is_ours; /* removed at the end */
     /* what is open */
     lh_map index_map;
