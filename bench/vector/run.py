@@ -72,11 +72,15 @@ def rounded(value):
     return float("%.5g" % value) if isinstance(value, float) else value
 
 
+RATIOS = {}
+
+
 def emit(name, value, unit, n, peer=None, peer_value=None, ratio=None, **more):
     """One result. A time's ratio is theirs by ours; what is given counts."""
     if ratio is None and peer_value and value:
         ratio = peer_value / value
     row = {"name": name, "value": value, "unit": unit, "n": n, "peer": peer, "peer_value": peer_value, "ratio": ratio}
+    RATIOS[name] = ratio
     must = MUST.get(name.split("/")[0])
     if must and name.startswith("open_ms"):
         row.update(must_at_most=must, holds=value <= must)
@@ -302,12 +306,11 @@ def between(points, recall):
     return None
 
 
-def joined(curves):
-    both = Curve()
-    for number, curve in enumerate(curves):
-        for effort in curve.recall:
-            both.recall[number, effort], both.times[number, effort] = curve.recall[effort], curve.times[effort]
-    return both
+def cheapest(curves, recall):
+    """Of some curves, each by itself: (name, time) that is least at a recall; (None, None) when none has as much."""
+    reached = {name: curve.at(recall) for name, curve in curves.items()}
+    reached = {name: time_us for name, time_us in reached.items() if time_us}
+    return min(reached.items(), key=lambda item: item[1]) if reached else (None, None)
 
 
 def in_turns(rounds, sides):
@@ -449,18 +452,16 @@ def measure_curves(state, name, peers, simd=None, presets=("quality",)):
 
 def search_rows(state, curves, construction, prefix="", recalls=RECALLS):
     for key, by_name in curves.items():
-        own = joined([c for n, c in by_name.items() if n.startswith("ours") and "auto" not in n])
+        own = {n: c for n, c in by_name.items() if n.startswith("ours") and "auto" not in n}
         peers = {n: c for n, c in by_name.items() if re.search(r"^(hnswlib|faiss).* M?\w* ?efc%d" % construction, n)}
         for recall in recalls:
-            mine = own.at(recall)
-            reached = {n: c.at(recall) for n, c in peers.items()}
-            reached = {n: t for n, t in reached.items() if t}
-            best = min(reached, key=reached.get) if reached else None
+            plan, mine = cheapest(own, recall)
+            best, theirs = cheapest(peers, recall)
             more = {}
-            if not best:  # nobody got there: their nearest point, which is too good for them
-                name, (most, cost) = min(((n, c.best()[-1]) for n, c in peers.items()), key=lambda item: -item[1][0])
-                best, reached, more = name, {name: cost}, {"peer_recall": most}
-            emit("%ssearch_%g/%s" % (prefix, recall, key), mine, "us", state.rounds, best, reached[best], **more)
+            if not best:  # nobody got there: the most they reached, which is too good for them
+                best, (most, theirs) = max(((n, c.best()[-1]) for n, c in peers.items()), key=lambda item: item[1][0])
+                more = {"peer_recall": most}
+            emit("%ssearch_%g/%s" % (prefix, recall, key), mine, "us", state.rounds, best, theirs, plan=plan, **more)
 
 
 def part_search(state):
@@ -703,6 +704,10 @@ def main():
             begun = time.monotonic()
             PARTS[name](state)
             say("%s took %.0f s" % (name, time.monotonic() - begun))
+        whole = [RATIOS[name] for name in ("search_0.99/in", "search_0.99/out") if RATIOS.get(name)]
+        if whole:
+            emit("vector_ratio", min(whole), "times the better of hnswlib and faiss HNSW at recall .99", rounds,
+                 ratio=min(whole))
         if args.svg and state.curves:
             plot.write(args.svg, {name: {key: {n: c.points() for n, c in by.items()} for key, by in curves.items()}
                                   for name, curves in state.curves.items()})
