@@ -33,10 +33,18 @@ void lh_embed_layer_section(lh_embed_precision precision, uint32_t layer, char *
 /* Inputs whose weights share a word of a line. */
 static const uint32_t inputs_of_word[] = {1, 2, 4};
 
+lh_embed_precision lh_embed_linear_precision(lh_embed_precision precision,
+                                             lh_embed_linear_name which)
+{
+    return precision == LH_EMBED_PRECISION_INT8 && which == LH_EMBED_DOWN ? LH_EMBED_PRECISION_BF16
+                                                                          : precision;
+}
+
 static size_t lay_linear(size_t at, lh_embed_precision precision, lh_embed_linear_name which,
                          uint32_t inputs, uint32_t outputs, lh_embed_linear_layout *linear)
 {
     const bool smoothed = lh_embed_is_smoothed(which);
+    precision = lh_embed_linear_precision(precision, which);
     *linear = (lh_embed_linear_layout){
         .precision = precision, .inputs = inputs, .outputs = outputs, .panels = at};
     at += (size_t)inputs * outputs / inputs_of_word[precision] * sizeof(float);
@@ -259,7 +267,11 @@ static lh_rc write_quantized(packer *p, const matrix *m)
 
 static lh_rc write_matrix(packer *p, const matrix *m)
 {
-    return p->precision == LH_EMBED_PRECISION_INT8 ? write_quantized(p, m) : write_plain(p, m);
+    const lh_embed_precision of_layer = p->precision;
+    p->precision = lh_embed_linear_precision(of_layer, m->which);
+    lh_rc rc = p->precision == LH_EMBED_PRECISION_INT8 ? write_quantized(p, m) : write_plain(p, m);
+    p->precision = of_layer;
+    return rc;
 }
 
 static lh_rc write_norm(packer *p, const char *group, const char *leaf)

@@ -27,6 +27,11 @@ extern const char *const lh_embed_model_section_words[LH_EMBED_PRECISIONS];
 /* "layer.0", "bf16.layer.0": the parts below, one after another; LH_CONTAINER_NAME_MAX bytes. */
 void lh_embed_layer_section(lh_embed_precision precision, uint32_t layer, char *ret_name);
 
+/* The numbers of one matrix in weights of that precision: the last of an int8 layer stays bf16,
+ * because most of what rounding weights loses is lost there (docs/embedder.md). */
+lh_embed_precision lh_embed_linear_precision(lh_embed_precision precision,
+                                             lh_embed_linear_name which);
+
 /* Where the parts of a linear layer begin, in bytes from the start of its layer; in this order. */
 typedef struct lh_embed_linear_layout {
     lh_embed_precision precision;
