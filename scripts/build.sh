@@ -26,7 +26,7 @@ fi
 # or misses a precision in it.
 model=deps/model/all-MiniLM-L6-v2
 if [ -x "$dir/bin/lakehouse" ] && [ -f "$model/model.safetensors" ] &&
-    ! "$dir/bin/lakehouse" embed --model "$model.lhm" --precision bf16 --format ndjson </dev/null >/dev/null 2>&1; then
+    ! "$dir/bin/lakehouse" embed --model "$model.lhm" --precision int8 --format ndjson </dev/null >/dev/null 2>&1; then
     printf 'build: packing the embedding model\n'
     "$dir/bin/lakehouse" embed --pack "$model" "$model.lhm" 2>/dev/null
 fi
