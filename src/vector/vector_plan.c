@@ -161,7 +161,7 @@ static double ivf_option(const lh_vector_index *x, const lh_vector_query *q, flo
     double wanted = (double)for_k(lists, q->k, x->meta.lists) / sqrt(selectivity);
     p->lists = (uint32_t)LH_MIN(wanted, (double)x->meta.lists);
     double share = (double)p->lists / x->meta.lists;
-    return c.b1 * 2 * share * (double)x->meta.rows + c.i4 * (p->depth + x->meta.lists / 4) +
+    return c.b1 * 2 * share * (double)x->meta.rows + c.i4 * (p->depth + (double)x->meta.lists / 4) +
            c.exact * p->exact + 3000;
 }
 

@@ -141,7 +141,7 @@ static lh_rc scan_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end)
     int8_scan *t = arg;
     size_t panel = t->p->b->kernels->build.panel_bytes(t->p->b->padded);
     uint8_t *memory = lhi_worker_memory(w, panel + t->p->queries * NEAR * sizeof(lh_vector_hit));
-    lhi_vector_best best[QUERIES_MAX];
+    lhi_vector_best best[QUERIES_MAX] = {{0}};
     if (!memory)
         return w->cx->err.rc;
     lh_vector_hit *own = (lh_vector_hit *)(void *)(memory + panel);

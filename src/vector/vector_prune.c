@@ -259,7 +259,7 @@ static lh_rc graph_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end)
     for (uint64_t p = first; p < end; p++)
         most = LH_MAX(most, starts[p + 1] - starts[p]);
     kept_list kept;
-    void *keys;
+    void *keys = NULL;
     candidate c[JOINED_MAX];
     LH_TRY(kept_memory(w, b, (most + LHI_DEGREE_MAX) * sizeof(uint64_t), &kept, &keys));
     for (uint64_t place = first; place < end; place++) {
