@@ -262,6 +262,7 @@ static lh_rc graph_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end)
     void *keys = NULL;
     candidate c[JOINED_MAX];
     LH_TRY(kept_memory(w, b, (most + LHI_DEGREE_MAX) * sizeof(uint64_t), &kept, &keys));
+    lh_assert(keys != NULL);
     for (uint64_t place = first; place < end; place++) {
         uint32_t count = join(b, place, keys, c);
         uint32_t *out = LHI_U32(b->graph) + place * b->shape.degree;
