@@ -40,7 +40,7 @@ static const lh_cli_option index_options[] = {
     {"overlap", 0, "N", "characters repeated between chunks"},
     {"precision", 0, "PRECISION",
      "f32, bf16 or int8; bf16 where the CPU has it, else f32. int8 is faster and loses some "
-     "neighbours: about 5 of the 100 that f32 finds"},
+     "neighbours: about 3 of the 100 that f32 finds"},
     {"json", 0, NULL, "print the result as JSON"},
     CLIENT_OPTIONS,
     {0}};
@@ -78,7 +78,7 @@ static const lh_cli_option embed_options[] = {
     {"threads", 0, "N", "threads; all by default"},
     {"precision", 0, "PRECISION",
      "f32, bf16 or int8; bf16 where the CPU has it, else f32; int8 is "
-     "faster and loses some neighbours: about 5 of the 100 that f32 finds"},
+     "faster and loses some neighbours: about 3 of the 100 that f32 finds"},
     {"pack", 0, NULL, "pack a model: lakehouse embed --pack FOLDER FILE"},
     {0}};
 static const lh_cli_option text_options[] = {

@@ -4,7 +4,7 @@
 
 #define PRECISION_DOC                                                                              \
     "Arithmetic of the model: f32, bf16 or int8. Empty: bf16 where the CPU has it, else f32. "     \
-    "int8 is about 1.7 times as fast as bf16 and loses some neighbours: about 5 of the 100 that "  \
+    "int8 is about 1.7 times as fast as bf16 and loses some neighbours: about 3 of the 100 that "  \
     "f32 finds among its ten nearest (bf16 loses less than one). One index holds one precision."
 
 static const lh_field part_fields[] = {
