@@ -35,7 +35,7 @@ static lh_rc words_init(lh_ctx *cx, lhi_text_words *set, size_t count_max)
     set->values = LH_NEW_ARRAY(cx, uint32_t, count_max + 1);
     set->slots = LH_NEW_ARRAY(cx, uint32_t, slots);
     set->slots_count = slots;
-    return set->terms && set->values && set->slots ? LH_OK : cx->err.rc;
+    return set->terms && set->values && set->slots ? LH_OK : LH_E_NO_MEMORY;
 }
 
 static void words_put(lhi_text_words *set, lh_str term, uint32_t value)
@@ -61,7 +61,7 @@ static lh_rc take_term(lh_ctx *cx, void *arg, const lh_text_token *token)
     one_term *one = arg;
     one->count++;
     one->term = lh_ctx_dup(cx, token->term);
-    return one->term.ptr ? LH_OK : cx->err.rc;
+    return one->term.ptr ? LH_OK : LH_E_NO_MEMORY;
 }
 
 /* The one term of a word of a list. */
@@ -102,7 +102,7 @@ static lh_rc add_group(lh_ctx *cx, lh_text_analyzer *a, lh_text_tokenizer *t, lh
         words_max += line.ptr[i] == ',';
     lh_str_list group = {LH_NEW_ARRAY(cx, lh_str, words_max), 0};
     if (!group.items)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     while (lh_str_split_next(&rest, ',', &word)) {
         word = lh_str_trim(word);
         if (word.len > 0) {
@@ -127,7 +127,7 @@ static lh_rc add_synonyms(lh_ctx *cx, lh_text_analyzer *a, lh_str_list lines)
     LH_TRY(words_init(cx, &a->synonyms, words_max));
     a->groups = LH_NEW_ARRAY(cx, lh_str_list, lines.count + 1);
     if (!a->groups)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (size_t i = 0; i < lines.count; i++)
         LH_TRY(add_group(cx, a, t, lines.items[i]));
     return LH_OK;
@@ -239,7 +239,7 @@ lh_rc lh_text_analyzer_parse(lh_ctx *cx, lh_str recorded, lh_text_analyzer **ret
     opts.stop_words.items = LH_NEW_ARRAY(cx, lh_str, lines);
     opts.synonyms.items = LH_NEW_ARRAY(cx, lh_str, lines);
     if (!opts.stop_words.items || !opts.synonyms.items)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     while (lh_str_split_next(&rest, '\n', &line))
         if (line.len > 0)
             LH_TRY(parse_line(cx, line, &opts));

@@ -37,7 +37,7 @@ lh_rc lhi_text_op_add(lhi_text_compiler *c, lhi_text_op *op, lh_text_occur occur
         lhi_text_op **children = LH_NEW_ARRAY(c->cx, lhi_text_op *, room);
         lh_text_occur *occurs = LH_NEW_ARRAY(c->cx, lh_text_occur, room);
         if (!children || !occurs)
-            return c->cx->err.rc;
+            return LH_E_NO_MEMORY;
         for (uint32_t i = 0; i < op->count; i++) {
             children[i] = op->children[i];
             occurs[i] = op->occurs[i];
@@ -103,7 +103,7 @@ lh_rc lhi_text_op_close(lhi_text_compiler *c, lhi_text_op *op, lhi_text_op **ret
     else if (positive == 0) {
         lhi_text_op *all = lhi_text_op_new(c, LHI_TEXT_OP_ALL, 0, op->boost);
         if (!all)
-            return c->cx->err.rc;
+            return LH_E_NO_MEMORY;
         LH_TRY(lhi_text_op_add(c, op, LH_TEXT_MUST, all));
     } else if (op->count == 1 && op->occurs[0] != LH_TEXT_FILTER && op->min_should <= 1) {
         op = op->children[0];
@@ -118,11 +118,11 @@ lh_rc lhi_text_op_term(lhi_text_compiler *c, uint32_t field, lh_str term, double
     lhi_text_op *op =
         lhi_text_op_new(c, LHI_TEXT_OP_TERM, field, boost * c->shape->fields[field].boost);
     if (!op)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     op->term = term;
     op->terms = LH_NEW_ARRAY(c->cx, uint64_t, c->s->count);
     if (!op->terms)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     *ret = op;
     return LH_OK;
 }
@@ -170,7 +170,7 @@ lh_rc lhi_text_op_any_field(lhi_text_compiler *c, lhi_text_field_set fields, lh_
 {
     lhi_text_op *any = lhi_text_op_new(c, LHI_TEXT_OP_BOOL, 0, boost);
     if (!any)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     LH_TRY(lhi_text_op_add_term(c, any, fields, term, boost));
     return lhi_text_op_close(c, any, ret);
 }
@@ -182,7 +182,7 @@ static lh_rc compile_bool(lhi_text_compiler *c, const lh_text_node *node, double
 {
     lhi_text_op *op = lhi_text_op_new(c, LHI_TEXT_OP_BOOL, 0, boost);
     if (!op)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     op->min_should = node->min_should;
     if (node->clauses_count > LH_TEXT_CLAUSES_MAX)
         return lh_fail(c->cx, LH_E_TOO_LARGE, "%u clauses, limit %d", node->clauses_count,
@@ -212,7 +212,7 @@ static lh_rc compile_node(lhi_text_compiler *c, const lh_text_node *node, double
     case LH_TEXT_NODE_BOOL: rc = compile_bool(c, node, boost, ret); break;
     case LH_TEXT_NODE_ALL_DOCS:
         *ret = lhi_text_op_new(c, LHI_TEXT_OP_ALL, 0, boost);
-        rc = *ret ? LH_OK : c->cx->err.rc;
+        rc = *ret ? LH_OK : LH_E_NO_MEMORY;
         break;
     }
     c->query->depth--;

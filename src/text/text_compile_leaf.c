@@ -29,7 +29,7 @@ static lh_rc take_word(lh_ctx *cx, void *arg, const lh_text_token *token)
                                 .position = token->position,
                                 .joint = token->joint,
                                 .kind = token->kind};
-    return w->items[w->count++].term.ptr ? LH_OK : cx->err.rc;
+    return w->items[w->count++].term.ptr ? LH_OK : LH_E_NO_MEMORY;
 }
 
 static lh_rc analyse(lhi_text_compiler *c, lh_str text, uint32_t flags, words *ret)
@@ -50,7 +50,7 @@ static lh_rc distinct(lhi_text_compiler *c, words *w)
         slots *= 2;
     uint32_t *table = LH_NEW_ARRAY(c->cx, uint32_t, slots);
     if (!table)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (size_t i = 0; i < w->count; i++) {
         size_t at = lh_hash64(w->items[i].term, 0) & (slots - 1);
         while (table[at] != 0 && !lh_str_eq(w->items[table[at] - 1].term, w->items[i].term))
@@ -102,7 +102,7 @@ static lh_rc compile_any(lhi_text_compiler *c, const lh_text_node *node, words *
     LH_TRY(lhi_text_op_fields(c, node, &fields));
     lhi_text_op *any = lhi_text_op_new(c, LHI_TEXT_OP_BOOL, 0, boost);
     if (!any)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     LH_TRY(distinct(c, w));
     size_t keep = LH_TEXT_TERMS_MAX / 2 / (fields.end - fields.first);
     if (w->count > keep && (node->flags & LHI_TEXT_LENIENT))
@@ -134,7 +134,7 @@ static lh_rc phrase_in_field(lhi_text_compiler *c, uint32_t field, const words *
     lhi_text_op *op =
         lhi_text_op_new(c, LHI_TEXT_OP_PHRASE, field, boost * c->shape->fields[field].boost);
     if (!op || !(op->places = LH_NEW_ARRAY(c->cx, uint32_t, w->count + 1)))
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     op->slop = slop;
     for (size_t i = 0; i < w->count; i++) {
         lhi_text_op *term = NULL;
@@ -192,7 +192,7 @@ static lh_rc phrase_of(lhi_text_compiler *c, const lh_text_node *node, words *w,
     LH_TRY(phrase_fields(c, node, fields, &positions));
     lhi_text_op *op = lhi_text_op_new(c, LHI_TEXT_OP_BOOL, 0, boost);
     if (!op)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (uint32_t f = fields.first; positions && w->count > 0 && f < fields.end; f++) {
         lhi_text_op *phrase = NULL;
         if (!(c->shape->fields[f].flags & LH_TEXT_POSITIONS))
@@ -227,7 +227,7 @@ static lh_rc unit_of(lhi_text_compiler *c, const lh_text_node *node, const words
     size_t end = *i;
     words parts = {.items = LH_NEW_ARRAY(c->cx, word, w->count - *i)};
     if (!parts.items)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     while (end < w->count && w->items[end].joint == first->joint) {
         if (is_part(&w->items[end]))
             parts.items[parts.count++] = w->items[end];
@@ -248,7 +248,7 @@ static lh_rc compile_units(lhi_text_compiler *c, const lh_text_node *node, const
     lhi_text_op *op = lhi_text_op_new(c, LHI_TEXT_OP_BOOL, 0, boost);
     int all = (node->flags & LH_TEXT_ALL) != 0;
     if (!op)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     op->min_should = all ? 0 : node->min_should;
     for (size_t i = 0; i < w->count;) {
         lhi_text_op *unit = NULL;
@@ -300,11 +300,11 @@ static lh_rc set_op(lhi_text_compiler *c, lhi_text_field_set fields, lh_str pref
 {
     lhi_text_op *any = lhi_text_op_new(c, LHI_TEXT_OP_BOOL, 0, boost);
     if (!any)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (uint32_t f = fields.first; f < fields.end; f++) {
         lhi_text_op *op = lhi_text_op_new(c, LHI_TEXT_OP_SET, f, boost * c->shape->fields[f].boost);
         if (!op)
-            return c->cx->err.rc;
+            return LH_E_NO_MEMORY;
         if (++c->prefixes > LH_TEXT_PREFIXES_MAX)
             return lh_fail(c->cx, LH_E_TOO_LARGE, "more than %d prefixes (times fields)",
                            LH_TEXT_PREFIXES_MAX);
@@ -323,7 +323,7 @@ lh_rc lhi_text_compile_prefix(lhi_text_compiler *c, const lh_text_node *node, do
     LH_TRY(analyse(c, node->text, LH_TEXT_NO_STEM, &w));
     lhi_text_op *all = lhi_text_op_new(c, LHI_TEXT_OP_BOOL, 0, boost);
     if (!all)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     /* A code is searched whole; of several words all but the last must be there. */
     size_t last = w.count;
     while (last > 0 && w.items[last - 1].kind == LH_TEXT_TOKEN_LAST && last > 1)
@@ -371,7 +371,7 @@ lh_rc lhi_text_compile_fuzzy(lhi_text_compiler *c, const lh_text_node *node, dou
     LH_TRY(analyse(c, node->text, LH_TEXT_NO_STEM, &w));
     lhi_text_op *any = lhi_text_op_new(c, LHI_TEXT_OP_BOOL, 0, boost);
     if (!any)
-        return c->cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (size_t i = 0; i < w.count; i++) {
         lhi_text_near wanted = {.term = w.items[i].term};
         LH_TRY(edits_of(c, node, w.items[i].term, &wanted.distance));

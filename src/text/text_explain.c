@@ -29,7 +29,7 @@ static lh_rc say(explainer *e, lh_text_reason *ret, uint32_t points, lh_str what
     e->points = points;
     ret->score = points / e->query->scale;
     ret->what = what;
-    return what.ptr ? LH_OK : e->cx->err.rc;
+    return what.ptr ? LH_OK : LH_E_NO_MEMORY;
 }
 
 static uint32_t tf_at(lhi_text_cursor *c, uint32_t block, uint32_t index)
@@ -109,7 +109,7 @@ static lh_rc explain_set(explainer *e, const lhi_text_op *op, lh_text_reason *re
     const lh_text_segment *segment = e->s->views[e->segment].segment;
     uint64_t *bits = LH_NEW_ARRAY(e->cx, uint64_t, LH_TEXT_BITMAP_WORDS(segment->meta.docs));
     if (!bits)
-        return e->cx->err.rc;
+        return LH_E_NO_MEMORY;
     LH_TRY(lhi_text_set_bits(e->cx, segment, op, bits));
     int has = (int)(bits[e->doc / 64] >> (e->doc % 64) & 1);
     return say(e, ret, has ? lhi_text_points(1, op->weight) : 0,
@@ -149,7 +149,7 @@ static lh_rc explain_bool(explainer *e, const lhi_text_op *op, lh_text_reason *r
     tally t = {0};
     ret->children = LH_NEW_ARRAY(e->cx, lh_text_reason, (size_t)op->count + 1);
     if (!ret->children)
-        return e->cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (uint32_t i = 0; i < op->count; i++) {
         lh_text_reason *child = &ret->children[ret->children_count];
         *child = (lh_text_reason){0};
@@ -196,7 +196,7 @@ lh_rc lh_text_explain(lh_ctx *cx, lh_text_searcher *s, const lh_text_node *node,
     explainer e = {.cx = cx, .s = s, .segment = segment, .doc = doc, .query = &query};
     e.cursors = LH_NEW_ARRAY(cx, lhi_text_cursor, (size_t)query.terms + 1);
     if (!e.cursors)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     LH_TRY(explain_op(&e, query.root, &reason));
     const uint64_t *live = s->views[segment].live;
     int alive = !live || (live[doc / 64] >> (doc % 64) & 1);

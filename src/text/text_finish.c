@@ -10,6 +10,8 @@ typedef struct merge {
     size_t count;
     lhi_text_encoder enc;
     lhi_text_list list;
+    const uint8_t *norms[LH_TEXT_FIELDS_MAX]; /* borrowed from the builder, for enc */
+    uint32_t flags[LH_TEXT_FIELDS_MAX];
     uint64_t terms_total; /* an upper bound, for progress */
 } merge;
 
@@ -191,14 +193,12 @@ static lh_rc prepare(lh_ctx *cx, lh_text_builder *b, merge *m, lhi_text_codes *c
 
 static lh_rc write_segment(lh_ctx *cx, lh_text_builder *b, merge *m, lh_container_writer *w)
 {
-    const uint8_t *norms[LH_TEXT_FIELDS_MAX];
-    uint32_t flags[LH_TEXT_FIELDS_MAX];
     for (uint32_t f = 0; f < b->meta.fields; f++) {
-        norms[f] = b->field_state[f].norms.items;
-        flags[f] = b->fields[f].flags;
+        m->norms[f] = b->field_state[f].norms.items;
+        m->flags[f] = b->fields[f].flags;
     }
-    m->enc.norms = norms;
-    m->enc.flags = flags;
+    m->enc.norms = m->norms;
+    m->enc.flags = m->flags;
     m->enc.writer = w;
     LH_TRY(lh_container_section_begin(cx, w, LH_S("postings"), 1));
     LH_TRY(merge_all(cx, b, m));

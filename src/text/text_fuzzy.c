@@ -114,7 +114,7 @@ static lh_rc walk_segment(lh_ctx *cx, const lh_text_segment *segment, uint32_t f
                            sizeof *found->items));
         lh_str copy = lh_ctx_dup(cx, term);
         if (!copy.ptr)
-            return cx->err.rc;
+            return LH_E_NO_MEMORY;
         found->items[found->count++] =
             (lhi_text_near){copy, distance, segment->terms[walk.term].df};
     }
@@ -146,7 +146,7 @@ lh_rc lhi_text_fuzzy(lh_ctx *cx, const lh_text_searcher *s, uint32_t field,
     walk_state *w = LH_NEW(cx, walk_state);
     size_t at = 0;
     if (!w)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     w->edits = wanted->distance;
     while (w->word_len < CHARS_MAX && lh_utf8_next(wanted->term, &at, &w->word[w->word_len]))
         w->word_len++;

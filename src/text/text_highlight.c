@@ -52,7 +52,7 @@ static lh_rc want(lh_ctx *cx, marker *m, lh_str term, const wanted *like)
                        sizeof *m->wanted));
     m->wanted[m->wanted_count] = *like;
     m->wanted[m->wanted_count].term = lh_ctx_dup(cx, term);
-    return m->wanted[m->wanted_count++].term.ptr ? LH_OK : cx->err.rc;
+    return m->wanted[m->wanted_count++].term.ptr ? LH_OK : LH_E_NO_MEMORY;
 }
 
 static lh_rc take_wanted(lh_ctx *cx, void *arg, const lh_text_token *token)
@@ -221,7 +221,7 @@ static lh_rc make_fragment(lh_ctx *cx, const marker *m, const size_t matches[2],
     f.range.end = word_end(text, f.range.start, bytes, to);
     f.marks = LH_NEW_ARRAY(cx, lh_text_range, LH_TEXT_MARKS_MAX);
     if (!f.marks)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (size_t i = first; i < m->matches_count && m->matches[i].range.end <= f.range.end; i++) {
         lh_text_range *last = f.marks_count ? &f.marks[f.marks_count - 1] : NULL;
         if (last && m->matches[i].range.start <= last->end) {
@@ -280,7 +280,7 @@ static lh_rc pick(lh_ctx *cx, const marker *m, uint32_t wanted_count, lh_text_hi
     uint32_t count = 0;
     size_t range[2];
     if (!f)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     while (count < wanted_count && best_piece(m, f, count, m->bytes, range)) {
         LH_TRY(make_fragment(cx, m, range, &f[count]));
         count++;

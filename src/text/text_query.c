@@ -19,7 +19,7 @@ lh_rc lh_text_node_add(lh_ctx *cx, lh_text_node *node, lh_text_occur occur, lh_t
 {
     lh_assert(node->kind == LH_TEXT_NODE_BOOL);
     if (!child)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     if (node->clauses_count >= LH_TEXT_CLAUSES_MAX)
         return lh_fail(cx, LH_E_TOO_LARGE, "more than %d clauses", LH_TEXT_CLAUSES_MAX);
     /* Room doubles at powers of two, so none need be kept. */
@@ -27,7 +27,7 @@ lh_rc lh_text_node_add(lh_ctx *cx, lh_text_node *node, lh_text_occur occur, lh_t
     if ((n & (n - 1)) == 0) {
         lh_text_clause *grown = LH_NEW_ARRAY(cx, lh_text_clause, n ? 2 * (size_t)n : 1);
         if (!grown)
-            return cx->err.rc;
+            return LH_E_NO_MEMORY;
         for (uint32_t i = 0; i < n; i++)
             grown[i] = node->clauses[i];
         node->clauses = grown;
@@ -62,7 +62,7 @@ static lh_rc plain_parts(lh_ctx *cx, lh_str text, uint32_t flags, lh_text_node *
     uint32_t phrases = 0;
     lh_text_occur occur = flags & LH_TEXT_ALL ? LH_TEXT_MUST : LH_TEXT_SHOULD;
     if (!rest)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (size_t at = 0; at < text.len;) {
         lh_str left = lh_str_from_offset(text, at);
         size_t open = phrases < PLAIN_PHRASES_MAX ? lh_str_find_char(left, '"') : LH_STR_NPOS;
@@ -92,11 +92,11 @@ lh_rc lh_text_query_plain(lh_ctx *cx, lh_str text, uint32_t flags, lh_text_node 
     if (quotes == 0 || quotes % 2 != 0) {
         node = plain_leaf(cx, LH_TEXT_NODE_WORDS, text, flags);
         if (!node)
-            return cx->err.rc;
+            return LH_E_NO_MEMORY;
     } else {
         node = plain_leaf(cx, LH_TEXT_NODE_BOOL, LH_STR_NONE, flags);
         if (!node)
-            return cx->err.rc;
+            return LH_E_NO_MEMORY;
         LH_TRY(plain_parts(cx, text, flags, node));
     }
     *ret_node = node;

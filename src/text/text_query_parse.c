@@ -31,7 +31,7 @@ static lh_rc parse_sequence(parser *p, lh_str field, lh_text_node **ret);
 
 /* ---- errors ---- */
 
-static lh_rc place(parser *p, size_t at)
+static void place(parser *p, size_t at)
 {
     int line = 1;
     int column = 1;
@@ -43,7 +43,7 @@ static lh_rc place(parser *p, size_t at)
             column++;
         }
     }
-    return lh_err_place(p->cx, line, column);
+    LH_IGNORE(lh_err_place(p->cx, line, column));
 }
 
 static lh_rc refuse(parser *p, size_t at, const char *what, const char *hint)
@@ -51,7 +51,8 @@ static lh_rc refuse(parser *p, size_t at, const char *what, const char *hint)
     LH_IGNORE(lh_fail(p->cx, LH_E_BAD_REQUEST, "query: %s", what));
     LH_IGNORE(lh_err_field(p->cx, "query"));
     LH_IGNORE(lh_err_hint(p->cx, "%s", hint));
-    return place(p, at);
+    place(p, at);
+    return LH_E_BAD_REQUEST;
 }
 
 /* ---- characters ---- */
@@ -108,7 +109,7 @@ static lh_rc take_text(parser *p, int in_quotes, lh_str *ret)
     size_t n = 0;
     size_t start = p->at;
     if (!out)
-        return p->cx->err.rc;
+        return LH_E_NO_MEMORY;
     while (!at_end(p)) {
         char c = p->text.ptr[p->at];
         if (in_quotes ? c == '"' : ends_word(c))
@@ -236,7 +237,8 @@ static lh_rc parse_group(parser *p, lh_str field, lh_text_node **ret)
     if (++p->depth >= LH_TEXT_DEPTH_MAX) {
         LH_IGNORE(lh_fail(p->cx, LH_E_TOO_LARGE, "query: groups nested deeper than %d",
                           LH_TEXT_DEPTH_MAX - 1));
-        return place(p, start);
+        place(p, start);
+        return LH_E_TOO_LARGE;
     }
     LH_TRY(parse_sequence(p, field, ret));
     p->depth--;
@@ -246,7 +248,7 @@ static lh_rc parse_group(parser *p, lh_str field, lh_text_node **ret)
     if ((*ret)->kind != LH_TEXT_NODE_BOOL) { /* @ belongs to a group */
         lh_text_node *group = lh_text_node_new(p->cx, LH_TEXT_NODE_BOOL, LH_STR_NONE);
         if (!group)
-            return p->cx->err.rc;
+            return LH_E_NO_MEMORY;
         LH_TRY(lh_text_node_add(p->cx, group, LH_TEXT_SHOULD, *ret));
         *ret = group;
     }
@@ -263,7 +265,8 @@ static lh_rc parse_primary(parser *p, lh_str field, lh_text_node **ret)
         LH_IGNORE(
             lh_fail(p->cx, LH_E_TOO_LARGE, "query: more than %d clauses", LH_TEXT_CLAUSES_MAX));
         LH_IGNORE(lh_err_hint(p->cx, "ask with fewer words, or as plain text"));
-        return place(p, start);
+        place(p, start);
+        return LH_E_TOO_LARGE;
     }
     if (c == '(') {
         LH_TRY(parse_group(p, field, &node));
@@ -287,7 +290,7 @@ static lh_rc parse_primary(parser *p, lh_str field, lh_text_node **ret)
         node = lh_text_node_new(p->cx, LH_TEXT_NODE_WORDS, text);
     }
     if (!node)
-        return p->cx->err.rc;
+        return LH_E_NO_MEMORY;
     if (node->kind == LH_TEXT_NODE_WORDS)
         node->flags = LH_TEXT_ALL; /* the parts of a code belong together */
     node->field = field;
@@ -323,7 +326,7 @@ static lh_rc positive(parser *p, const clause *c, lh_text_node **ret)
         return LH_OK;
     lh_text_node *not_it = lh_text_node_new(p->cx, LH_TEXT_NODE_BOOL, LH_STR_NONE);
     if (!not_it)
-        return p->cx->err.rc;
+        return LH_E_NO_MEMORY;
     *ret = not_it;
     return lh_text_node_add(p->cx, not_it, LH_TEXT_MUST_NOT, c->node);
 }
@@ -333,11 +336,11 @@ static lh_rc parse_both(parser *p, lh_str field, clause *ret)
     lh_text_node *all = NULL;
     LH_TRY(parse_clause(p, field, ret));
     while (take_keyword(p, LH_S("AND"))) {
-        clause next;
+        clause next = {0};
         if (!all) {
             all = lh_text_node_new(p->cx, LH_TEXT_NODE_BOOL, LH_STR_NONE);
             if (!all)
-                return p->cx->err.rc;
+                return LH_E_NO_MEMORY;
             LH_TRY(lh_text_node_add(
                 p->cx, all, ret->occur == LH_TEXT_MUST_NOT ? LH_TEXT_MUST_NOT : LH_TEXT_MUST,
                 ret->node));
@@ -356,12 +359,12 @@ static lh_rc parse_either(parser *p, lh_str field, clause *ret)
     lh_text_node *any = NULL;
     LH_TRY(parse_both(p, field, ret));
     while (take_keyword(p, LH_S("OR"))) {
-        clause next;
+        clause next = {0};
         lh_text_node *child;
         if (!any) {
             any = lh_text_node_new(p->cx, LH_TEXT_NODE_BOOL, LH_STR_NONE);
             if (!any)
-                return p->cx->err.rc;
+                return LH_E_NO_MEMORY;
             LH_TRY(positive(p, ret, &child));
             LH_TRY(lh_text_node_add(p->cx, any, LH_TEXT_SHOULD, child));
             *ret = (clause){LH_TEXT_SHOULD, any};
@@ -377,7 +380,7 @@ static lh_rc parse_sequence(parser *p, lh_str field, lh_text_node **ret)
 {
     lh_text_node *node = lh_text_node_new(p->cx, LH_TEXT_NODE_BOOL, LH_STR_NONE);
     if (!node)
-        return p->cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (skip_blanks(p); !at_end(p) && peek(p) != ')'; skip_blanks(p)) {
         clause c;
         if (is_keyword(p, LH_S("AND")) || is_keyword(p, LH_S("OR")))
@@ -398,7 +401,7 @@ static lh_rc parse_sequence(parser *p, lh_str field, lh_text_node **ret)
 lh_rc lh_text_query_parse(lh_ctx *cx, lh_str text, uint32_t flags, lh_text_node **ret_node)
 {
     parser p = {.cx = cx, .text = text, .flags = flags};
-    lh_text_node *node;
+    lh_text_node *node = NULL;
     if (text.len > LH_TEXT_QUERY_BYTES_MAX)
         return lh_fail(cx, LH_E_TOO_LARGE, "query: %zu bytes, limit %u", text.len,
                        LH_TEXT_QUERY_BYTES_MAX);

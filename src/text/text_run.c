@@ -46,7 +46,7 @@ lh_rc lhi_text_scratch_new(lh_ctx *cx, lh_str folder, uint64_t number, lh_file *
                    (unsigned long long)atomic_fetch_add(&made, 1), (unsigned long long)number);
     lh_str path = lh_path_join(cx, folder, name);
     if (!path.ptr)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     char *copy = lh_strdup(lh_ctx_cstr(cx, path));
     if (!copy)
         return lh_fail(cx, LH_E_NO_MEMORY, "name of a scratch file");

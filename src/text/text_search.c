@@ -184,7 +184,7 @@ static lh_rc run_set(lhi_text_run_state *run, const lhi_text_op *op)
     uint64_t words = LH_TEXT_BITMAP_WORDS(s->meta.docs);
     int fits = words * sizeof *bits <= LHI_TEXT_WINDOW_MAX * sizeof *run->work->sums;
     if (!fits && !(bits = LH_NEW_ARRAY(run->cx, uint64_t, words)))
-        return run->cx->err.rc;
+        return LH_E_NO_MEMORY;
     lh_rc rc = lhi_text_set_bits(run->cx, s, op, bits);
     for (uint64_t w = 0; rc == LH_OK && w < words && run->top->threshold < points; w++) {
         uint64_t word = run->allow ? bits[w] & run->allow[w] : bits[w];
@@ -255,7 +255,7 @@ static lh_rc allowed(lh_ctx *cx, const lh_text_searcher *s, const lh_text_reques
     uint64_t words = LH_TEXT_BITMAP_WORDS(s->views[segment].segment->meta.docs);
     uint64_t *both = LH_NEW_ARRAY(cx, uint64_t, words);
     if (!both)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (uint64_t w = 0; w < words; w++)
         both[w] = allow[w] & live[w];
     *ret = both;
@@ -293,7 +293,7 @@ static lh_rc find_facets(lh_ctx *cx, const lh_text_segment *s, const lh_text_req
         f->numbers[i] = n;
     }
     f->results = LH_NEW_ARRAY(cx, lh_text_facet, request->facets.count + 1);
-    return f->results ? LH_OK : cx->err.rc;
+    return f->results ? LH_OK : LH_E_NO_MEMORY;
 }
 
 static lh_rc begin_facets(lh_ctx *cx, const lh_text_segment *s, facet_run *f, uint32_t count)
@@ -301,7 +301,7 @@ static lh_rc begin_facets(lh_ctx *cx, const lh_text_segment *s, facet_run *f, ui
     for (uint32_t i = 0; i < count; i++) {
         f->counts[i] = LH_NEW_ARRAY(cx, uint64_t, (size_t)s->facets[f->numbers[i]].values + 1);
         if (!f->counts[i])
-            return cx->err.rc;
+            return LH_E_NO_MEMORY;
     }
     return LH_OK;
 }
@@ -357,7 +357,7 @@ static lh_rc close_facet(lh_ctx *cx, facet_run *f, uint32_t i, uint32_t values_m
     r->values_count = (uint32_t)LH_MIN(kept, (size_t)(values_max ? values_max : 10));
     r->values = LH_NEW_ARRAY(cx, lh_text_facet_value, r->values_count + 1);
     if (!r->values)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (size_t j = 0; j < kept; j++) {
         if (j < r->values_count)
             r->values[j] = (lh_text_facet_value){lh_ctx_dup(cx, v[j].value), v[j].count};
@@ -441,7 +441,7 @@ static lh_rc fill_hits(lh_ctx *cx, const lh_text_searcher *s, lhi_text_top *top,
         qsort(top->entries, top->count, sizeof *top->entries, by_rank);
     result->hits = LH_NEW_ARRAY(cx, lh_text_hit, top->count + 1);
     if (!result->hits)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     for (uint32_t i = 0; i < top->count; i++) {
         lhi_text_entry e = top->entries[i];
         result->hits[i] =

@@ -241,7 +241,7 @@ static lh_rc open_op(tree *t, const lhi_text_op *op)
         uint64_t *bits =
             LH_NEW_ARRAY(run->cx, uint64_t, LH_TEXT_BITMAP_WORDS(t->segment->meta.docs) + WORDS);
         if (!bits)
-            return run->cx->err.rc;
+            return LH_E_NO_MEMORY;
         LH_TRY(lhi_text_set_bits(run->cx, t->segment, op, bits));
         t->sets[t->sets_count] = bits;
         t->set_ops[t->sets_count++] = op;
@@ -267,7 +267,7 @@ static lh_rc open_tree(tree *t, const lhi_text_query *query)
     t->sets = LH_NEW_ARRAY(cx, uint64_t *, LH_TEXT_PREFIXES_MAX);
     t->set_ops = LH_NEW_ARRAY(cx, const lhi_text_op *, LH_TEXT_PREFIXES_MAX);
     if (!t->has || !t->phrases || !t->sets || !t->set_ops)
-        return cx->err.rc;
+        return LH_E_NO_MEMORY;
     return open_op(t, query->root);
 }
 
