@@ -15,6 +15,7 @@ import time
 import xml.etree.ElementTree as ET
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FAILED_LINE = re.compile(r"^(?:\d+: )?(\S+:\d+:[FE]:.*)$", re.M)
 CHECK_LINE = re.compile(r"^(?:\d+: )?\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
 PYTEST_FOLDERS = ("golden", "e2e", "fault")
 
@@ -22,6 +23,7 @@ PYTEST_FOLDERS = ("golden", "e2e", "fault")
 class Totals:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.what_failed = []  # a line each: shown last, where the end of a long log is read
 
     def add(self, passed, failed, skipped=0):
         self.passed += passed
@@ -44,6 +46,8 @@ def run_ctest(build, label, totals):
     for case in ET.parse(report).getroot().iter("testcase"):
         broken = case.get("status") != "run" or case.find("failure") is not None
         output = case.findtext("system-out") or ""
+        if broken:
+            totals.what_failed += FAILED_LINE.findall(output) or [f"{case.get('name')}: {case.get('status')}"]
         counts = CHECK_LINE.search(output)
         if counts is None:
             totals.add(0 if broken else 1, 1 if broken else 0)
@@ -81,6 +85,10 @@ def run_pytest(folder, build, release, words, totals):
             bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
             skipped = int(suite.get("skipped", 0))
             totals.add(int(suite.get("tests", 0)) - bad - skipped, bad, skipped)
+            for case in suite.iter("testcase"):
+                for verdict in (*case.findall("failure"), *case.findall("error")):
+                    why = (verdict.get("message") or "").strip().splitlines() or [verdict.tag]
+                    totals.what_failed.append(f"{case.get('classname')}.{case.get('name')}: {why[0][:300]}")
     if status.returncode not in (0, 5) and totals.failed == failed_before:
         totals.add(0, 1)
 
@@ -104,6 +112,8 @@ def main():
             run_ctest(build, part, totals)
         print(f"test: {part} took {time.monotonic() - begun:.0f} s", flush=True)
     skipped = f", {totals.skipped} skipped" if totals.skipped else ""
+    for line in totals.what_failed:
+        print(f"failed: {line}")
     print(f"test: all took {time.monotonic() - started:.0f} s")
     print(f"{totals.passed} passed, {totals.failed} failed{skipped}")
     sys.exit(0 if totals.failed == 0 and totals.passed > 0 else 1)

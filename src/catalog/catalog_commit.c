@@ -14,14 +14,14 @@
 #include "catalog/catalog_private.h"
 #include "os/process.h"
 
-enum { PAUSE_US_FIRST = 500, PAUSE_US_MAX = 50 * 1000 };
+enum { PAUSE_US_FIRST = 16 * 1000 };
 
 typedef struct commit_run {
     lh_catalog *catalog;
     lh_str name; /* as stored, once the dataset exists */
     lh_commit_build build;
     void *arg;
-    int lost_race; /* the last attempt: another writer was first, the catalog has been refreshed */
+    int lost_race; /* the last attempt: another writer was first */
 } commit_run;
 
 static lh_rc random_hex(lh_ctx *cx, const char *prefix, lh_str *ret)
@@ -190,7 +190,6 @@ static lh_rc attempt(lh_ctx *cx, commit_run *run, lh_snapshot **ret_made)
         int ours = 0;
         LH_TRY(is_ours(cx, run, made, &ours));
         if (!ours) {
-            LH_TRY(lhi_catalog_refresh(cx, run->catalog, run->name));
             run->lost_race = 1;
             return lh_fail(cx, LH_E_CONFLICT, "another writer made version %llu of '%.*s' first",
                            (unsigned long long)next.commit, LH_STR_ARG(run->name));
@@ -204,11 +203,12 @@ static lh_rc attempt(lh_ctx *cx, commit_run *run, lh_snapshot **ret_made)
     return LH_OK;
 }
 
-/* Half to all of a time that doubles, so that losers do not meet again. */
+/* Up to a time that halves: losers do not meet again, and who lost most waits least, or one that
+ * commits without a pause would starve it. */
 static void pause_before_retry(const lh_ctx *cx, uint64_t random, int tries)
 {
-    int64_t longest = LH_MIN((int64_t)PAUSE_US_FIRST << LH_MIN(tries, 10), (int64_t)PAUSE_US_MAX);
-    int64_t wait_us = longest / 2 + (int64_t)(random % (uint64_t)(longest / 2 + 1));
+    int64_t longest = (int64_t)PAUSE_US_FIRST >> LH_MIN(tries, 30);
+    int64_t wait_us = (int64_t)(random % (uint64_t)(longest + 1));
     int64_t until = LH_MIN(lh_clock_mono_us() + wait_us, cx->deadline_us);
     lh_mutex mutex;
     lh_cond never;
@@ -244,10 +244,16 @@ static lh_rc commit_queued(lh_ctx *cx, commit_run *run, lh_mutex *queue, lh_snap
         lh_rc rc = attempt(cx, run, ret_made);
         if (rc == LH_OK)
             journal_events(cx, run->catalog, &(*ret_made)->manifest);
-        if (!run->lost_race || tries >= LH_COMMIT_RETRIES)
+        if (!run->lost_race)
             return rc;
         lh_metric_add(LH_M_CATALOG_CONFLICTS, 1);
+        if (tries >= LH_COMMIT_RETRIES) {
+            see_what_is_stored(cx, run);
+            return rc;
+        }
         pause_before_retry(cx, random, tries);
+        /* After the pause: the parent must be the newest there is when the attempt starts. */
+        LH_TRY(lhi_catalog_refresh(cx, run->catalog, run->name));
     }
 }
 

@@ -609,6 +609,47 @@ LH_TEST(racing_writers_through_two_catalogs_lose_nothing)
     fixture_close(&f);
 }
 
+typedef struct hurrier {
+    lh_catalog *catalog;
+    atomic_int stop;
+    lh_rc rc;
+} hurrier;
+
+static void write_until_told(void *arg)
+{
+    hurrier *h = arg;
+    for (uint64_t i = 0; h->rc == LH_OK && !atomic_load(&h->stop); i++) {
+        lh_arena *arena = lh_arena_new(0);
+        lh_ctx cx;
+        lh_ctx_init(&cx, arena);
+        append_arg a = {.number = 1000 + i, .rows = 1};
+        h->rc = lh_catalog_commit(&cx, h->catalog, LH_S("raced"), build_append, &a, NULL);
+        lh_arena_free(arena);
+    }
+}
+
+/* Another process that commits without a pause must not starve this one. */
+LH_TEST(a_writer_beside_one_in_a_hurry_gets_its_turn)
+{
+    fixture f;
+    fixture_open(&f);
+    lh_log_configure(LH_LOG_WARN, LH_LOG_AUTO);
+    hurrier other = {0};
+    lh_thread *thread;
+    ck_lh_ok(&f.s, lh_catalog_open(&f.s.cx, f.store, f.journal, &other.catalog));
+    ck_lh_ok(&f.s, lh_thread_start(&f.s.cx, "hurrier", 0, write_until_told, &other, &thread));
+    for (uint64_t i = 0; i < 5; i++) {
+        append_arg a = {.number = i, .rows = 1};
+        ck_lh_ok(&f.s,
+                 lh_catalog_commit(&f.s.cx, f.catalog, LH_S("raced"), build_append, &a, NULL));
+    }
+    atomic_store(&other.stop, 1);
+    lh_thread_join(thread);
+    ck_assert_int_eq(other.rc, LH_OK);
+    lh_catalog_close(other.catalog);
+    fixture_close(&f);
+}
+
 LH_TEST(fifty_datasets_are_there_in_no_time)
 {
     fixture f;
