@@ -238,6 +238,7 @@ LH_TEST_LOOP(random_changes_kills_and_searches_equal_the_model, LOOPS)
 {
     static run r;
     uint64_t steps = from_environment("LH_MODEL_STEPS", STEPS_DEFAULT) / LOOPS;
+    memset(&r, 0, sizeof r); /* without forks the last round's rows would still be there */
     r.random = from_environment("LH_MODEL_SEED", 1) * 1000 + (uint64_t)_i;
     r.options = (lh_vector_set_options){.build.dimensions = MODEL_DIM, .tier_rows = 8, .fan_in = 3};
     r.options.build.kind = kinds[_i];

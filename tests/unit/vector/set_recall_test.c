@@ -116,6 +116,7 @@ LH_TEST_LOOP(recall_holds_through_the_life_of_a_set, 5)
     static const lh_vector_kind kinds[] = {LH_VECTOR_AUTO, LH_VECTOR_FLAT, LH_VECTOR_GRAPH,
                                            LH_VECTOR_IVF, LH_VECTOR_GRAPH};
     static life l;
+    memset(&l, 0, sizeof l); /* without forks the last round's rows would still be there */
     l.random = 11;
     l.options.build = (lh_vector_options){
         .dimensions = DIM, .kind = kinds[_i], .threads = _i == 4 ? 7 : 1, .seed = 5};
