@@ -11,6 +11,7 @@
 #include "os/file.h"
 #include "os/process.h"
 #include "os/sandbox.h"
+#include "os/simd.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -31,10 +32,8 @@ typedef struct doctor {
 static verdict check_cpu(lh_ctx *cx, const doctor *d)
 {
     (void)d;
-    const char *best = __builtin_cpu_supports("avx512f") ? "AVX-512"
-                       : __builtin_cpu_supports("avx2")  ? "AVX2"
-                                                         : "scalar";
-    return (verdict){1, lh_ctx_fmt(cx, "%s, %u CPUs", best, lh_machine_cpus()), LH_STR_NONE};
+    const char *simd = lh_simd_name(lh_simd_chosen());
+    return (verdict){1, lh_ctx_fmt(cx, "%s, %u CPUs", simd, lh_machine_cpus()), LH_STR_NONE};
 }
 
 static verdict check_memory(lh_ctx *cx, const doctor *d)

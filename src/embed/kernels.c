@@ -1,47 +1,12 @@
-/* kernels.c - which instruction set runs: looked up once, overridable for tests and for
- * comparing machines. */
+/* kernels.c - the tables by instruction set, and what is the same in all of them. */
 #include "embed/kernels.h"
 
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Rows of queries that attention takes at a time (the vector kernels' tile). */
 enum { ATTENTION_ROWS = 6 };
 
-#if defined(__x86_64__)
-static int has_avx2(void)
-{
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("bmi2");
-}
-
-/* All that kernels_avx512.c is compiled for, as the compiler may use any of it. */
-static int has_avx512(void)
-{
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
-           __builtin_cpu_supports("avx512bf16");
-}
-#endif
-
-static int always(void)
-{
-    return 1;
-}
-
-/* Best first. */
-static const struct {
-    const lh_embed_kernels *kernels;
-    int (*runs_here)(void);
-} sets[] = {
-#if defined(__x86_64__)
-    {&lh_embed_kernels_avx512, has_avx512},
-    {&lh_embed_kernels_avx2, has_avx2},
-#endif
-    {&lh_embed_kernels_scalar, always},
-};
+static const lh_embed_kernels *const tables[LH_SIMD_COUNT] = LH_SIMD_TABLES(lh_embed_kernels);
 
 float lh_embed_half_value(uint16_t half)
 {
@@ -63,33 +28,14 @@ uint16_t lh_embed_half_of(float value)
     return (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
 }
 
-const lh_embed_kernels *lh_embed_kernels_find(lh_str name)
+const lh_embed_kernels *lh_embed_kernels_find(lh_simd set)
 {
-    for (size_t i = 0; i < LH_ARRAY_LEN(sets); i++)
-        if (lh_str_eq(name, lh_str_from(sets[i].kernels->name)) && sets[i].runs_here())
-            return sets[i].kernels;
-    return NULL;
-}
-
-static const lh_embed_kernels *choose(void)
-{
-    const char *name = getenv("LH_SIMD"); /* check: allow getenv, chosen before any configuration */
-    const lh_embed_kernels *asked = lh_embed_kernels_find(lh_str_from(name));
-    for (size_t i = 0; asked == NULL && i < LH_ARRAY_LEN(sets); i++)
-        if (sets[i].runs_here())
-            asked = sets[i].kernels;
-    return asked;
+    return lh_simd_runs(set) ? tables[set] : NULL;
 }
 
 const lh_embed_kernels *lh_embed_kernels_get(void)
 {
-    static _Atomic(const lh_embed_kernels *) chosen; /* two threads at once find the same */
-    const lh_embed_kernels *kernels = atomic_load_explicit(&chosen, memory_order_relaxed);
-    if (kernels == NULL) {
-        kernels = choose();
-        atomic_store_explicit(&chosen, kernels, memory_order_relaxed);
-    }
-    return kernels;
+    return tables[lh_simd_chosen()];
 }
 
 size_t lh_embed_kernels_scratch_floats(const lh_embed_heads *heads, size_t tokens_max)

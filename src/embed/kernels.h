@@ -26,7 +26,7 @@
 #ifndef LH_EMBED_KERNELS_H
 #define LH_EMBED_KERNELS_H
 
-#include "base/str.h"
+#include "os/simd.h"
 
 #include <stdint.h>
 
@@ -118,10 +118,9 @@ size_t lh_embed_kernels_scratch_floats(const lh_embed_heads *heads, size_t token
 uint16_t lh_embed_half_of(float value);
 float lh_embed_half_value(uint16_t half);
 
-/* The best set this CPU has, or what LH_SIMD=scalar|avx2|avx512 names if the CPU has it. */
-const lh_embed_kernels *lh_embed_kernels_get(void);
-/* By name; NULL when unknown or when the CPU cannot run it. */
-const lh_embed_kernels *lh_embed_kernels_find(lh_str name);
+const lh_embed_kernels *lh_embed_kernels_get(void); /* of lh_simd_chosen */
+/* NULL when the CPU cannot run it. */
+const lh_embed_kernels *lh_embed_kernels_find(lh_simd set);
 
 extern const lh_embed_kernels lh_embed_kernels_scalar;
 #if defined(__x86_64__)

@@ -1,60 +1,17 @@
-/* text_kernels.c - which instruction set runs: looked up once; LH_SIMD forces one. Also what all of
- * them call out of line: the heap and the exceptions, which are rare. */
+/* text_kernels.c - the tables by instruction set, and what all of them call out of line: the heap
+ * and the exceptions, which are rare. */
 #include "text/text_plan_private.h"
 
-#include <stdatomic.h>
-#include <stdlib.h>
+static const lhi_text_kernels *const tables[LH_SIMD_COUNT] = LH_SIMD_TABLES(lhi_text_kernels);
 
-#if defined(__x86_64__)
-static int has_avx2(void)
+const lhi_text_kernels *lhi_text_kernels_find(lh_simd set)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("bmi2");
-}
-
-/* All that a file of that name is compiled for, as the compiler may use any of it. */
-static int has_avx512(void)
-{
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
-           __builtin_cpu_supports("avx512bf16");
-}
-#endif
-
-const lhi_text_kernels *lhi_text_kernels_find(lh_str name)
-{
-#if defined(__x86_64__)
-    if (lh_str_eq(name, LH_S("avx512")) && has_avx512())
-        return &lhi_text_kernels_avx512;
-    if (lh_str_eq(name, LH_S("avx2")) && has_avx2())
-        return &lhi_text_kernels_avx2;
-#endif
-    return lh_str_eq(name, LH_S("scalar")) ? &lhi_text_kernels_scalar : NULL;
-}
-
-static const lhi_text_kernels *choose(void)
-{
-    const char *names[] = {
-        getenv("LH_SIMD"), /* check: allow getenv, chosen before any configuration */
-        "avx512", "avx2", "scalar"};
-    for (size_t i = 0; i < LH_ARRAY_LEN(names); i++) {
-        const lhi_text_kernels *found = lhi_text_kernels_find(lh_str_from(names[i]));
-        if (found)
-            return found;
-    }
-    return &lhi_text_kernels_scalar;
+    return lh_simd_runs(set) ? tables[set] : NULL;
 }
 
 const lhi_text_kernels *lhi_text_kernels_get(void)
 {
-    static _Atomic(const lhi_text_kernels *) chosen; /* two threads at once find the same */
-    const lhi_text_kernels *kernels = atomic_load_explicit(&chosen, memory_order_relaxed);
-    if (!kernels) {
-        kernels = choose();
-        atomic_store_explicit(&chosen, kernels, memory_order_relaxed);
-    }
-    return kernels;
+    return tables[lh_simd_chosen()];
 }
 
 static int is_worse(lhi_text_entry a, lhi_text_entry b)

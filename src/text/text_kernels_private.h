@@ -1,12 +1,13 @@
 /* text/text_kernels_private.h - the loops that take the time, one table per instruction set.
  *
  * Owns: nothing. Threads: pure. Limits: 25-bit gaps, blocks of 128. Formats: README.md.
- * Why: chosen once from the CPU; LH_SIMD=scalar|avx2|avx512 forces; scalar is the reference and all
- *      agree bit for bit, as scores are integers. */
+ * Why: os/simd.h chooses; scalar is the reference and all agree bit for bit, as scores are
+ *      integers. */
 #ifndef LH_TEXT_TEXT_KERNELS_PRIVATE_H
 #define LH_TEXT_TEXT_KERNELS_PRIVATE_H
 
 #include "base/str.h"
+#include "os/simd.h"
 
 #include <stdint.h>
 
@@ -33,8 +34,8 @@ typedef struct lhi_text_kernels {
 extern const lhi_text_kernels lhi_text_kernels_scalar;
 extern const lhi_text_kernels lhi_text_kernels_avx2;
 extern const lhi_text_kernels lhi_text_kernels_avx512;
-const lhi_text_kernels *lhi_text_kernels_get(void);
-/* By name, when this CPU runs it; else NULL. */
-const lhi_text_kernels *lhi_text_kernels_find(lh_str name);
+const lhi_text_kernels *lhi_text_kernels_get(void); /* of lh_simd_chosen */
+/* NULL when this CPU cannot run it. */
+const lhi_text_kernels *lhi_text_kernels_find(lh_simd set);
 
 #endif

@@ -4,11 +4,13 @@
  * Threads: pure.
  * Limits:  any number of dimensions for floats; codes have dimensions padded to a multiple of 128.
  * Formats: f32, f16, bf16 rows; int8 codes biased by 128; 4-bit and 1-bit codes of README.md.
- * Why:     one table per instruction set, chosen once from the CPU; scalar is the reference. Every
+ * Why:     os/simd.h chooses; scalar is the reference. Every
  *          function gives the same bits in each table: integers are exact, floats are multiplied
- *          and added in one fixed order, never fused. LH_SIMD=scalar|avx2|avx512 forces. */
+ *          and added in one fixed order, never fused. */
 #ifndef LH_VECTOR_VECTOR_KERNELS_H
 #define LH_VECTOR_VECTOR_KERNELS_H
+
+#include "os/simd.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -146,10 +148,8 @@ extern const lh_vector_kernels lh_vector_kernels_scalar;
 extern const lh_vector_kernels lh_vector_kernels_avx2;
 extern const lh_vector_kernels lh_vector_kernels_avx512;
 
-const lh_vector_kernels *lh_vector_kernels_get(void);
-/* By name; NULL when unknown or when this CPU cannot. */
-const lh_vector_kernels *lh_vector_kernels_find(const char *name);
-/* Tests: the table for what is opened and built from now on. */
-void lh_vector_kernels_set_test(const lh_vector_kernels *kernels);
+const lh_vector_kernels *lh_vector_kernels_get(void); /* of lh_simd_chosen */
+/* NULL when this CPU cannot run it. */
+const lh_vector_kernels *lh_vector_kernels_find(lh_simd set);
 
 #endif

@@ -30,9 +30,8 @@ float embed_distance(const float *a, const float *b, size_t count);
 
 /* Runs the block once for every instruction set of this CPU. */
 #define EMBED_FOR_KERNELS(kernels)                                                                 \
-    for (size_t k_ = 0; k_ < 3; k_++)                                                              \
-        for (const lh_embed_kernels *kernels = lh_embed_kernels_find(                              \
-                 lh_str_from((const char *[]){"scalar", "avx2", "avx512"}[k_]));                   \
+    for (size_t k_ = 0; k_ < LH_SIMD_COUNT; k_++)                                                  \
+        for (const lh_embed_kernels *kernels = lh_embed_kernels_find((lh_simd)k_);                 \
              kernels != NULL; kernels = NULL)
 
 #endif

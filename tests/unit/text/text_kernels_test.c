@@ -6,16 +6,16 @@
 
 #include "base/clock.h"
 
-static const char *const names[] = {"avx2", "avx512"};
+static const lh_simd sets[] = {LH_SIMD_AVX2, LH_SIMD_AVX512};
 
 LH_TEST_LOOP(unpacking_equals_scalar_at_every_width, 26)
 {
     uint32_t bits = (uint32_t)_i;
     uint32_t seed = 1;
-    for (size_t k = 0; k < LH_ARRAY_LEN(names); k++) {
-        const lhi_text_kernels *kernels = lhi_text_kernels_find(lh_str_from(names[k]));
+    for (size_t k = 0; k < LH_ARRAY_LEN(sets); k++) {
+        const lhi_text_kernels *kernels = lhi_text_kernels_find(sets[k]);
         if (!kernels) {
-            printf("skipped: this CPU has no %s\n", names[k]);
+            printf("skipped: this CPU has no %s\n", lh_simd_name(sets[k]));
             continue;
         }
         for (uint32_t count = 1; count <= LHI_TEXT_BLOCK; count++) {
@@ -48,8 +48,8 @@ LH_TEST(weights_equal_scalar_to_the_unit)
     double impacts[255];
     for (size_t i = 0; i < 255; i++)
         impacts[i] = 2.2 * (double)(i + 1) / ((double)i + 2.7);
-    for (size_t k = 0; k < LH_ARRAY_LEN(names); k++) {
-        const lhi_text_kernels *kernels = lhi_text_kernels_find(lh_str_from(names[k]));
+    for (size_t k = 0; k < LH_ARRAY_LEN(sets); k++) {
+        const lhi_text_kernels *kernels = lhi_text_kernels_find(sets[k]);
         for (double weight = 1e-9; kernels && weight < 4e8; weight *= 1.37) {
             for (uint32_t count = 1; count <= 255; count += 23) {
                 uint32_t expected[255];

@@ -77,22 +77,22 @@ static uint64_t answers_of(lh_ctx *cx, const lh_vector_index *index, const float
 LH_TEST(bytes_and_answers_do_not_depend_on_threads_memory_or_instruction_set)
 {
     static const struct {
-        const char *simd;
+        lh_simd simd;
         uint32_t threads;
         uint64_t memory;
-    } runs[] = {{"avx512", 2, 0}, {"avx512", 1, 0},     {"avx512", 7, 0},       {"avx2", 7, 0},
-                {"avx2", 2, 0},   {"avx2", 1, 1150000}, {"avx512", 2, 1250000}, {"scalar", 2, 0}};
+    } runs[] = {{LH_SIMD_AVX512, 2, 0},       {LH_SIMD_AVX512, 1, 0}, {LH_SIMD_AVX512, 7, 0},
+                {LH_SIMD_AVX2, 7, 0},         {LH_SIMD_AVX2, 2, 0},   {LH_SIMD_AVX2, 1, 1150000},
+                {LH_SIMD_AVX512, 2, 1250000}, {LH_SIMD_SCALAR, 2, 0}};
     uint64_t first = 0;
     fixture_segment wanted = {0};
     float *rows = fixture_rows(ROWS, DIM, 6);
     for (size_t i = 0; i < LH_ARRAY_LEN(runs); i++) {
-        const lh_vector_kernels *kernels = lh_vector_kernels_find(runs[i].simd);
-        if (!kernels)
+        if (!lh_simd_runs(runs[i].simd))
             continue;
         lh_scratch s;
         fixture_segment segment;
         lh_scratch_open(&s);
-        lh_vector_kernels_set_test(kernels);
+        lh_simd_set_test(runs[i].simd);
         lh_vector_options o = {.dimensions = DIM,
                                .kind = LH_VECTOR_GRAPH,
                                .ef_construction = 80,
@@ -109,13 +109,15 @@ LH_TEST(bytes_and_answers_do_not_depend_on_threads_memory_or_instruction_set)
         } else {
             ck_assert_uint_eq(segment.count, wanted.count);
             ck_assert_msg(memcmp(segment.bytes, wanted.bytes, segment.count) == 0,
-                          "%s with %u threads wrote other bytes", runs[i].simd, runs[i].threads);
-            ck_assert_msg(answers == first, "%s found other answers", runs[i].simd);
+                          "%s with %u threads wrote other bytes", lh_simd_name(runs[i].simd),
+                          runs[i].threads);
+            ck_assert_msg(answers == first, "%s found other answers", lh_simd_name(runs[i].simd));
             fixture_free(&segment);
         }
         lh_vector_index_close(index);
         lh_scratch_close(&s);
     }
+    lh_simd_set_test(LH_SIMD_COUNT);
     fixture_free(&wanted);
     free(rows);
 }

@@ -21,7 +21,7 @@ static float draw_float(void)
 }
 
 static const lh_vector_kernels *const scalar = &lh_vector_kernels_scalar;
-static const char *const names[] = {"avx2", "avx512"};
+static const lh_simd sets[] = {LH_SIMD_AVX2, LH_SIMD_AVX512};
 
 static int same(const void *a, const void *b, size_t bytes)
 {
@@ -55,7 +55,7 @@ static void floats_equal(const lh_vector_kernels *k, size_t n, float size)
 
 LH_TEST_LOOP(float_scores_equal_scalar_at_every_dimension, 2)
 {
-    const lh_vector_kernels *k = lh_vector_kernels_find(names[_i]);
+    const lh_vector_kernels *k = lh_vector_kernels_find(sets[_i]);
     if (!k)
         return;
     for (size_t n = 0; n <= DIMENSIONS; n++) {
@@ -105,7 +105,7 @@ LH_TEST_LOOP(codes_equal_scalar_at_every_dimension, 2)
 {
     static coded a, b;
     static float signs[3 * PADDED_MAX];
-    const lh_vector_kernels *k = lh_vector_kernels_find(names[_i]);
+    const lh_vector_kernels *k = lh_vector_kernels_find(sets[_i]);
     for (size_t i = 0; i < 3 * PADDED_MAX; i++)
         signs[i] = (draw() & 1 ? 1.0f : -1.0f) / sqrtf(128);
     for (size_t n = 1; k && n <= DIMENSIONS + 2; n++) {
@@ -139,7 +139,7 @@ LH_TEST_LOOP(products_of_codes_equal_scalar, 2)
 {
     static uint8_t rows[16][PADDED_MAX];
     static uint8_t left[2][2 * 16 * PADDED_MAX], right[2][2 * 16 * PADDED_MAX];
-    const lh_vector_kernels *k = lh_vector_kernels_find(names[_i]);
+    const lh_vector_kernels *k = lh_vector_kernels_find(sets[_i]);
     const lh_vector_kernels *both[2] = {scalar, k};
     for (size_t padded = 128; k && padded <= PADDED_MAX; padded += padded < 1024 ? 128 : 1024)
         for (int how = 0; how < 3; how++) {
@@ -167,7 +167,7 @@ LH_TEST_LOOP(products_of_codes_equal_scalar, 2)
 
 LH_TEST_LOOP(leaf_steps_equal_scalar, 2)
 {
-    const lh_vector_kernels *k = lh_vector_kernels_find(names[_i]);
+    const lh_vector_kernels *k = lh_vector_kernels_find(sets[_i]);
     const lh_vector_kernels *both[2] = {scalar, k};
     for (int round = 0; k && round < 200; round++) {
         enum { COUNT = 320, LD = 352 };
@@ -243,7 +243,7 @@ LH_TEST_LOOP(one_bit_scans_equal_scalar, 2)
     static uint16_t factors[256];
     static float offsets[256];
     static uint64_t keys[2][600], allowed[4];
-    const lh_vector_kernels *k = lh_vector_kernels_find(names[_i]);
+    const lh_vector_kernels *k = lh_vector_kernels_find(sets[_i]);
     for (size_t padded = 128; k && padded <= PADDED_MAX; padded += padded < 1024 ? 128 : 1024)
         for (int round = 0; round < 6; round++) {
             int8_t query[PADDED_MAX];
