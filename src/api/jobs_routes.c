@@ -48,10 +48,7 @@ static lh_rc send_view(lh_ctx *cx, lh_reply *rp, const lh_job_view *view)
 {
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, 64u * 1024u * 1024u);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_job_record, view);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(cx, &lh_job_record, view, &json));
     lh_str id = lh_ctx_fmt(cx, "%llu", (unsigned long long)view->version);
     return lh_reply_event(cx, rp, view->ended_at ? LH_S("end") : LH_S("progress"), id,
                           lh_buf_str(&json));

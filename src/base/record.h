@@ -115,6 +115,9 @@ LH_WARN_UNUSED lh_rc lh_record_set_text(lh_ctx *cx, const lh_record *record, lh_
  * not set. The record must have a present_offset. */
 LH_WARN_UNUSED lh_rc lh_record_check_required(lh_ctx *cx, const lh_record *record, const void *out);
 void lh_record_write(lh_json_writer *w, const lh_record *record, const void *in);
+/* One whole JSON text at the end of out. LH_E_TOO_LARGE (beyond out's maximum), LH_E_NO_MEMORY. */
+LH_WARN_UNUSED lh_rc lh_record_append(lh_ctx *cx, const lh_record *record, const void *in,
+                                      lh_buf *out);
 /* {"type":"object","properties":...}; nested records as {"$ref":"#/components/schemas/NAME"}. */
 void lh_record_write_schema(lh_json_writer *w, const lh_record *record);
 

@@ -119,3 +119,11 @@ void lh_record_write(lh_json_writer *w, const lh_record *record, const void *in)
     }
     lh_jw_object_end(w);
 }
+
+lh_rc lh_record_append(lh_ctx *cx, const lh_record *record, const void *in, lh_buf *out)
+{
+    lh_json_writer writer;
+    lh_jw_init(&writer, cx, out);
+    lh_record_write(&writer, record, in);
+    return lh_jw_end(&writer);
+}

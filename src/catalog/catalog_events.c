@@ -219,11 +219,8 @@ lh_rc lhi_journaled_save(lh_ctx *cx, lh_catalog *catalog)
         return LH_OK;
     LH_TRY(collect(cx, catalog, &n));
     LH_CLEANUP(lh_buf_done) lh_buf out;
-    lh_json_writer writer;
     lh_buf_init(&out, NOTE_BYTES_MAX);
-    lh_jw_init(&writer, cx, &out);
-    lh_record_write(&writer, &note_record, &n);
-    LH_TRY(lh_jw_end(&writer));
+    LH_TRY(lh_record_append(cx, &note_record, &n, &out));
     LH_TRY(lh_seal_json(cx, &out));
     return lh_store_put(cx, catalog->store, NOTE_KEY, lh_buf_str(&out));
 }

@@ -102,10 +102,7 @@ lh_rc lh_manifest_write(lh_ctx *cx, const lh_manifest *manifest, lh_str *ret_jso
 {
     LH_CLEANUP(lh_buf_done) lh_buf out;
     lh_buf_init(&out, LH_MANIFEST_BYTES_MAX);
-    lh_json_writer writer;
-    lh_jw_init(&writer, cx, &out);
-    lh_record_write(&writer, &lh_manifest_record, manifest);
-    LH_TRY(lh_jw_end(&writer));
+    LH_TRY(lh_record_append(cx, &lh_manifest_record, manifest, &out));
     LH_TRY(lh_seal_json(cx, &out));
     lh_str json = lh_ctx_dup(cx, lh_buf_str(&out));
     if (json.ptr == NULL)

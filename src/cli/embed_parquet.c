@@ -31,13 +31,7 @@ static lh_rc open_pool(lh_ctx *cx, lhi_parquet *p)
 static lh_rc send_task(lh_ctx *cx, lhi_parquet *p)
 {
     lh_ingest_task task = {.op = LH_INGEST_WRITE_CHUNKS, .output_prefix = LH_S(PREFIX)};
-    LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_buf_init(&json, LH_FRAME_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_ingest_task_record, &task);
-    LH_TRY(lh_jw_end(&w));
-    return lh_lease_task(cx, p->lease, lh_buf_str(&json), NULL, 0);
+    return lh_lease_task_record(cx, p->lease, &lh_ingest_task_record, &task, NULL, 0);
 }
 
 lh_rc lhi_parquet_open(lh_ctx *cx, lh_str path, lhi_parquet **ret_parquet)

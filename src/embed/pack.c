@@ -410,10 +410,7 @@ static lh_rc write_info(packer *p)
 {
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, LH_RECORD_TEXT_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, p->cx, &json);
-    lh_record_write(&w, &lh_embed_model_info_record, p->info);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(p->cx, &lh_embed_model_info_record, p->info, &json));
     return lh_container_add(p->cx, p->writer, LH_S(LH_EMBED_MODEL_SECTION_INFO), 1,
                             lh_buf_str(&json));
 }

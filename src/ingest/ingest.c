@@ -112,10 +112,7 @@ static lh_rc write_result(lh_ctx *cx, lh_job *job, const lhi_ingest_job *ij,
                                .duplicate = done == NULL};
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, 16u * 1024u * 1024u);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_ingest_result_record, &result);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(cx, &lh_ingest_result_record, &result, &json));
     lh_job_result(job, lh_buf_str(&json));
     return LH_OK;
 }

@@ -5,27 +5,25 @@
 #include "os/file.h"
 #include "os/process.h"
 
-static lh_rc task_json(lh_ctx *cx, const lhi_ingest_job *ij, const lh_snapshot *base, lh_buf *json)
+static lh_rc fill_task(lh_ctx *cx, const lhi_ingest_job *ij, const lh_snapshot *base,
+                       lh_ingest_task *task)
 {
-    lh_ingest_task task = {.op = LH_INGEST_FILE,
-                           .file_name = ij->request.file_name,
-                           .options = ij->request.options,
-                           .unpacked_bytes_max = ij->ingest->settings.unpacked_bytes_max};
+    *task = (lh_ingest_task){.op = LH_INGEST_FILE,
+                             .file_name = ij->request.file_name,
+                             .options = ij->request.options,
+                             .unpacked_bytes_max = ij->ingest->settings.unpacked_bytes_max};
     uint64_t random;
     LH_TRY(lh_random_bytes(cx, &random, sizeof random));
-    task.output_prefix = lh_ctx_fmt(cx, "ingest-%016llx", (unsigned long long)random);
-    if (!task.output_prefix.ptr)
+    task->output_prefix = lh_ctx_fmt(cx, "ingest-%016llx", (unsigned long long)random);
+    if (!task->output_prefix.ptr)
         return cx->err.rc;
     if (ij->request.mode == LH_INGEST_UPSERT) {
-        task.key = ij->request.key;
+        task->key = ij->request.key;
         if (base)
             LH_TRY(
-                lh_snapshot_sql(cx, lh_catalog_store(ij->ingest->catalog), base, &task.base_sql));
+                lh_snapshot_sql(cx, lh_catalog_store(ij->ingest->catalog), base, &task->base_sql));
     }
-    lh_json_writer w;
-    lh_jw_init(&w, cx, json);
-    lh_record_write(&w, &lh_ingest_task_record, &task);
-    return lh_jw_end(&w);
+    return LH_OK;
 }
 
 static lh_rc on_progress(lh_ctx *cx, lh_job *job, lh_str payload, const char **phase)
@@ -63,9 +61,8 @@ static lh_rc read_result(lh_ctx *cx, lh_job *job, lh_lease *lease, lh_ingest_don
 lh_rc lhi_ingest_convert(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij, const lh_snapshot *base,
                          lh_ingest_done *ret_done)
 {
-    LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_buf_init(&json, LH_FRAME_BYTES_MAX);
-    LH_TRY(task_json(cx, ij, base, &json));
+    lh_ingest_task task;
+    LH_TRY(fill_task(cx, ij, base, &task));
     LH_CLEANUP(lh_file_close) lh_file *source = NULL;
     LH_TRY(lh_file_open(cx, lh_staged_path(ij->source), LH_FILE_READ, &source));
     lh_job_phase(job, "waiting", "bytes", ij->source_bytes);
@@ -74,7 +71,7 @@ lh_rc lhi_ingest_convert(lh_ctx *cx, lh_job *job, lhi_ingest_job *ij, const lh_s
         LH_MIN(cx->deadline_us, lh_clock_mono_us() + ij->ingest->settings.task_timeout_us);
     LH_TRY(lh_pool_lease(cx, ij->ingest->pool, LH_WORKER_INGEST, LH_S("ingest"), &lease));
     int fd = lh_file_fd(source);
-    LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&json), &fd, 1));
+    LH_TRY(lh_lease_task_record(cx, lease, &lh_ingest_task_record, &task, &fd, 1));
     lh_rc rc = read_result(cx, job, lease, ret_done);
     cx->deadline_us = LH_NO_DEADLINE;
     return rc;

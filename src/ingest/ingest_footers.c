@@ -18,15 +18,9 @@ static int one_schema(const lh_manifest *m)
 static lh_rc inspect(lh_ctx *cx, lh_ingest *ingest, lh_list paths, lh_ingest_done *ret_done)
 {
     lh_ingest_task task = {.op = LH_INGEST_INSPECT, .paths = paths};
-    LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_buf_init(&json, LH_FRAME_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_ingest_task_record, &task);
-    LH_TRY(lh_jw_end(&w));
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
     LH_TRY(lh_pool_lease(cx, ingest->pool, LH_WORKER_INGEST, LH_S("ingest"), &lease));
-    LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&json), NULL, 0));
+    LH_TRY(lh_lease_task_record(cx, lease, &lh_ingest_task_record, &task, NULL, 0));
     for (;;) {
         lh_frame frame;
         LH_TRY(lh_lease_read(cx, lease, &frame));

@@ -112,10 +112,7 @@ lh_rc lhi_event_line(lh_ctx *cx, const lh_journal_event *event, lh_str *ret_line
 {
     LH_CLEANUP(lh_buf_done) lh_buf out;
     lh_buf_init(&out, 4 * (size_t)LH_APPEND_LOG_RECORD_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &out);
-    lh_record_write(&w, &lh_journal_event_record, event);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(cx, &lh_journal_event_record, event, &out));
     lh_str line = lh_ctx_dup(cx, lh_buf_str(&out));
     if (line.ptr == NULL)
         return LH_E_NO_MEMORY;

@@ -224,11 +224,8 @@ lh_rc lh_reply_json_text(lh_ctx *cx, lh_reply *rp, lh_str json)
 lh_rc lh_reply_json(lh_ctx *cx, lh_reply *rp, const lh_record *record, const void *value)
 {
     LH_CLEANUP(lh_buf_done) lh_buf text;
-    lh_json_writer w;
     lh_buf_init(&text, JSON_BYTES_MAX);
-    lh_jw_init(&w, cx, &text);
-    lh_record_write(&w, record, value);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(cx, record, value, &text));
     return lh_reply_json_text(cx, rp, lh_buf_str(&text));
 }
 

@@ -84,12 +84,9 @@ lh_rc lhi_key_file_read(lh_ctx *cx, lh_store *store, lhi_stored_key **ret_keys, 
 static lh_rc write_file(lh_ctx *cx, lh_store *store, lhi_stored_key *keys, size_t count)
 {
     LH_CLEANUP(lh_buf_done) lh_buf out;
-    lh_json_writer writer;
     stored_keys file = {.format_version = 1, .keys = {keys, count}};
     lh_buf_init(&out, FILE_BYTES_MAX);
-    lh_jw_init(&writer, cx, &out);
-    lh_record_write(&writer, &keys_record, &file);
-    LH_TRY(lh_jw_end(&writer));
+    LH_TRY(lh_record_append(cx, &keys_record, &file, &out));
     LH_TRY(lh_seal_json(cx, &out));
     return lh_store_put(cx, store, LHI_KEYS_OBJECT, lh_buf_str(&out));
 }

@@ -159,14 +159,6 @@ static lh_rc view_of(lh_ctx *cx, run *r, lh_str name, lh_view_message *ret_view)
     return LH_OK;
 }
 
-static lh_rc write_record(lh_ctx *cx, lh_buf *buf, const lh_record *record, const void *value)
-{
-    lh_json_writer w;
-    lh_jw_init(&w, cx, buf);
-    lh_record_write(&w, record, value);
-    return lh_jw_end(&w);
-}
-
 static lh_rc give_views(lh_ctx *cx, run *r, lh_lease *lease, lh_str payload)
 {
     lh_need_views need;
@@ -180,7 +172,7 @@ static lh_rc give_views(lh_ctx *cx, run *r, lh_lease *lease, lh_str payload)
     lh_give_views give = {.views = {views, need.names.count}};
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, LH_FRAME_BYTES_MAX);
-    LH_TRY(write_record(cx, &json, &lh_give_views_record, &give));
+    LH_TRY(lh_record_append(cx, &lh_give_views_record, &give, &json));
     return lh_lease_write(cx, lease, LH_FRAME_GIVE, lh_buf_str(&json));
 }
 
@@ -248,12 +240,12 @@ static lh_rc read_frames(lh_ctx *cx, run *r, lh_lease *lease)
  * at once: then nobody has lost anything but time, and another one is asked. */
 #define DEAD_WORKER_US 100000
 
-static lh_rc run_task(lh_ctx *cx, run *r, lh_str task_json, int *ret_again)
+static lh_rc run_task(lh_ctx *cx, run *r, const lh_sql_task *task, int *ret_again)
 {
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
     LH_TRY(lh_pool_lease(cx, r->engine->pool, LH_WORKER_SQL, cx->principal->domain, &lease));
     int64_t sent_us = lh_clock_mono_us();
-    lh_rc rc = lh_lease_task(cx, lease, task_json, NULL, 0);
+    lh_rc rc = lh_lease_task_record(cx, lease, &lh_sql_task_record, task, NULL, 0);
     if (rc == LH_OK)
         rc = read_frames(cx, r, lease);
     *ret_again =
@@ -270,15 +262,12 @@ static lh_rc run_leased(lh_ctx *cx, run *r)
                         .limit = rq->limit,
                         .offset = rq->offset,
                         .big_ints_as_text = rq->big_ints_as_text};
-    LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_buf_init(&json, LH_FRAME_BYTES_MAX);
-    LH_TRY(write_record(cx, &json, &lh_sql_task_record, &task));
     int again = 0;
-    lh_rc rc = run_task(cx, r, lh_buf_str(&json), &again);
+    lh_rc rc = run_task(cx, r, &task, &again);
     if (!again)
         return rc;
     lh_err_clear(cx);
-    return run_task(cx, r, lh_buf_str(&json), &again);
+    return run_task(cx, r, &task, &again);
 }
 
 static lh_rc check_request(lh_ctx *cx, const lh_query_engine *engine, const lh_query_request *rq)

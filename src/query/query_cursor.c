@@ -39,10 +39,7 @@ lh_rc lh_query_cursor_write(lh_ctx *cx, const lh_query_request *request,
                 .snapshots = outcome->snapshots};
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, CURSOR_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &cursor_record, &c);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(cx, &cursor_record, &c, &json));
     char *hex = lh_ctx_alloc(cx, json.len, 2);
     if (!hex)
         return cx->err.rc;

@@ -263,14 +263,9 @@ static lh_rc send_texts(lh_ctx *cx, lh_lease *lease, const asked *a)
 {
     lh_embed_task task = {.count = (uint32_t)a->wanted_count,
                           .query = a->rq->purpose == LH_EMBED_AS_QUERY};
+    LH_TRY(lh_lease_task_record(cx, lease, &lh_embed_task_record, &task, NULL, 0));
     LH_CLEANUP(lh_buf_done) lh_buf buf;
     lh_buf_init(&buf, LH_FRAME_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &buf);
-    lh_record_write(&w, &lh_embed_task_record, &task);
-    LH_TRY(lh_jw_end(&w));
-    LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&buf), NULL, 0));
-    lh_buf_truncate(&buf, 0);
     for (size_t i = 0; i < a->wanted_count; i++) {
         /* A text longer than a frame is far beyond any model's tokens: its head is all that
          * counts. */

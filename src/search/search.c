@@ -318,10 +318,7 @@ static lh_rc copy_meta(lh_ctx *cx, const lh_index_meta *from, lh_index_meta *ret
 {
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, META_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_index_meta_record, from);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(cx, &lh_index_meta_record, from, &json));
     return lh_record_parse(cx, &lh_index_meta_record, lh_ctx_dup(cx, lh_buf_str(&json)), ret);
 }
 

@@ -104,10 +104,7 @@ static lh_rc write_json(lh_ctx *cx, const lh_record *record, const void *value, 
 {
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, PLAN_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, record, value);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(cx, record, value, &json));
     *ret_json = lh_ctx_dup(cx, lh_buf_str(&json));
     return ret_json->ptr ? LH_OK : cx->err.rc;
 }

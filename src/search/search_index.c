@@ -5,26 +5,17 @@
  * wrote is opened here before it is published, as anybody's file would be. */
 #include "search/search_private.h"
 
-static lh_rc task_json(lh_ctx *cx, const lh_search *search, const lhi_plan *plan, uint64_t rows,
-                       lh_str *ret_json)
+static lh_index_task task_of(const lh_search *search, const lhi_plan *plan, uint64_t rows)
 {
     const lh_search_settings *s = &search->parts.settings;
     const lh_index_request *rq = &plan->request;
-    lh_index_task task = {.rows = rows,
-                          .dimensions = plan->dimensions,
-                          .kind = (uint32_t)(rq->kind != LH_VECTOR_AUTO ? rq->kind : s->kind),
-                          .metric = LH_VECTOR_COSINE,
-                          .ef_construction =
-                              rq->ef_construction ? rq->ef_construction : s->ef_construction,
-                          .seed = rq->seed ? rq->seed : s->seed};
-    LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_buf_init(&json, LH_FRAME_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_index_task_record, &task);
-    LH_TRY(lh_jw_end(&w));
-    *ret_json = lh_ctx_dup(cx, lh_buf_str(&json));
-    return ret_json->ptr ? LH_OK : cx->err.rc;
+    return (lh_index_task){.rows = rows,
+                           .dimensions = plan->dimensions,
+                           .kind = (uint32_t)(rq->kind != LH_VECTOR_AUTO ? rq->kind : s->kind),
+                           .metric = LH_VECTOR_COSINE,
+                           .ef_construction =
+                               rq->ef_construction ? rq->ef_construction : s->ef_construction,
+                           .seed = rq->seed ? rq->seed : s->seed};
 }
 
 /* A phase of the engine is told as one of the job when its total changes. */
@@ -59,15 +50,14 @@ lh_rc lhi_index_build(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_plan
     LH_CLEANUP(lh_file_close) lh_file *in = NULL;
     LH_CLEANUP(lh_file_close) lh_file *out = NULL;
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
-    lh_str json;
     uint64_t bytes;
     LH_TRY(lh_file_open(cx, lh_staged_path(rows), LH_FILE_READ_WRITE, &in));
     LH_TRY(lh_file_open(cx, lh_staged_path(segment), LH_FILE_READ_WRITE, &out));
     LH_TRY(lh_file_size(cx, in, &bytes));
-    LH_TRY(task_json(cx, search, plan, bytes / (plan->dimensions * sizeof(float)), &json));
+    lh_index_task task = task_of(search, plan, bytes / (plan->dimensions * sizeof(float)));
     LH_TRY(lh_pool_lease(cx, search->parts.pool, LH_WORKER_INDEX, LH_S("index"), &lease));
     int fds[] = {lh_file_fd(in), lh_file_fd(out)};
-    LH_TRY(lh_lease_task(cx, lease, json, fds, LH_ARRAY_LEN(fds)));
+    LH_TRY(lh_lease_task_record(cx, lease, &lh_index_task_record, &task, fds, LH_ARRAY_LEN(fds)));
     return wait_for_worker(cx, lease, job);
 }
 

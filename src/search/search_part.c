@@ -102,15 +102,9 @@ static lh_rc write_part(lh_ctx *cx, lhi_parts *p, lh_ingest_done *ret_done)
         .background = p->search->parts.background,
         .output_prefix =
             lh_ctx_fmt(cx, "part-%.*s-%zu", LH_STR_ARG(p->plan->generation), p->items_count)};
-    LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_buf_init(&json, LH_FRAME_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_ingest_task_record, &task);
-    LH_TRY(lh_jw_end(&w));
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
     LH_TRY(lh_pool_lease(cx, p->search->parts.pool, LH_WORKER_INGEST, LH_S("ingest"), &lease));
-    LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&json), NULL, 0));
+    LH_TRY(lh_lease_task_record(cx, lease, &lh_ingest_task_record, &task, NULL, 0));
     LH_TRY(send_rows(cx, p, lease));
     for (;;) {
         lh_frame frame;

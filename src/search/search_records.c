@@ -324,10 +324,7 @@ lh_rc lhi_put_record(lh_ctx *cx, lh_store *store, lh_str key, const lh_record *r
 {
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, 64u * 1024u * 1024u);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, record, value);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(cx, record, value, &json));
     return lh_store_put(cx, store, key, lh_buf_str(&json));
 }
 

@@ -98,15 +98,9 @@ static lh_rc read_part(lh_ctx *cx, segment_run *s, const lh_index_part *part)
     lh_ingest_task task = {.op = LH_INGEST_READ_CHUNKS,
                            .paths = {&path, 1},
                            .background = s->search->parts.background};
-    LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_buf_init(&json, LH_FRAME_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_ingest_task_record, &task);
-    LH_TRY(lh_jw_end(&w));
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
     LH_TRY(lh_pool_lease(cx, s->search->parts.pool, LH_WORKER_INGEST, LH_S("ingest"), &lease));
-    LH_TRY(lh_lease_task(cx, lease, lh_buf_str(&json), NULL, 0));
+    LH_TRY(lh_lease_task_record(cx, lease, &lh_ingest_task_record, &task, NULL, 0));
     uint64_t before = s->seen;
     for (;;) {
         lh_frame frame;

@@ -64,6 +64,8 @@ lh_str lh_lease_ready(const lh_lease *lease);
 /* Task record as JSON, with descriptors (the caller keeps and closes its own copies). */
 LH_WARN_UNUSED lh_rc lh_lease_task(lh_ctx *cx, lh_lease *lease, lh_str task_json, const int *fds,
                                    size_t fds_count);
+LH_WARN_UNUSED lh_rc lh_lease_task_record(lh_ctx *cx, lh_lease *lease, const lh_record *record,
+                                          const void *task, const int *fds, size_t fds_count);
 LH_WARN_UNUSED lh_rc lh_lease_write(lh_ctx *cx, lh_lease *lease, lh_frame_kind kind,
                                     lh_str payload); /* GIVE, DATA */
 /* The next frame of this task. ERROR frames become cx->err and their rc (a worker's code is checked

@@ -175,6 +175,15 @@ lh_rc lh_lease_task(lh_ctx *cx, lh_lease *lease, lh_str task_json, const int *fd
     return rc == LH_OK ? LH_OK : fail_channel(cx, lease, rc);
 }
 
+lh_rc lh_lease_task_record(lh_ctx *cx, lh_lease *lease, const lh_record *record, const void *task,
+                           const int *fds, size_t fds_count)
+{
+    LH_CLEANUP(lh_buf_done) lh_buf json;
+    lh_buf_init(&json, LH_FRAME_BYTES_MAX);
+    LH_TRY(lh_record_append(cx, record, task, &json));
+    return lh_lease_task(cx, lease, lh_buf_str(&json), fds, fds_count);
+}
+
 lh_rc lh_lease_write(lh_ctx *cx, lh_lease *lease, lh_frame_kind kind, lh_str payload)
 {
     lh_assert(kind == LH_FRAME_GIVE || kind == LH_FRAME_DATA);

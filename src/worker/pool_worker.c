@@ -29,10 +29,7 @@ static lh_rc write_setup(lh_ctx *cx, lh_pool *pool, lhi_worker *worker)
     };
     LH_CLEANUP(lh_buf_done) lh_buf json = {0};
     lh_buf_init(&json, LH_FRAME_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_setup_record, &setup);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(cx, &lh_setup_record, &setup, &json));
     return lh_channel_write(cx, worker->channel, LH_FRAME_SETUP, 0, lh_buf_str(&json));
 }
 

@@ -8,10 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void write_sample(lh_ctx *cx, lh_buf *buf, const sample *s)
 {
-    lh_json_writer w;
-    lh_jw_init(&w, cx, buf);
-    lh_record_write(&w, &sample_file_record, s);
-    lh_rc rc = lh_jw_end(&w);
+    lh_rc rc = lh_record_append(cx, &sample_file_record, s, buf);
     lh_assert(rc == LH_OK ||
               rc ==
                   LH_E_INTERNAL); /* raw JSON may nest deeper than the writer counts, records not */

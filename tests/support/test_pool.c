@@ -53,13 +53,7 @@ static lh_rc write_task(lh_ctx *cx, lh_lease *lease, const lh_test_query *query)
                         .limit = query->limit,
                         .offset = query->offset,
                         .big_ints_as_text = query->big_ints_as_text};
-    LH_CLEANUP(lh_buf_done) lh_buf json = {0};
-    lh_buf_init(&json, 16 * 1024 * 1024);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_sql_task_record, &task);
-    LH_TRY(lh_jw_end(&w));
-    return lh_lease_task(cx, lease, lh_buf_str(&json), NULL, 0);
+    return lh_lease_task_record(cx, lease, &lh_sql_task_record, &task, NULL, 0);
 }
 
 static const lh_test_view *find_view(const lh_test_view *views, lh_str name)
@@ -90,10 +84,7 @@ static lh_rc give_views(lh_ctx *cx, lh_lease *lease, const lh_test_query *query,
     lh_give_views give = {.views = {given, need.names.count}};
     LH_CLEANUP(lh_buf_done) lh_buf json = {0};
     lh_buf_init(&json, 16 * 1024 * 1024);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_give_views_record, &give);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(cx, &lh_give_views_record, &give, &json));
     return lh_lease_write(cx, lease, LH_FRAME_GIVE, lh_buf_str(&json));
 }
 

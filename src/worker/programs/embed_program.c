@@ -48,10 +48,7 @@ static lh_rc embed_open(lh_ctx *cx, const lh_setup_message *setup, void **state,
                                 .tokens_max = info->tokens_max};
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, LH_RECORD_TEXT_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_record_write(&w, &lh_model_record, &message);
-    LH_TRY(lh_jw_end(&w));
+    LH_TRY(lh_record_append(cx, &lh_model_record, &message, &json));
     *ret_ready = lh_ctx_dup(cx, lh_buf_str(&json));
     return ret_ready->ptr != NULL ? LH_OK : cx->err.rc;
 }

@@ -60,11 +60,8 @@ static lh_rc send_frame(lh_ctx *cx, lh_task *task, lh_frame_kind kind, lh_str pa
 
 static lh_rc write_record(lh_ctx *cx, lh_host *host, const lh_record *record, const void *message)
 {
-    lh_json_writer w;
     lh_buf_truncate(&host->out, 0);
-    lh_jw_init(&w, cx, &host->out);
-    lh_record_write(&w, record, message);
-    return lh_jw_end(&w);
+    return lh_record_append(cx, record, message, &host->out);
 }
 
 lh_rc lh_task_send(lh_ctx *cx, lh_task *task, lh_frame_kind kind, const lh_record *record,

@@ -141,10 +141,7 @@ LH_TEST(a_failure_becomes_the_jobs_error)
     ck_assert(lh_str_eq(lh_json_get_str(error, LH_S("request_id")), id));
     LH_CLEANUP(lh_buf_done) lh_buf out;
     lh_buf_init(&out, 1 << 16);
-    lh_json_writer w;
-    lh_jw_init(&w, &s.cx, &out);
-    lh_record_write(&w, &lh_job_record, &view);
-    ck_lh_ok(&s, lh_jw_end(&w));
+    ck_lh_ok(&s, lh_record_append(&s.cx, &lh_job_record, &view, &out));
     const lh_json *job;
     ck_lh_ok(&s, lh_json_parse(&s.cx, lh_buf_str(&out), 8, &job));
     ck_assert(lh_str_eq(lh_json_get_str(job, LH_S("state")), LH_S("failed")));

@@ -6,11 +6,8 @@
 
 static lh_str written(lh_ctx *cx, lh_buf *out, const lh_record *record, const void *message)
 {
-    lh_json_writer w;
     lh_buf_init(out, 1024 * 1024);
-    lh_jw_init(&w, cx, out);
-    lh_record_write(&w, record, message);
-    ck_assert_int_eq(lh_jw_end(&w), LH_OK);
+    ck_assert_int_eq(lh_record_append(cx, record, message, out), LH_OK);
     return lh_buf_str(out);
 }
 
