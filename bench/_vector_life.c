@@ -57,17 +57,17 @@ static lh_rc put(lh_ctx *cx, const bench *b, const rows *from, size_t first, siz
 
 static lh_rc load(bench *b, const char *dir, uint32_t flags)
 {
-    static lh_vector_folder folder;
-    static lh_vector_home home;
+    static lh_segset_folder folder;
+    static lh_segset_home home;
     uint64_t merged;
     lh_vector_set_options opts = {.build = {.dimensions = b->dimensions, .seed = 42, .threads = 2},
                                   .flags = flags};
     folder.dir = lh_str_from(dir);
-    LH_TRY(lh_vector_home_folder(&b->cx, &folder, &home));
+    LH_TRY(lh_segset_home_folder(&b->cx, &folder, &home));
     LH_TRY(lh_vector_set_open(&b->cx, &home, &opts, &b->set));
     for (size_t at = 0; at < b->base.count; at += LOAD_ROWS)
         LH_TRY(put(&b->cx, b, &b->base, at, LH_MIN(b->base.count - at, (size_t)LOAD_ROWS), at));
-    return lh_vector_set_merge(&b->cx, b->set, LH_VECTOR_MERGE_ALL, &merged);
+    return lh_vector_set_merge(&b->cx, b->set, LH_SEGSET_MERGE_ALL, &merged);
 }
 
 /* ---- append ---- */
@@ -101,7 +101,7 @@ static lh_rc append_round(bench *b, const rows *more, uint64_t first)
     LH_TRY(lh_vector_set_delete(&b->cx, b->set, ids, more->count, &deleted));
     printf("{\"append_s\":%.6f,\"rows\":%zu}\n", (double)took / 1e6, more->count);
     fflush(stdout);
-    return lh_vector_set_merge(&b->cx, b->set, LH_VECTOR_MERGE_DUE, &deleted);
+    return lh_vector_set_merge(&b->cx, b->set, LH_SEGSET_MERGE_DUE, &deleted);
 }
 
 static lh_rc run_append(bench *b, char **arg)
@@ -139,7 +139,7 @@ static lh_rc change_once(lh_ctx *cx, const churn *c, uint64_t n)
     for (uint64_t i = 0; i < CHANGE_ROWS; i++)
         ids[i] = id + (i * 3) % CHANGE_ROWS;
     LH_TRY(lh_vector_set_delete(cx, b->set, ids, CHANGE_ROWS / 4, &deleted));
-    return n % 64 == 63 ? lh_vector_set_merge(cx, b->set, LH_VECTOR_MERGE_ALL, &deleted) : LH_OK;
+    return n % 64 == 63 ? lh_vector_set_merge(cx, b->set, LH_SEGSET_MERGE_ALL, &deleted) : LH_OK;
 }
 
 static void change_all(void *arg)
@@ -248,7 +248,7 @@ static lh_rc run_pause(bench *b, char **arg)
     if (!lh_parse_i64(lh_str_from(arg[4]), &windows) || !lh_parse_i64(lh_str_from(arg[5]), &ms))
         return lh_fail(&b->cx, LH_E_BAD_VALUE, "windows and milliseconds are numbers");
     LH_TRY(open_rows(&b->cx, arg[2], b->dimensions, &queries));
-    LH_TRY(load(b, arg[0], LH_VECTOR_SET_BACKGROUND));
+    LH_TRY(load(b, arg[0], LH_SEGSET_BACKGROUND));
     c.b = b;
     LH_TRY(lh_thread_start(&b->cx, "changes", 8 << 20, change_all, &c, &thread));
     for (int i = 0; i < 2; i++) {
@@ -267,7 +267,7 @@ static lh_rc run_pause(bench *b, char **arg)
     lh_thread_join(thread);
     if (c.rc != LH_OK)
         return lh_fail(&b->cx, c.rc, "a change failed: %s", c.message);
-    lh_vector_set_stats stats;
+    lh_segset_stats stats;
     lh_vector_set_get_stats(b->set, &stats);
     printf("{");
     print_samples("quiet", &of[0]);

@@ -7,10 +7,10 @@
 #define NS_PER_S  1e9
 #define NS_PER_US 1e3
 
-/* Ids are the numbers first, first + 1, ...; one change each LH_VECTOR_SET_BATCH_ROWS_MAX rows. */
+/* Ids are the numbers first, first + 1, ...; one change each LH_SEGSET_BATCH_ROWS_MAX rows. */
 static lh_rc add_rows(lh_ctx *cx, lh_vector_set *set, const lh_f32_rows *from, uint64_t first)
 {
-    const uint64_t most = LH_MIN(from->rows, (uint64_t)LH_VECTOR_SET_BATCH_ROWS_MAX);
+    const uint64_t most = LH_MIN(from->rows, (uint64_t)LH_SEGSET_BATCH_ROWS_MAX);
     uint64_t *ids = lh_alloc_zero(most + 1, sizeof *ids);
     lh_rc rc =
         ids ? LH_OK : lh_fail(cx, LH_E_NO_MEMORY, "ids of %llu rows", (unsigned long long)most);
@@ -27,7 +27,7 @@ static lh_rc add_rows(lh_ctx *cx, lh_vector_set *set, const lh_f32_rows *from, u
 
 static lh_rc measure(lh_ctx *cx, lh_vector_append *a, lh_vector_set *set)
 {
-    lh_vector_set_stats stats;
+    lh_segset_stats stats;
     lh_vector_set_search_stats search;
     lh_vector_set_hit hit = {0};
     uint32_t count = 0;
@@ -49,11 +49,11 @@ lh_rc lh_vector_append_measure(lh_ctx *cx, lh_vector_append *a)
 {
     if (a->more->rows == 0)
         return lh_fail(cx, LH_E_BAD_VALUE, "--append has no rows");
-    lh_vector_folder folder = {a->folder};
-    lh_vector_home home;
+    lh_segset_folder folder = {a->folder};
+    lh_segset_home home;
     lh_vector_set *set = NULL;
     lh_vector_set_options options = {.build = a->options};
-    LH_TRY(lh_vector_home_folder(cx, &folder, &home));
+    LH_TRY(lh_segset_home_folder(cx, &folder, &home));
     lh_rc rc = lh_vector_set_open(cx, &home, &options, &set);
     if (rc == LH_OK)
         rc = measure(cx, a, set);

@@ -3,101 +3,7 @@
  *
  * Rows of a segment lie in order of their ids, so "equal scores in order of row" inside a segment
  * is "in order of id" in the set, whatever the segments are. */
-#include "vector/vector_set_private.h"
-
-#include <stdlib.h>
-
-/* ---- which rows of a segment may answer ---- */
-
-static uint64_t word_at(const lh_bitmap *bitmap, uint64_t bit)
-{
-    uint64_t word = bit / 64;
-    uint64_t words = bitmap->rows / 64 + 1;
-    unsigned shift = (unsigned)(bit % 64);
-    uint64_t low = word < words ? bitmap->words[word] >> shift : 0;
-    uint64_t high = shift > 0 && word + 1 < words ? bitmap->words[word + 1] << (64 - shift) : 0;
-    return low | high;
-}
-
-/* Ids without gaps are a run of the caller's bitmap. */
-static void allow_run(const lhi_set_segment *segment, const lh_bitmap *by_id, uint64_t *words)
-{
-    uint64_t first = segment->ids[0];
-    for (uint64_t row = 0; row < segment->rows; row += 64) {
-        uint64_t left = first + row < by_id->rows ? by_id->rows - (first + row) : 0;
-        left = LH_MIN(left, segment->rows - row);
-        uint64_t mask = left >= 64 ? UINT64_MAX : (1ull << left) - 1;
-        words[row / 64] = left > 0 ? word_at(by_id, first + row) & mask : 0;
-    }
-}
-
-static void allow_by_id(const lhi_set_segment *segment, const lh_bitmap *by_id, uint64_t *words)
-{
-    if (segment->ids[segment->rows - 1] - segment->ids[0] == segment->rows - 1) {
-        allow_run(segment, by_id, words);
-        return;
-    }
-    for (uint64_t row = 0; row < segment->rows; row++)
-        if (segment->ids[row] < by_id->rows && lh_bitmap_get(by_id, segment->ids[row]))
-            words[row / 64] |= 1ull << (row % 64);
-}
-
-/* Both lists rise: what is searched only gets shorter. */
-static void allow_ids(const lhi_set_segment *segment, const uint64_t *ids, size_t count,
-                      uint64_t *words)
-{
-    uint64_t low = 0;
-    for (size_t i = 0; i < count && low < segment->rows; i++) {
-        if (ids[i] < segment->ids[low])
-            continue;
-        uint64_t step = 1;
-        uint64_t high = low;
-        while (high < segment->rows && segment->ids[high] < ids[i]) {
-            low = high + 1;
-            high += step;
-            step *= 2;
-        }
-        high = LH_MIN(high, segment->rows);
-        while (low < high) {
-            uint64_t middle = low + (high - low) / 2;
-            if (segment->ids[middle] < ids[i])
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        if (low < segment->rows && segment->ids[low] == ids[i])
-            words[low / 64] |= 1ull << (low % 64);
-    }
-}
-
-/* *ret_bitmap without words: all rows may. *ret_count: how many may. */
-static lh_rc allowed(lh_ctx *cx, const lhi_set_item *item, const lh_vector_set_query *query,
-                     lh_bitmap *ret_bitmap, uint64_t *ret_count)
-{
-    const lhi_set_segment *segment = item->segment;
-    *ret_bitmap = (lh_bitmap){item->live ? item->live->words : NULL, segment->rows};
-    *ret_count = lhi_item_live_count(item);
-    if ((!query->by_id && !query->ids) || *ret_count == 0)
-        return LH_OK;
-    size_t count = (size_t)(segment->rows / 64 + 1);
-    uint64_t *words = LH_NEW_ARRAY(cx, uint64_t, count);
-    if (!words)
-        return cx->err.rc;
-    if (query->by_id)
-        allow_by_id(segment, query->by_id, words);
-    else
-        allow_ids(segment, query->ids, query->ids_count, words);
-    uint64_t found = 0;
-    for (size_t i = 0; i < count; i++) {
-        words[i] &= item->live ? item->live->words[i] : UINT64_MAX;
-        found += (uint64_t)__builtin_popcountll(words[i]);
-    }
-    ret_bitmap->words = words;
-    *ret_count = found;
-    return LH_OK;
-}
-
-/* ---- hits ---- */
+#include "vector/vector_set.h"
 
 typedef struct search_run {
     const lh_vector_set_query *query;
@@ -113,7 +19,7 @@ static int before(lh_vector_set_hit a, lh_vector_set_hit b)
     return a.score > b.score || (a.score == b.score && a.id < b.id);
 }
 
-static void merge_hits(search_run *r, const lhi_set_segment *segment, uint32_t found)
+static void merge_hits(search_run *r, const lh_segset_part *part, uint32_t found)
 {
     uint32_t at = 0;
     uint32_t i = 0;
@@ -121,7 +27,7 @@ static void merge_hits(search_run *r, const lhi_set_segment *segment, uint32_t f
     while (n < r->query->k && (at < r->count || i < found)) {
         lh_vector_set_hit next = {0, 0};
         if (i < found)
-            next = (lh_vector_set_hit){segment->ids[r->found[i].row], r->found[i].score};
+            next = (lh_vector_set_hit){part->ids[r->found[i].row], r->found[i].score};
         int take_best = at < r->count && (i == found || before(r->best[at], next));
         r->merged[n++] = take_best ? r->best[at++] : next;
         i += !take_best;
@@ -132,19 +38,29 @@ static void merge_hits(search_run *r, const lhi_set_segment *segment, uint32_t f
     r->count = n;
 }
 
-static lh_rc search_item(lh_ctx *cx, search_run *r, const lhi_set_item *item)
+static lh_rc search_part(lh_ctx *cx, search_run *r, const lh_segset_part *part)
 {
-    lh_bitmap bitmap;
+    const lh_segset_filter filter = {.by_id = r->query->by_id ? r->query->by_id->words : NULL,
+                                     .by_id_count = r->query->by_id ? r->query->by_id->rows : 0,
+                                     .ids = r->query->ids,
+                                     .ids_count = r->query->ids_count};
+    const uint64_t *words;
     uint64_t count;
     lh_vector_search_stats stats;
     uint32_t found;
-    LH_TRY(allowed(cx, item, r->query, &bitmap, &count));
+    LH_TRY(lh_segset_allowed(cx, part, &filter, &words, &count));
     if (count == 0)
         return LH_OK;
-    lh_vector_query query = {
-        .vector = r->query->vector, .k = r->query->k, .filter = bitmap.words ? &bitmap : NULL};
-    LH_TRY(lh_vector_index_search(cx, item->segment->index, &query, r->found, &found, &stats));
-    merge_hits(r, item->segment, found);
+    lh_bitmap bitmap = {(uint64_t *)(uintptr_t)words, part->rows}; /* only read */
+    lh_vector_query query = {.vector = r->query->vector,
+                             .k = r->query->k,
+                             .filter = words ? &bitmap : NULL,
+                             .recall = r->query->recall,
+                             .ef_search = r->query->ef_search,
+                             .has_score_min = r->query->has_score_min,
+                             .score_min = r->query->score_min};
+    LH_TRY(lh_vector_index_search(cx, part->index, &query, r->found, &found, &stats));
+    merge_hits(r, part, found);
     r->stats.evaluations += stats.evaluations;
     r->stats.hops += stats.hops;
     r->stats.scanned += stats.scanned;
@@ -153,7 +69,7 @@ static lh_rc search_item(lh_ctx *cx, search_run *r, const lhi_set_item *item)
     return LH_OK;
 }
 
-lh_rc lh_vector_view_search(lh_ctx *cx, const lh_vector_view *view,
+lh_rc lh_vector_view_search(lh_ctx *cx, const lh_segset_view *view,
                             const lh_vector_set_query *query, lh_vector_set_hit *ret_hits,
                             uint32_t *ret_count, lh_vector_set_search_stats *ret_stats)
 {
@@ -164,8 +80,10 @@ lh_rc lh_vector_view_search(lh_ctx *cx, const lh_vector_view *view,
     r.merged = LH_NEW_ARRAY(cx, lh_vector_set_hit, query->k);
     if (!r.found || !r.best || !r.merged)
         return cx->err.rc;
-    for (size_t i = 0; i < view->count; i++)
-        LH_TRY(search_item(cx, &r, &view->items[i]));
+    for (size_t i = 0; i < lh_segset_view_count(view); i++) {
+        lh_segset_part part = lh_segset_view_part(view, i);
+        LH_TRY(search_part(cx, &r, &part));
+    }
     if (r.count > 0)
         memcpy(ret_hits, r.best, r.count * sizeof *ret_hits);
     *ret_count = r.count;
@@ -177,48 +95,15 @@ lh_rc lh_vector_set_search(lh_ctx *cx, lh_vector_set *set, const lh_vector_set_q
                            lh_vector_set_hit *ret_hits, uint32_t *ret_count,
                            lh_vector_set_search_stats *ret_stats)
 {
-    LH_CLEANUP(lh_vector_view_unref) lh_vector_view *view = lh_vector_set_view(set);
+    LH_CLEANUP(lh_segset_view_unref) lh_segset_view *view = lh_vector_set_view(set);
     return lh_vector_view_search(cx, view, query, ret_hits, ret_count, ret_stats);
 }
 
-lh_rc lh_vector_view_get(lh_ctx *cx, const lh_vector_view *view, uint64_t id, float *ret_vector)
+lh_rc lh_vector_view_get(lh_ctx *cx, const lh_segset_view *view, uint64_t id, float *ret_vector)
 {
-    for (size_t i = 0; i < view->count; i++) {
-        const lhi_set_item *item = &view->items[i];
-        uint64_t row;
-        if (!lhi_segment_find(item->segment, id, &row) || !lhi_item_is_live(item, row))
-            continue;
-        return lh_vector_index_row(cx, item->segment->index, row, ret_vector);
-    }
-    return lh_fail(cx, LH_E_NOT_FOUND, "no row with id %llu", (unsigned long long)id);
-}
-
-static int by_number(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-lh_rc lh_vector_view_ids(lh_ctx *cx, const lh_vector_view *view, uint64_t **ret_ids,
-                         size_t *ret_count)
-{
-    uint64_t rows = 0;
-    for (size_t i = 0; i < view->count; i++)
-        rows += lhi_item_live_count(&view->items[i]);
-    uint64_t *ids = LH_NEW_ARRAY(cx, uint64_t, (size_t)rows + 1);
-    if (!ids)
-        return cx->err.rc;
-    size_t n = 0;
-    for (size_t i = 0; i < view->count; i++) {
-        const lhi_set_item *item = &view->items[i];
-        for (uint64_t row = 0; row < item->segment->rows; row++)
-            if (lhi_item_is_live(item, row))
-                ids[n++] = item->segment->ids[row];
-    }
-    lh_assert(n == rows);
-    qsort(ids, n, sizeof *ids, by_number);
-    *ret_ids = ids;
-    *ret_count = n;
-    return LH_OK;
+    size_t number;
+    uint64_t row;
+    if (!lh_segset_view_find(view, id, &number, &row))
+        return lh_fail(cx, LH_E_NOT_FOUND, "no row with id %llu", (unsigned long long)id);
+    return lh_vector_index_row(cx, lh_segset_view_part(view, number).index, row, ret_vector);
 }

@@ -154,8 +154,8 @@ static inline int model_equals(lh_scratch *s, lh_vector_set *set, const model *m
     size_t count;
     size_t n = 0;
     int same = 1;
-    LH_CLEANUP(lh_vector_view_unref) lh_vector_view *view = lh_vector_set_view(set);
-    ck_lh_ok(s, lh_vector_view_ids(&s->cx, view, &ids, &count));
+    LH_CLEANUP(lh_segset_view_unref) lh_segset_view *view = lh_vector_set_view(set);
+    ck_lh_ok(s, lh_segset_view_ids(&s->cx, view, &ids, &count));
     if (count != model_count(m))
         return 0;
     for (uint64_t id = 0; id < MODEL_IDS && same; id++) {
@@ -174,9 +174,9 @@ static inline int model_equals(lh_scratch *s, lh_vector_set *set, const model *m
 
 typedef struct model_home {
     char dir[300];
-    lh_vector_folder folder;
-    lh_vector_home real;
-    lh_vector_home home; /* what the set gets */
+    lh_segset_folder folder;
+    lh_segset_home real;
+    lh_segset_home home; /* what the set gets */
     atomic_int left;     /* I/O steps until it dies; below 0: it does not */
     atomic_int dead;
     atomic_uint how; /* what the step that dies leaves behind */
@@ -196,7 +196,7 @@ static inline lh_rc model_home_gone(lh_ctx *cx)
     return lh_fail(cx, LH_E_IO, "the home is gone");
 }
 
-static inline lh_rc model_home_put(lh_ctx *cx, void *arg, lh_str name, lh_vector_fill fill,
+static inline lh_rc model_home_put(lh_ctx *cx, void *arg, lh_str name, lh_segset_fill fill,
                                    void *fill_arg)
 {
     model_home *h = arg;
@@ -246,9 +246,9 @@ static inline void model_home_open(model_home *h, lh_scratch *s)
 {
     snprintf(h->dir, sizeof h->dir, "%s/set", s->dir); /* the arena is reset between steps */
     h->folder.dir = lh_str_from(h->dir);
-    ck_lh_ok(s, lh_vector_home_folder(&s->cx, &h->folder, &h->real));
+    ck_lh_ok(s, lh_segset_home_folder(&s->cx, &h->folder, &h->real));
     h->home =
-        (lh_vector_home){h, model_home_put, model_home_map, model_home_list, model_home_remove};
+        (lh_segset_home){h, model_home_put, model_home_map, model_home_list, model_home_remove};
     atomic_init(&h->left, -1);
     atomic_init(&h->dead, 0);
     atomic_init(&h->how, 0);

@@ -3,12 +3,12 @@
 #include "support/crash.h"
 #include "support/vector_model.h"
 
-static void open_in(crash_run *run, lh_vector_folder *folder, lh_vector_home *home,
+static void open_in(crash_run *run, lh_segset_folder *folder, lh_segset_home *home,
                     lh_vector_set **ret_set)
 {
     lh_vector_set_options opts = {.build.dimensions = 2};
     folder->dir = lh_scratch_path(run->scratch, "set");
-    ck_lh_ok(run->scratch, lh_vector_home_folder(&run->scratch->cx, folder, home));
+    ck_lh_ok(run->scratch, lh_segset_home_folder(&run->scratch->cx, folder, home));
     ck_lh_ok(run->scratch, lh_vector_set_open(&run->scratch->cx, home, &opts, ret_set));
 }
 
@@ -22,8 +22,8 @@ static void put(crash_run *run, lh_vector_set *set, uint64_t id)
 
 static void work(crash_run *run)
 {
-    lh_vector_folder folder;
-    lh_vector_home home;
+    lh_segset_folder folder;
+    lh_segset_home home;
     lh_vector_set *set = NULL;
     uint64_t n;
     int merges = strcmp(run->row.scenario, "merge") == 0;
@@ -43,7 +43,7 @@ static void work(crash_run *run)
     }
     if (merges) {
         crash_arm(run);
-        if (lh_vector_set_merge(&run->scratch->cx, set, LH_VECTOR_MERGE_ALL, &n) != LH_OK)
+        if (lh_vector_set_merge(&run->scratch->cx, set, LH_SEGSET_MERGE_ALL, &n) != LH_OK)
             _exit(98);
     }
     lh_vector_set_close(set);
@@ -53,21 +53,21 @@ static void look(crash_run *run, crash_found *found)
 {
     int deletes = strcmp(run->row.scenario, "delete") == 0;
     for (int again = 0; again < 2; again++) {
-        lh_vector_folder folder;
-        lh_vector_home home;
+        lh_segset_folder folder;
+        lh_segset_home home;
         lh_vector_set *set = NULL;
         uint64_t *ids;
         size_t count;
         lh_str_list names;
         memset(found, 0, sizeof *found);
         open_in(run, &folder, &home, &set);
-        lh_vector_view *view = lh_vector_set_view(set);
-        ck_lh_ok(run->scratch, lh_vector_view_ids(&run->scratch->cx, view, &ids, &count));
+        lh_segset_view *view = lh_vector_set_view(set);
+        ck_lh_ok(run->scratch, lh_segset_view_ids(&run->scratch->cx, view, &ids, &count));
         for (uint64_t id = 0; id < 5 && deletes; id++)
             found->seen[id] = 1;
         for (size_t i = 0; i < count; i++)
             found->seen[ids[i]] += deletes ? -1u : 1u;
-        lh_vector_view_unref(view);
+        lh_segset_view_unref(view);
         /* no garbage: the manifest and what is live */
         ck_lh_ok(run->scratch, home.list(&run->scratch->cx, home.arg, &names));
         ck_assert_uint_le(names.count, 11);

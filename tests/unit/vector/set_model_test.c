@@ -30,7 +30,7 @@ static void open_set(run *r)
 {
     atomic_store(&r->home.left, -1);
     atomic_store(&r->home.dead, 0);
-    r->options.flags = model_below(&r->random, 2) ? LH_VECTOR_SET_BACKGROUND : 0;
+    r->options.flags = model_below(&r->random, 2) ? LH_SEGSET_BACKGROUND : 0;
     ck_lh_ok(&r->s, lh_vector_set_open(&r->s.cx, &r->home.home, &r->options, &r->set));
 }
 
@@ -104,8 +104,8 @@ static lh_rc delete_some(run *r)
 static lh_rc merge_some(run *r)
 {
     uint64_t merged = 0;
-    lh_vector_merge_how how =
-        model_below(&r->random, 8) ? LH_VECTOR_MERGE_DUE : LH_VECTOR_MERGE_ALL;
+    lh_segset_merge_how how =
+        model_below(&r->random, 8) ? LH_SEGSET_MERGE_DUE : LH_SEGSET_MERGE_ALL;
     r->next = r->m;
     lh_rc rc = lh_vector_set_merge(&r->s.cx, r->set, how, &merged);
     r->merges += rc == LH_OK && merged > 0;
@@ -176,12 +176,12 @@ static void fail_some(run *r)
 {
 #if defined(LH_FAULTS) && LH_FAULTS
     static const lh_fault_point points[] = {
-        LH_FAULT_VECTOR_SET_AFTER_BATCH,     LH_FAULT_VECTOR_SET_AFTER_MANIFEST,
-        LH_FAULT_VECTOR_SET_AFTER_SEGMENT,   LH_FAULT_VECTOR_SET_BEFORE_BATCH,
-        LH_FAULT_VECTOR_SET_BEFORE_MANIFEST, LH_FAULT_VECTOR_SET_BEFORE_REMOVE,
-        LH_FAULT_VECTOR_SET_BEFORE_SEGMENT,  LH_FAULT_FILE_BEFORE_WRITE,
-        LH_FAULT_FILE_BEFORE_SYNC,           LH_FAULT_FILE_BEFORE_RENAME,
-        LH_FAULT_FILE_BEFORE_DIR_SYNC,       LH_FAULT_FILE_BEFORE_REMOVE};
+        LH_FAULT_SEGSET_AFTER_BATCH,     LH_FAULT_SEGSET_AFTER_MANIFEST,
+        LH_FAULT_SEGSET_AFTER_SEGMENT,   LH_FAULT_SEGSET_BEFORE_BATCH,
+        LH_FAULT_SEGSET_BEFORE_MANIFEST, LH_FAULT_SEGSET_BEFORE_REMOVE,
+        LH_FAULT_SEGSET_BEFORE_SEGMENT,  LH_FAULT_FILE_BEFORE_WRITE,
+        LH_FAULT_FILE_BEFORE_SYNC,       LH_FAULT_FILE_BEFORE_RENAME,
+        LH_FAULT_FILE_BEFORE_DIR_SYNC,   LH_FAULT_FILE_BEFORE_REMOVE};
     lh_fault_arm(points[model_below(&r->random, LH_ARRAY_LEN(points))], LH_FAULT_FAIL,
                  1 + model_below(&r->random, 3), 0);
     lh_rc rc = change_some(r);

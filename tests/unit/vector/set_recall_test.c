@@ -87,7 +87,7 @@ static void put_rows(life *l, size_t first, size_t count)
     ck_lh_ok(&l->s, lh_vector_set_upsert(&l->s.cx, l->set, &rows));
 }
 
-static void merge(life *l, lh_vector_merge_how how)
+static void merge(life *l, lh_segset_merge_how how)
 {
     uint64_t merged = 1;
     while (merged > 0)
@@ -127,15 +127,15 @@ LH_TEST_LOOP(recall_holds_through_the_life_of_a_set, 5)
     for (size_t at = 0; at < ROWS * 3 / 4; at += BATCH)
         put_rows(&l, at, LH_MIN((size_t)BATCH, ROWS * 3 / 4 - at));
     check(&l, "appended");
-    merge(&l, LH_VECTOR_MERGE_ALL);
+    merge(&l, LH_SEGSET_MERGE_ALL);
     check(&l, "merged");
     put_rows(&l, ROWS * 3 / 4, ROWS / 4);
     delete_some(&l);
     check(&l, "appended and deleted");
     put_rows(&l, 100, 200);
-    merge(&l, LH_VECTOR_MERGE_DUE);
+    merge(&l, LH_SEGSET_MERGE_DUE);
     check(&l, "replaced and merged as due");
-    merge(&l, LH_VECTOR_MERGE_ALL);
+    merge(&l, LH_SEGSET_MERGE_ALL);
     check(&l, "merged again");
     reopen(&l);
     check(&l, "opened again");

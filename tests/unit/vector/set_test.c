@@ -183,18 +183,18 @@ LH_TEST(a_view_does_not_change_and_its_files_stay)
     begin(&f);
     ck_lh_ok(&f.s, put_ids(&f, lh_vector_set_append, 0, 50, 1));
     model before = f.m;
-    lh_vector_view *view = lh_vector_set_view(f.set);
+    lh_segset_view *view = lh_vector_set_view(f.set);
     ck_lh_ok(&f.s, lh_vector_set_delete(&f.s.cx, f.set, &gone, 1, &deleted));
     f.m.there[3] = 0;
     ck_lh_ok(&f.s, put_ids(&f, lh_vector_set_upsert, 40, 50, 1));
-    ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_VECTOR_MERGE_ALL, &merged));
+    ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_SEGSET_MERGE_ALL, &merged));
     ck_assert_uint_eq(merged, 2);
     ck_assert_uint_eq(objects(&f),
                       4); /* manifest, segment, its ids; the batch that is still read */
     ck_lh_ok(&f.s, lh_vector_view_search(&f.s.cx, view, &query, hits, &count, &stats));
     model_check_hits(&before, vector, NULL, 100, hits, count);
-    lh_vector_view_unref(view);
-    ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_VECTOR_MERGE_ALL, &merged));
+    lh_segset_view_unref(view);
+    ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_SEGSET_MERGE_ALL, &merged));
     ck_assert_uint_eq(merged, 0);
     ck_assert_uint_eq(objects(&f), 3);
     ck_assert(model_equals(&f.s, f.set, &f.m));
@@ -204,13 +204,13 @@ LH_TEST(a_view_does_not_change_and_its_files_stay)
 LH_TEST(merges_keep_the_number_of_segments_small)
 {
     fixture f;
-    lh_vector_set_stats stats;
+    lh_segset_stats stats;
     begin(&f);
     for (uint64_t id = 0; id < MODEL_IDS; id++) {
         uint64_t merged = 1;
         ck_lh_ok(&f.s, put_ids(&f, lh_vector_set_append, id, 1, 1));
         for (int rounds = 0; merged > 0; rounds++) {
-            ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_VECTOR_MERGE_DUE, &merged));
+            ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_SEGSET_MERGE_DUE, &merged));
             ck_assert_int_lt(rounds, 3); /* a merge leaves nothing due */
         }
         lh_vector_set_get_stats(f.set, &stats);
@@ -227,12 +227,12 @@ LH_TEST(merges_keep_the_number_of_segments_small)
 LH_TEST(without_merges_changes_make_room_themselves)
 {
     fixture f;
-    lh_vector_set_stats stats;
+    lh_segset_stats stats;
     begin(&f);
     for (uint64_t id = 0; id < 300; id++)
         ck_lh_ok(&f.s, put_ids(&f, lh_vector_set_append, id, 1, 1));
     lh_vector_set_get_stats(f.set, &stats);
-    ck_assert_uint_le(stats.segments, LH_VECTOR_SET_SEGMENTS_MAX + 1);
+    ck_assert_uint_le(stats.segments, LH_SEGSET_SEGMENTS_MAX + 1);
     ck_assert(model_equals(&f.s, f.set, &f.m));
     end(&f);
 }
@@ -246,7 +246,7 @@ LH_TEST(deletes_alone_become_a_manifest_in_time)
         uint64_t count;
         ck_lh_ok(&f.s, lh_vector_set_delete(&f.s.cx, f.set, &id, 1, &count));
         f.m.there[id] = 0;
-        ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_VECTOR_MERGE_DUE, &count));
+        ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_SEGSET_MERGE_DUE, &count));
     }
     ck_assert_uint_lt(objects(&f), 300);
     reopen(&f);
@@ -261,7 +261,7 @@ LH_TEST(a_set_without_rows_works)
     uint64_t n;
     static uint64_t all[MODEL_IDS];
     begin(&f);
-    ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_VECTOR_MERGE_ALL, &n));
+    ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_SEGSET_MERGE_ALL, &n));
     ck_lh_ok(&f.s, put_ids(&f, lh_vector_set_append, 0, 20, 1));
     for (uint64_t i = 0; i < MODEL_IDS; i++)
         all[i] = MODEL_IDS - i;
@@ -269,7 +269,7 @@ LH_TEST(a_set_without_rows_works)
     all[0] = 0;
     ck_lh_ok(&f.s, lh_vector_set_delete(&f.s.cx, f.set, all, 1, &n));
     memset(f.m.there, 0, sizeof f.m.there);
-    ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_VECTOR_MERGE_ALL, &n));
+    ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_SEGSET_MERGE_ALL, &n));
     ck_assert_uint_eq(objects(&f), 1);
     reopen(&f);
     ck_assert(model_equals(&f.s, f.set, &f.m));
@@ -289,7 +289,7 @@ LH_TEST(bad_rows_change_nothing)
     ck_lh_fails(lh_vector_set_upsert(&f.s.cx, f.set, &rows), LH_E_BAD_VALUE);
     rows.count = 0;
     ck_lh_fails(lh_vector_set_upsert(&f.s.cx, f.set, &rows), LH_E_BAD_VALUE);
-    rows.count = LH_VECTOR_SET_BATCH_ROWS_MAX + 1;
+    rows.count = LH_SEGSET_BATCH_ROWS_MAX + 1;
     ck_lh_fails(lh_vector_set_upsert(&f.s.cx, f.set, &rows), LH_E_TOO_LARGE);
     ck_assert(model_equals(&f.s, f.set, &f.m));
     reopen(&f);
@@ -308,7 +308,7 @@ LH_TEST(damage_is_found_and_named)
     lh_str_list names;
     begin(&f);
     ck_lh_ok(&f.s, put_ids(&f, lh_vector_set_append, 0, 40, 1));
-    ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_VECTOR_MERGE_ALL, &merged));
+    ck_lh_ok(&f.s, lh_vector_set_merge(&f.s.cx, f.set, LH_SEGSET_MERGE_ALL, &merged));
     ck_lh_ok(&f.s, put_ids(&f, lh_vector_set_append, 50, 20, 2));
     ck_lh_ok(&f.s, put_ids(&f, lh_vector_set_upsert, 20, 30, 1));
     f.set = lh_vector_set_close(f.set);
@@ -329,7 +329,7 @@ LH_TEST(damage_is_found_and_named)
             ck_lh_ok(&f.s, lh_file_replace(&f.s.cx, path, bent));
             lh_rc rc = lh_vector_set_open(&f.s.cx, &f.home.home, &options, &f.set);
             if (rc == LH_OK)
-                rc = lh_vector_set_merge(&f.s.cx, f.set, LH_VECTOR_MERGE_ALL, &merged);
+                rc = lh_vector_set_merge(&f.s.cx, f.set, LH_SEGSET_MERGE_ALL, &merged);
             f.set = lh_vector_set_close(f.set);
             ck_assert_msg(rc == LH_E_CORRUPT, "%.*s: bent, and nobody noticed (%s)",
                           LH_STR_ARG(names.items[i]), lh_rc_code(rc));
@@ -351,5 +351,23 @@ LH_TEST(damage_is_found_and_named)
     ck_assert_uint_eq(found, tried);
     reopen(&f);
     ck_assert(model_equals(&f.s, f.set, &f.m));
+    end(&f);
+}
+
+LH_TEST(knobs_of_a_query_reach_every_segment)
+{
+    fixture f;
+    float vector[MODEL_DIM] = {1};
+    lh_vector_set_hit hits[20];
+    uint32_t count;
+    lh_vector_set_search_stats stats;
+    begin(&f);
+    ck_lh_ok(&f.s, put_ids(&f, lh_vector_set_append, 0, 20, 1));
+    lh_vector_set_query query = {
+        .vector = vector, .k = 20, .has_score_min = 1, .score_min = 1.5f}; /* no cosine is */
+    ck_lh_ok(&f.s, lh_vector_set_search(&f.s.cx, f.set, &query, hits, &count, &stats));
+    ck_assert_uint_eq(count, 0);
+    query = (lh_vector_set_query){.vector = vector, .k = 20, .recall = 7.0f};
+    ck_lh_fails(lh_vector_set_search(&f.s.cx, f.set, &query, hits, &count, &stats), LH_E_BAD_VALUE);
     end(&f);
 }

@@ -65,7 +65,7 @@ static void merger(void *arg)
     lh_ctx_init(&cx, arena);
     while (!atomic_load(&sh->stop)) {
         uint64_t merged;
-        if (lh_vector_set_merge(&cx, sh->set, LH_VECTOR_MERGE_ALL, &merged) != LH_OK)
+        if (lh_vector_set_merge(&cx, sh->set, LH_SEGSET_MERGE_ALL, &merged) != LH_OK)
             atomic_fetch_add(&sh->torn, 1000);
         lh_arena_reset(arena);
     }
@@ -91,18 +91,18 @@ static void write_group(shared *sh, uint64_t group, uint64_t version)
 LH_TEST_LOOP(searches_see_whole_changes_while_everything_moves, 3)
 {
     lh_scratch s;
-    lh_vector_folder folder;
-    lh_vector_home home;
+    lh_segset_folder folder;
+    lh_segset_home home;
     lh_thread *threads[READERS + 1] = {NULL};
     static const lh_vector_kind kinds[] = {LH_VECTOR_AUTO, LH_VECTOR_FLAT, LH_VECTOR_GRAPH};
     lh_vector_set_options opts = {.build = {.dimensions = DIM, .kind = kinds[_i]},
                                   .tier_rows = 32,
                                   .fan_in = 3,
-                                  .flags = LH_VECTOR_SET_BACKGROUND};
+                                  .flags = LH_SEGSET_BACKGROUND};
     model_scratch_open(&s);
     shared sh = {.s = &s};
     folder.dir = lh_scratch_path(&s, "set");
-    ck_lh_ok(&s, lh_vector_home_folder(&s.cx, &folder, &home));
+    ck_lh_ok(&s, lh_segset_home_folder(&s.cx, &folder, &home));
     ck_lh_ok(&s, lh_vector_set_open(&s.cx, &home, &opts, &sh.set));
     for (size_t i = 0; i < READERS; i++)
         ck_lh_ok(&s, lh_thread_start(&s.cx, "reader", 0, reader, &sh, &threads[i]));
@@ -115,7 +115,7 @@ LH_TEST_LOOP(searches_see_whole_changes_while_everything_moves, 3)
         lh_thread_join(threads[i]);
     ck_assert_uint_eq(atomic_load(&sh.torn), 0);
     ck_assert_uint_gt(atomic_load(&sh.searches), 0);
-    lh_vector_set_stats stats;
+    lh_segset_stats stats;
     lh_vector_set_get_stats(sh.set, &stats);
     ck_assert_uint_gt(stats.merges, 0);
     ck_assert_uint_eq(stats.changes, (uint64_t)VERSIONS * GROUPS);

@@ -1,10 +1,10 @@
-/* vector/vector_home.c - the objects of a segment set as files of a folder: written beside their
+/* segset/segset_home.c - the objects of a segment set as files of a folder: written beside their
  * name, synced, then moved to it, so that a name never stands for half an object. */
-#include "vector/vector_home.h"
+#include "segset/segset_home.h"
 
 #define UNFINISHED ".new"
 
-static lh_rc fill_file(lh_ctx *cx, lh_str path, lh_vector_fill fill, void *fill_arg)
+static lh_rc fill_file(lh_ctx *cx, lh_str path, lh_segset_fill fill, void *fill_arg)
 {
     LH_CLEANUP(lh_file_close) lh_file *file = NULL;
     LH_TRY(lh_file_remove(cx, path)); /* of an attempt that failed */
@@ -13,9 +13,9 @@ static lh_rc fill_file(lh_ctx *cx, lh_str path, lh_vector_fill fill, void *fill_
     return lh_file_sync(cx, file);
 }
 
-static lh_rc folder_put(lh_ctx *cx, void *arg, lh_str name, lh_vector_fill fill, void *fill_arg)
+static lh_rc folder_put(lh_ctx *cx, void *arg, lh_str name, lh_segset_fill fill, void *fill_arg)
 {
-    const lh_vector_folder *folder = arg;
+    const lh_segset_folder *folder = arg;
     lh_str path = lh_path_join(cx, folder->dir, name);
     lh_str unfinished = lh_ctx_fmt(cx, "%.*s" UNFINISHED, LH_STR_ARG(path));
     if (!unfinished.ptr)
@@ -33,13 +33,13 @@ static lh_rc folder_put(lh_ctx *cx, void *arg, lh_str name, lh_vector_fill fill,
 
 static lh_rc folder_map(lh_ctx *cx, void *arg, lh_str name, lh_map *ret_map)
 {
-    const lh_vector_folder *folder = arg;
+    const lh_segset_folder *folder = arg;
     return lh_map_open(cx, lh_path_join(cx, folder->dir, name), ret_map);
 }
 
 static lh_rc folder_list(lh_ctx *cx, void *arg, lh_str_list *ret_names)
 {
-    const lh_vector_folder *folder = arg;
+    const lh_segset_folder *folder = arg;
     lh_dir_entry *entries;
     size_t count;
     LH_TRY(lh_dir_list(cx, folder->dir, &entries, &count));
@@ -61,13 +61,13 @@ static lh_rc folder_list(lh_ctx *cx, void *arg, lh_str_list *ret_names)
 
 static lh_rc folder_remove(lh_ctx *cx, void *arg, lh_str name)
 {
-    const lh_vector_folder *folder = arg;
+    const lh_segset_folder *folder = arg;
     return lh_file_remove(cx, lh_path_join(cx, folder->dir, name));
 }
 
-lh_rc lh_vector_home_folder(lh_ctx *cx, lh_vector_folder *folder, lh_vector_home *ret_home)
+lh_rc lh_segset_home_folder(lh_ctx *cx, lh_segset_folder *folder, lh_segset_home *ret_home)
 {
     LH_TRY(lh_dir_make(cx, folder->dir));
-    *ret_home = (lh_vector_home){folder, folder_put, folder_map, folder_list, folder_remove};
+    *ret_home = (lh_segset_home){folder, folder_put, folder_map, folder_list, folder_remove};
     return LH_OK;
 }

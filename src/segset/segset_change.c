@@ -1,34 +1,30 @@
-/* vector/vector_set_write.c - changes: append, upsert, delete.
+/* segset/segset_change.c - changes: append, upsert, delete.
  *
  * Order of a change: everything that can be refused or run out of memory first, then the one put
  * that makes it durable, then the view that makes it visible. When something fails after the put,
  * the batch is taken back, so that what was not acknowledged does not come up later; if even that
  * fails the set takes no more changes, because what is stored is not known. */
-#include "vector/vector_set_private.h"
+#include "segset/segset_private.h"
 
 #include "base/fault.h"
 
 #include <stdlib.h>
 
 #define ENCODED_BYTES_MAX (4ull << 30)
-/* A change of so many rows is stored as it is and searched exactly (0.3 ms per 10,000 rows of 384)
- * until a merge, soon after, gives it codes: so acknowledging it costs little more than its bytes.
- */
-#define EXACT_ROWS_MAX 20000u
 
-lh_rc lhi_view_kill(lh_ctx *cx, lh_vector_view *view, const uint64_t *ids, size_t count,
+lh_rc lhi_view_kill(lh_ctx *cx, lh_segset_view *view, const uint64_t *ids, size_t count,
                     uint64_t *ret_killed)
 {
     uint64_t killed = 0;
     for (size_t i = 0; i < view->count; i++) {
-        lhi_set_item *item = &view->items[i];
+        lhi_item *item = &view->items[i];
         int own = item->live && atomic_load(&item->live->references) == 1;
         for (size_t n = 0; n < count; n++) {
             uint64_t row;
             if (!lhi_segment_find(item->segment, ids[n], &row) || !lhi_item_is_live(item, row))
                 continue;
             if (!own) {
-                lhi_set_live *copy;
+                lhi_live *copy;
                 LH_TRY(lhi_live_copy(cx, item->live, item->segment->rows, &copy));
                 lhi_live_unref(item->live);
                 item->live = copy;
@@ -43,7 +39,7 @@ lh_rc lhi_view_kill(lh_ctx *cx, lh_vector_view *view, const uint64_t *ids, size_
     return LH_OK;
 }
 
-void lhi_set_wake(lh_vector_set *set)
+void lhi_segset_wake(lh_segset *set)
 {
     LH_WITH_LOCK(&set->wake_lock);
     set->due = 1;
@@ -66,13 +62,11 @@ static int by_id(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-typedef enum change_kind { APPEND, UPSERT } change_kind;
-
 typedef struct change {
-    change_kind kind;
-    const lh_vector_rows *rows;
+    const lh_segset_change *asked;
     entry *entries; /* rising ids, one entry each */
     uint64_t *ids;
+    size_t *order; /* places of the entries */
     size_t count;
     int in_order; /* the caller's rows are in order of ids already */
     lh_buf index;
@@ -85,27 +79,28 @@ static lh_rc twice(lh_ctx *cx, uint64_t id)
 
 static lh_rc order_rows(lh_ctx *cx, change *c)
 {
-    size_t count = c->rows->count;
+    size_t count = c->asked->count;
+    const uint64_t *ids = c->asked->ids;
     c->entries = LH_NEW_ARRAY(cx, entry, count);
     c->ids = LH_NEW_ARRAY(cx, uint64_t, count);
-    if (!c->entries || !c->ids)
+    c->order = LH_NEW_ARRAY(cx, size_t, count);
+    if (!c->entries || !c->ids || !c->order)
         return cx->err.rc;
-    int sorted = 1;
+    c->in_order = 1;
     for (size_t i = 0; i < count; i++) {
-        c->entries[i] = (entry){c->rows->ids[i], i};
-        sorted = sorted && (i == 0 || c->rows->ids[i - 1] < c->rows->ids[i]);
+        c->entries[i] = (entry){ids[i], i};
+        c->in_order = c->in_order && (i == 0 || ids[i - 1] < ids[i]);
     }
-    c->in_order = sorted;
-    if (!sorted)
+    if (!c->in_order)
         qsort(c->entries, count, sizeof *c->entries, by_id);
     for (size_t i = 0; i < count; i++) {
         entry e = c->entries[i];
         if (c->count > 0 && c->ids[c->count - 1] == e.id) {
-            if (c->kind == APPEND)
+            if (c->asked->how == LH_SEGSET_APPEND)
                 return twice(cx, e.id);
             c->count--; /* the later one stays */
         }
-        c->entries[c->count] = e;
+        c->order[c->count] = e.at;
         c->ids[c->count++] = e.id;
     }
     return LH_OK;
@@ -125,49 +120,23 @@ static lh_rc memory_write_at(lh_ctx *cx, void *arg, uint64_t offset, lh_str byte
     return lh_buf_append(cx, buf, lh_str_from_offset(bytes, over));
 }
 
-typedef struct rows_source {
-    const change *change;
-    uint32_t dimensions;
-} rows_source;
-
-static lh_rc read_ordered(lh_ctx *cx, void *arg, uint64_t first, size_t rows, float *out)
+lh_container_sink lh_segset_buf_sink(lh_buf *buf)
 {
-    const rows_source *s = arg;
-    (void)cx;
-    for (size_t i = 0; i < rows; i++)
-        memcpy(out + i * s->dimensions,
-               s->change->rows->vectors + s->change->entries[first + i].at * s->dimensions,
-               s->dimensions * sizeof(float));
-    return LH_OK;
-}
-
-static lh_rc encode(lh_ctx *cx, const lh_vector_set *set, change *c)
-{
-    lh_vector_options options = set->opts.build;
-    options.preset = LH_VECTOR_FRESH;
-    if (c->count <= EXACT_ROWS_MAX)
-        options.kind = LH_VECTOR_EXACT;
-    rows_source ordered = {c, options.dimensions};
-    lh_vector_source source = {.rows = c->count, .read = read_ordered, .arg = &ordered};
-    if (c->in_order)
-        source.floats = c->rows->vectors;
-    lh_container_sink sink = {memory_write_at, &c->index};
-    uint64_t bytes;
-    LH_TRY(lh_buf_reserve(cx, &c->index, c->count * options.dimensions * sizeof(float) + 65536));
-    return lh_vector_build(cx, &options, &source, sink, &bytes);
+    return (lh_container_sink){memory_write_at, buf};
 }
 
 /* ---- the change itself ---- */
 
-static lh_rc check_writable(lh_ctx *cx, const lh_vector_set *set)
+static lh_rc check_writable(lh_ctx *cx, const lh_segset *set)
 {
     if (!set->broken)
         return LH_OK;
-    LH_IGNORE(lh_fail(cx, LH_E_UNAVAILABLE, "an earlier change of the vector set failed half-way"));
+    LH_IGNORE(lh_fail(cx, LH_E_UNAVAILABLE, "an earlier change of the %s set failed half-way",
+                      set->engine->name));
     return lh_err_hint(cx, "open the set again");
 }
 
-static lh_rc check_absent(lh_ctx *cx, const lh_vector_view *view, const change *c)
+static lh_rc check_absent(lh_ctx *cx, const lh_segset_view *view, const change *c)
 {
     for (size_t i = 0; i < view->count; i++) {
         for (size_t n = 0; n < c->count; n++) {
@@ -182,25 +151,25 @@ static lh_rc check_absent(lh_ctx *cx, const lh_vector_view *view, const change *
 }
 
 /* Durable already: from here on a failure takes the batch back. */
-static lh_rc show(lh_ctx *cx, lh_vector_set *set, uint64_t number, lh_vector_view *next, int rows)
+static lh_rc show(lh_ctx *cx, lh_segset *set, uint64_t number, lh_segset_view *next, int rows)
 {
-    LH_FAULT(cx, VECTOR_SET_AFTER_BATCH);
+    LH_FAULT(cx, SEGSET_AFTER_BATCH);
     if (!rows)
         return LH_OK;
-    lhi_set_segment *segment;
+    lhi_segment *segment;
     LH_TRY(lhi_batch_open_fresh(cx, set, number, &segment));
     lhi_view_add(next, segment, NULL);
     return LH_OK;
 }
 
 /* Under write_lock; next has room for one more item. */
-static lh_rc commit(lh_ctx *cx, lh_vector_set *set, lhi_batch *batch, lh_vector_view **next)
+static lh_rc commit(lh_ctx *cx, lh_segset *set, lhi_batch *batch, lh_segset_view **next)
 {
     batch->number = set->changes + 1;
     LH_TRY(lhi_batch_put(cx, set, batch));
     lh_rc rc = show(cx, set, batch->number, *next, batch->rows > 0);
     if (rc != LH_OK) {
-        lh_str name = lhi_object_name(cx, LHI_OBJECT_BATCH, batch->number);
+        lh_str name = lhi_object_name(cx, set, LHI_OBJECT_BATCH, batch->number);
         if (name.ptr)
             lhi_take_back(cx, set, name);
         else
@@ -212,14 +181,14 @@ static lh_rc commit(lh_ctx *cx, lh_vector_set *set, lhi_batch *batch, lh_vector_
     return LH_OK;
 }
 
-static lh_rc change_locked(lh_ctx *cx, lh_vector_set *set, change *c)
+static lh_rc change_locked(lh_ctx *cx, lh_segset *set, change *c)
 {
-    LH_CLEANUP(lh_vector_view_unref) lh_vector_view *next = NULL;
+    LH_CLEANUP(lh_segset_view_unref) lh_segset_view *next = NULL;
     uint64_t killed;
     LH_WITH_LOCK(&set->write_lock);
     LH_TRY(check_writable(cx, set));
     LH_TRY(lhi_view_copy(cx, set->current, 1, &next));
-    if (c->kind == APPEND)
+    if (c->asked->how == LH_SEGSET_APPEND)
         LH_TRY(check_absent(cx, next, c));
     else
         LH_TRY(lhi_view_kill(cx, next, c->ids, c->count, &killed));
@@ -228,53 +197,46 @@ static lh_rc change_locked(lh_ctx *cx, lh_vector_set *set, change *c)
 }
 
 /* A change that finds the set full of segments does the merge that is due. */
-static lh_rc make_room(lh_ctx *cx, lh_vector_set *set)
+static lh_rc make_room(lh_ctx *cx, lh_segset *set)
 {
     for (;;) {
-        LH_CLEANUP(lh_vector_view_unref) lh_vector_view *view = lh_vector_set_view(set);
+        LH_CLEANUP(lh_segset_view_unref) lh_segset_view *view = lh_segset_get_view(set);
         uint64_t merged;
-        if (view->count < LH_VECTOR_SET_SEGMENTS_MAX)
+        if (view->count < LH_SEGSET_SEGMENTS_MAX)
             return LH_OK;
-        LH_TRY(lh_vector_set_merge(cx, set, LH_VECTOR_MERGE_DUE, &merged));
+        LH_TRY(lh_segset_merge(cx, set, LH_SEGSET_MERGE_DUE, &merged));
     }
 }
 
-static lh_rc put_rows(lh_ctx *cx, lh_vector_set *set, const lh_vector_rows *rows, change_kind kind)
+static lh_rc put_rows(lh_ctx *cx, lh_segset *set, change *c)
 {
-    if (rows->count == 0 || rows->count > LH_VECTOR_SET_BATCH_ROWS_MAX)
-        return lh_fail(cx, rows->count ? LH_E_TOO_LARGE : LH_E_BAD_VALUE,
-                       "%zu rows in one change, limits 1 and %d", rows->count,
-                       LH_VECTOR_SET_BATCH_ROWS_MAX);
-    change c = {.kind = kind, .rows = rows};
+    LH_TRY(make_room(cx, set));
+    LH_TRY(order_rows(cx, c));
+    lh_segset_order order = {c->order, c->count, c->in_order};
+    LH_TRY(c->asked->encode(cx, c->asked->arg, &order, &c->index));
+    return change_locked(cx, set, c);
+}
+
+lh_rc lh_segset_put(lh_ctx *cx, lh_segset *set, const lh_segset_change *asked)
+{
+    if (asked->count == 0 || asked->count > LH_SEGSET_BATCH_ROWS_MAX)
+        return lh_fail(cx, asked->count ? LH_E_TOO_LARGE : LH_E_BAD_VALUE,
+                       "%zu rows in one change, limits 1 and %d", asked->count,
+                       LH_SEGSET_BATCH_ROWS_MAX);
+    change c = {.asked = asked};
     LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(64u << 20);
     if (!arena)
-        return lh_fail(cx, LH_E_NO_MEMORY, "change of %zu rows", rows->count);
+        return lh_fail(cx, LH_E_NO_MEMORY, "change of %zu rows", asked->count);
     lh_ctx own;
     lh_ctx_init_child(&own, arena, cx);
     lh_buf_init(&c.index, ENCODED_BYTES_MAX);
-    lh_rc rc = make_room(&own, set);
-    if (rc == LH_OK)
-        rc = order_rows(&own, &c);
-    if (rc == LH_OK)
-        rc = encode(&own, set, &c);
-    if (rc == LH_OK)
-        rc = change_locked(&own, set, &c);
+    lh_rc rc = put_rows(&own, set, &c);
     lh_buf_done(&c.index);
     if (rc != LH_OK)
         cx->err = own.err;
-    lhi_set_bury(&own, set);
-    lhi_set_wake(set);
+    lhi_bury(&own, set);
+    lhi_segset_wake(set);
     return rc;
-}
-
-lh_rc lh_vector_set_append(lh_ctx *cx, lh_vector_set *set, const lh_vector_rows *rows)
-{
-    return put_rows(cx, set, rows, APPEND);
-}
-
-lh_rc lh_vector_set_upsert(lh_ctx *cx, lh_vector_set *set, const lh_vector_rows *rows)
-{
-    return put_rows(cx, set, rows, UPSERT);
 }
 
 /* ---- delete ---- */
@@ -304,9 +266,9 @@ static lh_rc rising_copy(lh_ctx *cx, const uint64_t *ids, size_t count, lhi_batc
     return LH_OK;
 }
 
-static lh_rc delete_locked(lh_ctx *cx, lh_vector_set *set, lhi_batch *batch, uint64_t *ret_deleted)
+static lh_rc delete_locked(lh_ctx *cx, lh_segset *set, lhi_batch *batch, uint64_t *ret_deleted)
 {
-    LH_CLEANUP(lh_vector_view_unref) lh_vector_view *next = NULL;
+    LH_CLEANUP(lh_segset_view_unref) lh_segset_view *next = NULL;
     LH_WITH_LOCK(&set->write_lock);
     LH_TRY(check_writable(cx, set));
     LH_TRY(lhi_view_copy(cx, set->current, 0, &next));
@@ -314,12 +276,12 @@ static lh_rc delete_locked(lh_ctx *cx, lh_vector_set *set, lhi_batch *batch, uin
     return *ret_deleted > 0 ? commit(cx, set, batch, &next) : LH_OK;
 }
 
-lh_rc lh_vector_set_delete(lh_ctx *cx, lh_vector_set *set, const uint64_t *ids, size_t count,
-                           uint64_t *ret_deleted)
+lh_rc lh_segset_delete(lh_ctx *cx, lh_segset *set, const uint64_t *ids, size_t count,
+                       uint64_t *ret_deleted)
 {
-    if (count > LH_VECTOR_SET_BATCH_ROWS_MAX)
+    if (count > LH_SEGSET_BATCH_ROWS_MAX)
         return lh_fail(cx, LH_E_TOO_LARGE, "%zu ids in one change, limit %d", count,
-                       LH_VECTOR_SET_BATCH_ROWS_MAX);
+                       LH_SEGSET_BATCH_ROWS_MAX);
     LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(64u << 20);
     if (!arena)
         return lh_fail(cx, LH_E_NO_MEMORY, "change of %zu rows", count);
@@ -330,8 +292,8 @@ lh_rc lh_vector_set_delete(lh_ctx *cx, lh_vector_set *set, const uint64_t *ids, 
     lh_rc rc = rising_copy(&own, ids, count, &batch);
     if (rc == LH_OK)
         rc = delete_locked(&own, set, &batch, &deleted);
-    lhi_set_bury(&own, set);
-    lhi_set_wake(set);
+    lhi_bury(&own, set);
+    lhi_segset_wake(set);
     if (rc != LH_OK) {
         cx->err = own.err;
         return rc;
