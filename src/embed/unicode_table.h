@@ -6,7 +6,7 @@
 #ifndef LH_EMBED_UNICODE_TABLE_H
 #define LH_EMBED_UNICODE_TABLE_H
 
-#include <stdint.h>
+#include "base/code_table.h"
 
 /* clang-format off */
 typedef enum lh_embed_unicode_class {
@@ -15,33 +15,22 @@ typedef enum lh_embed_unicode_class {
     LH_EMBED_UNICODE_SPACE, /* ends a word */
     LH_EMBED_UNICODE_DROP, /* vanishes; marks around it still meet */
     LH_EMBED_UNICODE_DROP_STARTER, /* vanishes, but separates marks */
-    LH_EMBED_UNICODE_MAP, /* becomes lh_embed_unicode_maps */
+    LH_EMBED_UNICODE_MAP, /* becomes its parts */
     LH_EMBED_UNICODE_CJK, /* a word of its own, unchanged */
     LH_EMBED_UNICODE_CJK_MAP, /* a word of its own, mapped */
     LH_EMBED_UNICODE_HANGUL, /* becomes two or three letters by arithmetic */
     LH_EMBED_UNICODE_MARK /* part of a word, in canonical order among marks */
 } lh_embed_unicode_class;
 
-#define LH_EMBED_UNICODE_BLOCK       128
-#define LH_EMBED_UNICODE_BLOCKS      8704
-#define LH_EMBED_UNICODE_MAPS        3148
-#define LH_EMBED_UNICODE_PARTS_MAX   3
-#define LH_EMBED_UNICODE_MARKS       83
+#define LH_EMBED_UNICODE_PARTS_MAX 3 /* of one code point */
+#define LH_EMBED_UNICODE_MARKS     83
 
-typedef struct lh_embed_unicode_map {
-    uint32_t code_point;
-    uint16_t first; /* in lh_embed_unicode_parts */
-    uint16_t count;
-} lh_embed_unicode_map;
 typedef struct lh_embed_unicode_mark {
     uint32_t code_point;
     uint32_t rank; /* canonical order among marks, from 1 */
 } lh_embed_unicode_mark;
 
-extern const uint16_t lh_embed_unicode_block_of[LH_EMBED_UNICODE_BLOCKS];
-extern const uint8_t lh_embed_unicode_class_of[20096];
-extern const lh_embed_unicode_map lh_embed_unicode_maps[LH_EMBED_UNICODE_MAPS]; /* by code point */
-extern const uint32_t lh_embed_unicode_parts[3199];
-extern const lh_embed_unicode_mark lh_embed_unicode_marks[LH_EMBED_UNICODE_MARKS]; /* the same */
+extern const lh_code_table lh_embed_codes;
+extern const lh_embed_unicode_mark lh_embed_unicode_marks[LH_EMBED_UNICODE_MARKS]; /* by code point */
 
 #endif

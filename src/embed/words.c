@@ -14,24 +14,7 @@ enum { CODE_POINT_END = 0x110000, HANGUL_FIRST = 0xAC00, HANGUL_PARTS_MAX = 3 };
 
 static lh_embed_unicode_class class_of(uint32_t code)
 {
-    uint32_t block = lh_embed_unicode_block_of[code / LH_EMBED_UNICODE_BLOCK];
-    return (lh_embed_unicode_class)
-        lh_embed_unicode_class_of[block * LH_EMBED_UNICODE_BLOCK + code % LH_EMBED_UNICODE_BLOCK];
-}
-
-static const lh_embed_unicode_map *map_of(uint32_t code)
-{
-    uint32_t low = 0;
-    uint32_t high = LH_EMBED_UNICODE_MAPS - 1;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (lh_embed_unicode_maps[middle].code_point < code)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    lh_assert(lh_embed_unicode_maps[low].code_point == code);
-    return &lh_embed_unicode_maps[low];
+    return (lh_embed_unicode_class)lh_code_class(&lh_embed_codes, code);
 }
 
 static uint32_t mark_rank(uint32_t code)
@@ -141,12 +124,9 @@ static void put_code_point(lh_embed_splitter *s, uint32_t code, lh_embed_span so
     case LH_EMBED_UNICODE_DROP: return;
     case LH_EMBED_UNICODE_DROP_STARTER: s->marks_count = 0; return;
     case LH_EMBED_UNICODE_MAP:
-    case LH_EMBED_UNICODE_CJK_MAP: {
-        const lh_embed_unicode_map *map = map_of(code);
-        parts = lh_embed_unicode_parts + map->first;
-        parts_count = map->count;
+    case LH_EMBED_UNICODE_CJK_MAP:
+        parts_count = lh_code_parts(&lh_embed_codes, code, &parts);
         break;
-    }
     case LH_EMBED_UNICODE_HANGUL:
         parts_count = hangul_parts(code, jamo);
         parts = jamo;
@@ -167,8 +147,7 @@ static void put_code_point(lh_embed_splitter *s, uint32_t code, lh_embed_span so
 static void put_ascii(lh_embed_splitter *s, uint8_t c, uint32_t at)
 {
     lh_embed_span source = {at, at + 1};
-    uint32_t class =
-        lh_embed_unicode_class_of[lh_embed_unicode_block_of[0] * LH_EMBED_UNICODE_BLOCK + c];
+    lh_embed_unicode_class class = class_of(c);
     if (class == LH_EMBED_UNICODE_SPACE) {
         end_word(s);
     } else if (class == LH_EMBED_UNICODE_WORD || class == LH_EMBED_UNICODE_MAP) {

@@ -71,24 +71,7 @@ static const uint8_t ascii[256] = {
 
 static lh_text_unicode_class class_of(uint32_t code)
 {
-    uint32_t block = lh_text_unicode_block_of[code / LH_TEXT_UNICODE_BLOCK];
-    return (lh_text_unicode_class)
-        lh_text_unicode_class_of[block * LH_TEXT_UNICODE_BLOCK + code % LH_TEXT_UNICODE_BLOCK];
-}
-
-static const lh_text_unicode_map *map_of(uint32_t code)
-{
-    uint32_t low = 0;
-    uint32_t high = LH_TEXT_UNICODE_MAPS - 1;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (lh_text_unicode_maps[middle].code_point < code)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    lh_assert(lh_text_unicode_maps[low].code_point == code);
-    return &lh_text_unicode_maps[low];
+    return (lh_text_unicode_class)lh_code_class(&lh_text_codes, code);
 }
 
 /* Letters whose stroke is no accent to Unicode; folded as people spell them without it. */
@@ -165,11 +148,8 @@ static void put_stem(lh_text_tokenizer *t, lh_str stem)
         lh_text_unicode_class class = class_of(code);
         const uint32_t *parts = &code;
         uint32_t count = 1;
-        if (class == LH_TEXT_UNICODE_MAP) {
-            const lh_text_unicode_map *map = map_of(code);
-            parts = lh_text_unicode_parts + map->first;
-            count = map->count;
-        }
+        if (class == LH_TEXT_UNICODE_MAP)
+            count = lh_code_parts(&lh_text_codes, code, &parts);
         for (uint32_t i = 0; i < count; i++)
             len += fold_code(parts[i], t->fold, t->word + len);
     }
@@ -369,11 +349,8 @@ static lh_rc put_high(lh_ctx *cx, lh_text_tokenizer *t, uint32_t code, size_t st
         return LH_OK; /* an accent on nothing, or on a character of a run */
     const uint32_t *parts = &code;
     uint32_t count = 1;
-    if (class == LH_TEXT_UNICODE_MAP || class == LH_TEXT_UNICODE_CJK_MAP) {
-        const lh_text_unicode_map *map = map_of(code);
-        parts = lh_text_unicode_parts + map->first;
-        count = map->count;
-    }
+    if (class == LH_TEXT_UNICODE_MAP || class == LH_TEXT_UNICODE_CJK_MAP)
+        count = lh_code_parts(&lh_text_codes, code, &parts);
     if (class == LH_TEXT_UNICODE_CJK || class == LH_TEXT_UNICODE_CJK_MAP) {
         char_part part = {.start = (uint32_t)start, .end = (uint32_t)end};
         LH_TRY(end_word(cx, t, start));

@@ -6,13 +6,13 @@
 #ifndef LH_TEXT_TEXT_UNICODE_H
 #define LH_TEXT_TEXT_UNICODE_H
 
-#include <stdint.h>
+#include "base/code_table.h"
 
 /* clang-format off */
 typedef enum lh_text_unicode_class {
     LH_TEXT_UNICODE_BREAK, /* ends a word */
     LH_TEXT_UNICODE_WORD, /* part of a word, unchanged */
-    LH_TEXT_UNICODE_MAP, /* becomes lh_text_unicode_maps */
+    LH_TEXT_UNICODE_MAP, /* becomes its parts */
     LH_TEXT_UNICODE_MARK, /* part of a word, always kept: a vowel sign or the like */
     LH_TEXT_UNICODE_ACCENT, /* part of a word, dropped when accents are folded */
     LH_TEXT_UNICODE_CJK, /* of a script without spaces: bigrams */
@@ -21,27 +21,16 @@ typedef enum lh_text_unicode_class {
 } lh_text_unicode_class;
 
 #define LH_TEXT_UNICODE_VERSION   "14.0.0"
-#define LH_TEXT_UNICODE_BLOCK     128
-#define LH_TEXT_UNICODE_BLOCKS    8704
-#define LH_TEXT_UNICODE_MAPS      6394
-#define LH_TEXT_UNICODE_PARTS_MAX 15
+#define LH_TEXT_UNICODE_PARTS_MAX 15 /* of one code point */
 #define LH_TEXT_UNICODE_COMPOSED  261
 
-typedef struct lh_text_unicode_map {
-    uint32_t code_point;
-    uint16_t first; /* in lh_text_unicode_parts */
-    uint16_t count;
-} lh_text_unicode_map;
 typedef struct lh_text_unicode_pair {
     uint16_t base;
     uint16_t accent;
     uint16_t composed;
 } lh_text_unicode_pair;
 
-extern const uint16_t lh_text_unicode_block_of[LH_TEXT_UNICODE_BLOCKS];
-extern const uint8_t lh_text_unicode_class_of[28800];
-extern const lh_text_unicode_map lh_text_unicode_maps[LH_TEXT_UNICODE_MAPS]; /* by code point */
-extern const uint32_t lh_text_unicode_parts[5335];
+extern const lh_code_table lh_text_codes;
 extern const lh_text_unicode_pair lh_text_unicode_composed[LH_TEXT_UNICODE_COMPOSED]; /* by base */
 
 #endif
