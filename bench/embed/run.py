@@ -10,9 +10,7 @@ are printed. usage: run.py [--rounds N] [--lines N] [--texts N] [--recall N] [--
 Parts: tokens vectors tokenizer start one long short sorted share recall.
 """
 import argparse
-import json
 import os
-import platform
 import re
 import statistics
 import subprocess
@@ -24,44 +22,19 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of the reference, which multiplies small matrices
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "support")]
+sys.path[:0] = [HERE, os.path.join(ROOT, "bench"), os.path.join(ROOT, "tests", "support")]
 
 import numpy as np  # noqa: E402
 
 import embed_reference  # noqa: E402
 import embed_texts  # noqa: E402
+from result import BENCH_DIR, emit  # noqa: E402
 
 MODEL = os.environ.get("LH_BENCH_MODEL", os.path.join(ROOT, "deps", "model", "all-MiniLM-L6-v2"))
-BENCH_DIR = os.environ.get("LH_BENCH_DIR", os.path.join(ROOT, "build", "release", "bench"))
 DRIVER = os.path.join(BENCH_DIR, "_embed")
 SORTED_BATCH = 32
 PRECISIONS = ("f32", "bf16", "int8")
 RECALL_FLOORS = {"bf16": 0.985, "int8": 0.965}  # of f32's ten nearest, 1,000 questions
-
-
-def cpu_name():
-    with open("/proc/cpuinfo", encoding="utf-8") as source:
-        found = re.search(r"model name\s*:\s*(.*)", source.read())
-    return (found.group(1) if found else platform.machine()) + " x%d" % os.cpu_count()
-
-
-def compiler_name():
-    try:
-        with open(os.path.join(os.path.dirname(BENCH_DIR), "gen", "build_info.h"), encoding="utf-8") as source:
-            return re.search(r'LH_COMPILER "(.*)"', source.read()).group(1)
-    except OSError:
-        return "unknown"
-
-
-CPU, COMPILER = cpu_name(), compiler_name()
-
-
-def emit(name, value, unit, n, peer=None, peer_value=None, **more):
-    row = {"name": name, "value": value, "unit": unit, "n": n, "peer": peer, "peer_value": peer_value}
-    row["ratio"] = round(value / peer_value, 3) if peer_value else None
-    row.update(more, cpu=CPU, compiler=COMPILER)
-    print(json.dumps({k: round(v, 7) if isinstance(v, float) else v for k, v in row.items()}), flush=True)
-    return row["ratio"]
 
 
 class Served:

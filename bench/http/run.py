@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import pathlib
-import platform
 import re
 import resource
 import signal
@@ -23,6 +22,10 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from result import BENCH_DIR, BIN_DIR, emit  # noqa: E402
+
 BODY = '{"status":"ok"}'
 NGINX_CONF = """
 worker_processes 1; daemon off; pid %(dir)s/nginx.pid; error_log %(dir)s/error.log; worker_rlimit_nofile 30000;
@@ -32,24 +35,6 @@ http { access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;
   uwsgi_temp_path %(dir)s/u; scgi_temp_path %(dir)s/s;
   server { listen 127.0.0.1:%(port)d; location / { default_type application/json; return 200 '%(body)s'; } } }
 """
-
-
-def cpu_name():
-    for line in open("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
-
-
-def compiler():
-    return subprocess.run(["cc", "--version"], capture_output=True, text=True).stdout.split("\n")[0]
-
-
-FACTS = {"cpu": cpu_name(), "compiler": compiler()}
-
-
-def say(name, value, unit, n, **more):
-    print(json.dumps({"name": name, "value": value, "unit": unit, "n": n, **more, **FACTS}), flush=True)
 
 
 def free_port():
@@ -74,8 +59,8 @@ def wait_for(port, process):
 def start_ours(folder):
     """The product when it is built, else the smallest server on the same code."""
     ready = pathlib.Path(folder) / "ready"
-    product = pathlib.Path(os.environ.get("LH_BIN_DIR", "build/release/bin")) / "lakehouse"
-    small = pathlib.Path(os.environ.get("LH_BENCH_DIR", "build/release/bench")) / "_http_hello"
+    product = pathlib.Path(BIN_DIR) / "lakehouse"
+    small = pathlib.Path(BENCH_DIR) / "_http_hello"
     if product.exists() and "LH_BENCH_SMALL" not in os.environ:
         data = pathlib.Path(folder) / "data"
         env = {**os.environ, "LAKEHOUSE_SERVER_ACCESS_LOG": "false"}
@@ -140,7 +125,7 @@ def compare(ours, nginx, path, args):
     # The ratio of each pair, so that a slow minute of the machine cancels out.
     ratio = statistics.median(a["cpu_us"] / b["cpu_us"] for a, b in zip(rounds["ours"], rounds["nginx"]))
     for key, unit in (("rps", "requests/s"), ("p99_us", "us")):
-        say(f"http_hello_{key}", round(middle["ours"][key], 1), unit, args.rounds, peer="nginx", path=path,
+        emit(f"http_hello_{key}", round(middle["ours"][key], 1), unit, args.rounds, peer="nginx", path=path,
             peer_value=round(middle["nginx"][key], 1), ratio=round(middle["ours"][key] / middle["nginx"][key], 3))
     return middle, ratio
 
@@ -177,10 +162,10 @@ def main():
         ours, nginx = start_ours(folder), start_nginx(folder)
         try:
             idle = idle_connections(ours[1], ours[2], "/health", count)
-            say("http_idle_connection_rss", round(idle, 1), "bytes", count, peer="limit", peer_value=2048,
+            emit("http_idle_connection_rss", round(idle, 1), "bytes", count, peer="limit", peer_value=2048,
                 ratio=round(idle / 2048, 3))
             middle, ratio = compare(ours, nginx, "/health", args)
-            say("http_hello_cpu", round(middle["ours"]["cpu_us"], 3), "us/request", args.rounds, peer="nginx",
+            emit("http_hello_cpu", round(middle["ours"]["cpu_us"], 3), "us/request", args.rounds, peer="nginx",
                 peer_value=round(middle["nginx"]["cpu_us"], 3), ratio=round(ratio, 3))
         finally:
             for process in (ours[0], nginx[0]):

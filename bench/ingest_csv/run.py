@@ -9,9 +9,7 @@ import argparse
 import http.client
 import json
 import os
-import platform
 import random
-import re
 import statistics
 import subprocess
 import sys
@@ -21,8 +19,10 @@ import time
 import duckdb
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BENCH_DIR = os.environ.get("LH_BENCH_DIR", os.path.join(ROOT, "build", "release", "bench"))
-BIN_DIR = os.environ.get("LH_BIN_DIR", os.path.join(ROOT, "build", "release", "bin"))
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+
+from result import BENCH_DIR, BIN_DIR, emit  # noqa: E402
+
 DRIVER = os.path.join(BENCH_DIR, "_ingest_driver")
 SERVER = os.path.join(BIN_DIR, "lakehouse")
 CITIES = ["Berlin", "Chicago", "New York", "San Francisco", "M\u00fcnchen", "Lagos", "S\u00e3o Paulo", "Osaka",
@@ -40,27 +40,6 @@ def write_csv(path, rows):
                 i, i * 7919 % 1000003, i, i % 1000, i % 10000, CITIES[i * i % 10],
                 ("active", "paused", "blocked")[i % 3], i % 60, 15 + i % 40, i % 100, 10 + i % 15, 1 + i % 12,
                 1 + i % 28, " ".join(pick.choices(WORDS, k=5))))
-
-
-def cpu_name():
-    with open("/proc/cpuinfo", encoding="utf-8") as source:
-        found = re.search(r"model name\s*:\s*(.*)", source.read())
-    return (found.group(1) if found else platform.machine()) + " x%d" % os.cpu_count()
-
-
-def compiler_name():
-    try:
-        with open(os.path.join(os.path.dirname(BENCH_DIR), "gen", "build_info.h"), encoding="utf-8") as source:
-            return re.search(r'LH_COMPILER "(.*)"', source.read()).group(1)
-    except (OSError, AttributeError):
-        return "unknown"
-
-
-def emit(name, value, n, peer, peer_value, **more):
-    row = {"name": name, "value": round(value, 4), "unit": "s", "n": n, "peer": peer, "peer_value": round(peer_value, 4),
-           "ratio": round(value / peer_value, 3)}
-    row.update(more, cpu=cpu_name(), compiler=compiler_name())
-    print(json.dumps(row), flush=True)
 
 
 def ours(source, folder, threads):
@@ -154,10 +133,10 @@ def main():
                 "peer_version": duckdb.__version__, "spread": [round(min(workers), 3), round(max(workers), 3)],
                 "peer_spread": [round(min(peers), 3), round(max(peers), 3)]}
         peer = statistics.median(peers)
-        emit("ingest_csv_worker_process", statistics.median(walls), args.rounds, "duckdb COPY", peer, **more)
-        emit("ingest_csv_worker", statistics.median(workers), args.rounds, "duckdb COPY", peer, **more)
+        emit("ingest_csv_worker_process", statistics.median(walls), "s", args.rounds, "duckdb COPY", peer, **more)
+        emit("ingest_csv_worker", statistics.median(workers), "s", args.rounds, "duckdb COPY", peer, **more)
         if served:
-            emit("ingest_csv_server", statistics.median(served), args.rounds, "duckdb COPY", peer, **more)
+            emit("ingest_csv_server", statistics.median(served), "s", args.rounds, "duckdb COPY", peer, **more)
     return 0
 
 

@@ -7,12 +7,9 @@ medians are printed. LH_BENCH_PACKED names another packed model.
 usage: run.py [--rows N] [--rounds N] [--points N] [--precision P]
 """
 import argparse
-import json
 import os
 import pathlib
-import platform
 import random
-import re
 import statistics
 import subprocess
 import sys
@@ -20,11 +17,13 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 BIN = pathlib.Path(os.environ.get("LH_BENCH_DIR", ROOT / "build" / "release" / "bench")).parent / "bin"
 PACKED = os.environ.get("LH_BENCH_PACKED")
 os.environ["LH_BIN_DIR"] = str(BIN)
 
+from result import emit  # noqa: E402
+from support.rows import as_csv  # noqa: E402
 from support.server import Server, wait_until  # noqa: E402
 
 WORDS = (
@@ -35,35 +34,10 @@ WORDS = (
 ).split()
 
 
-def cpu_name():
-    with open("/proc/cpuinfo", encoding="utf-8") as source:
-        found = re.search(r"model name\s*:\s*(.*)", source.read())
-    return (found.group(1) if found else platform.machine()) + " x%d" % os.cpu_count()
-
-
-def compiler_name():
-    done = subprocess.run([BIN / "lakehouse", "version", "--json"], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout).get("compiler", "unknown")
-
-
-CPU, COMPILER = cpu_name(), compiler_name()
-
-
-def emit(name, value, unit, n, peer=None, peer_value=None, **more):
-    row = {"name": name, "value": value, "unit": unit, "n": n, "peer": peer, "peer_value": peer_value}
-    row["ratio"] = round(value / peer_value, 3) if peer_value else None
-    row.update(more, cpu=CPU, compiler=COMPILER)
-    print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), flush=True)
-
-
 def texts(count, seed):
     """Distinct texts of some sixteen tokens."""
     chance = random.Random(seed)
     return ["%s %d" % (" ".join(chance.choices(WORDS, k=chance.randint(8, 15))), i) for i in range(count)]
-
-
-def as_csv(rows):
-    return "id,text\n" + "".join(f"{i},{t}\n" for i, t in rows)
 
 
 def alone(lines, precision):
@@ -126,7 +100,7 @@ def disturbance(client, rows, rounds, points):
 
     def question(_):
         text = "a question about %s %d" % (chance.choice(WORDS), chance.randrange(1 << 30))
-        client.post("/vectors/search", {"index_name": "rows", "query": text, "k": 3})
+        client.search("rows", text, k=3)
 
     time_calls(50, point)
     time_calls(5, question)

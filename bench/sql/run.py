@@ -12,8 +12,6 @@ import argparse
 import json
 import os
 import pathlib
-import platform
-import re
 import statistics
 import sys
 import tempfile
@@ -22,10 +20,11 @@ import time
 import duckdb
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 os.environ.setdefault("LH_BIN_DIR", str(ROOT / "build" / "release" / "bin"))
 
-from support.server import Server, kill_rest, version  # noqa: E402
+from result import emit  # noqa: E402
+from support.server import Server, kill_rest  # noqa: E402
 
 QUERIES = {
     "join": "SELECT u.city, count(*) AS n, sum(e.amount) AS total FROM events e JOIN users u ON e.user_id = u.id "
@@ -39,29 +38,11 @@ QUERIES = {
 STREAM = "SELECT id, user_id, kind, amount, seen, note FROM events"
 
 
-def cpu_name():
-    found = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    return (found.group(1) if found else platform.machine()) + f" x{os.cpu_count()}"
+PEER = f"duckdb {duckdb.__version__} in process"
 
 
 def say(name, value, unit, n, peer_value, **more):
-    print(
-        json.dumps(
-            {
-                "name": name,
-                "value": round(value, 3),
-                "unit": unit,
-                "n": n,
-                "peer": f"duckdb {duckdb.__version__} in process",
-                "peer_value": round(peer_value, 3),
-                "ratio": round(value / peer_value, 3) if peer_value else None,
-                **more,
-                "cpu": cpu_name(),
-                "compiler": version()["compiler"],
-            }
-        ),
-        flush=True,
-    )
+    emit(name, value, unit, n, PEER, peer_value, **more)
 
 
 def make_files(folder, rows):

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import pathlib
-import platform
 import re
 import statistics
 import subprocess
@@ -21,37 +20,13 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 os.environ.setdefault("LH_BIN_DIR", str(ROOT / "build" / "release" / "bin"))
 
-from support.server import Server, kill_rest, lives, rss_bytes, version, wait_until  # noqa: E402
+from result import emit  # noqa: E402
+from support.server import Server, kill_rest, lives, rss_bytes, wait_until  # noqa: E402
 
 READY_MS_MAX, SERVER_BYTES_MAX, TREE_BYTES_MAX = 50, 12 << 20, 64 << 20
-
-
-def cpu_name():
-    found = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    return (found.group(1) if found else platform.machine()) + f" x{os.cpu_count()}"
-
-
-def say(name, value, unit, n, limit, **more):
-    print(
-        json.dumps(
-            {
-                "name": name,
-                "value": round(value, 2),
-                "unit": unit,
-                "n": n,
-                "peer": "limit",
-                "peer_value": limit,
-                "ratio": round(value / limit, 3),
-                **more,
-                "cpu": cpu_name(),
-                "compiler": version()["compiler"],
-            }
-        ),
-        flush=True,
-    )
 
 
 def pss_bytes(pid):
@@ -113,21 +88,23 @@ def main():
             tree_pss, tree_rss = sum(map(pss_bytes, tree)), sum(map(rss_bytes, tree))
             server_rss = server.rss()
             assert all(map(lives, tree))
-            say("start_server_rss_idle", server_rss, "bytes", 1, SERVER_BYTES_MAX, datasets=args.datasets)
-            say(
+            emit("start_server_rss_idle", server_rss, "bytes", 1, "limit", SERVER_BYTES_MAX, datasets=args.datasets)
+            emit(
                 "start_tree_pss_idle",
                 tree_pss,
                 "bytes",
                 len(tree),
+                "limit",
                 TREE_BYTES_MAX,
                 rss_sum=tree_rss,
                 processes=len(tree),
             )
-            say(
+            emit(
                 "start_ready_ms",
                 statistics.median(times),
                 "ms",
                 args.rounds,
+                "limit",
                 READY_MS_MAX,
                 datasets=args.datasets,
                 best=round(min(times), 2),

@@ -15,7 +15,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import re
 import shutil
 import statistics
@@ -29,10 +28,11 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 import plot  # noqa: E402
 import prepare  # noqa: E402
+from result import emit as emit_line  # noqa: E402
 
 HNSWLIB = os.environ.get("LH_BENCH_HNSWLIB", os.path.join(ROOT, "deps", "hnswlib"))
 LAKEHOUSE = os.path.join(prepare.BIN_DIR, "lakehouse")
@@ -48,30 +48,6 @@ MUST = {  # the promises, by name of the row; what has none is shown beside
     "million_search_0.95": 6, "threads": 1.9, "append": 50, "open_ms": 15}
 
 
-def cpu_name():
-    with open("/proc/cpuinfo", encoding="utf-8") as source:
-        text = source.read()
-    found = re.search(r"model name\s*:\s*(.*)", text)
-    widest = next((name for name in ("avx512_vnni", "avx2") if name in text), "baseline")
-    return "%s x%d (%s)" % (found.group(1) if found else platform.machine(), THREADS, widest)
-
-
-def compiler_name():
-    try:
-        path = os.path.join(os.path.dirname(prepare.BIN_DIR), "gen", "build_info.h")
-        with open(path, encoding="utf-8") as source:
-            return re.search(r'LH_COMPILER "(.*)"', source.read()).group(1)
-    except OSError:
-        return "unknown"
-
-
-CPU, COMPILER = cpu_name(), compiler_name()
-
-
-def rounded(value):
-    return float("%.5g" % value) if isinstance(value, float) else value
-
-
 RATIOS = {}
 
 
@@ -79,16 +55,14 @@ def emit(name, value, unit, n, peer=None, peer_value=None, ratio=None, **more):
     """One result. A time's ratio is theirs by ours; what is given counts."""
     if ratio is None and peer_value and value:
         ratio = peer_value / value
-    row = {"name": name, "value": value, "unit": unit, "n": n, "peer": peer, "peer_value": peer_value, "ratio": ratio}
     RATIOS[name] = ratio
     must = MUST.get(name.split("/")[0])
+    verdict = {}
     if must and name.startswith("open_ms"):
-        row.update(must_at_most=must, holds=value <= must)
+        verdict = {"must_at_most": must, "holds": value <= must}
     elif must and ratio:
-        row.update(must=must, holds=ratio >= must)
-    row.update(more, cpu=CPU, compiler=COMPILER, load=rounded(os.getloadavg()[0]))
-    print(json.dumps({key: rounded(entry) for key, entry in row.items()}), flush=True)
-    return ratio
+        verdict = {"must": must, "holds": ratio >= must}
+    return emit_line(name, value, unit, n, peer, peer_value, ratio, **verdict, **more, load=os.getloadavg()[0])
 
 
 def say(text):

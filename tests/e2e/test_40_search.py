@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from support.client import ApiError
+from support.rows import as_csv, ids
 from support.server import wait_until
 
 ANIMALS = [
@@ -23,33 +24,12 @@ ANIMALS = [
 ]
 
 
-def as_csv(rows):
-    return "id,text,topic,rank\n" + "".join(f'{i},"{t}",{topic},{rank}\n' for i, t, topic, rank in rows)
-
-
 @pytest.fixture(scope="module")
 def indexed(server):
     client = server.client()
     client.ingest(as_csv(ANIMALS), "animals")
     client.index("animals", "id", "text", "animals_text")
     return client
-
-
-def search(client, index, query=None, **more):
-    body = {"index_name": index, **more}
-    if query is not None:
-        body["query"] = query
-    return client.post("/vectors/search", body)
-
-
-def ids(result):
-    return [hit["id"] for hit in result["hits"]]
-
-
-def refused(client, **body):
-    reply = client.call("POST", "/vectors/search", json_body=body)
-    assert reply.status >= 400, reply.body
-    return ApiError(reply, str(body))
 
 
 def test_a_build_is_a_job_that_shows_its_progress(server, name):
@@ -89,7 +69,7 @@ def test_a_build_is_a_job_that_shows_its_progress(server, name):
     ],
 )
 def test_words_find_their_meaning(indexed, query, best):
-    result = search(indexed, "animals_text", query, k=3)
+    result = indexed.search("animals_text", query, k=3)
     assert ids(result)[0] in best, result
     scores = [hit["score"] for hit in result["hits"]]
     assert scores == sorted(scores, reverse=True) and all(-1.001 <= s <= 1.001 for s in scores)
@@ -101,16 +81,16 @@ def test_words_find_their_meaning(indexed, query, best):
 
 def test_the_same_text_is_its_own_nearest_with_score_one(indexed):
     for row in ANIMALS[:3]:
-        hit = search(indexed, "animals_text", row[1], k=1)["hits"][0]
+        hit = indexed.search("animals_text", row[1], k=1)["hits"][0]
         assert hit["id"] == row[0] and hit["score"] == pytest.approx(1, abs=1e-4)
 
 
 def test_search_by_vector(indexed):
     vector = [0.0] * 384
     vector[0] = 1.0
-    result = search(indexed, "animals_text", vector=vector, k=5)
+    result = indexed.search("animals_text", vector=vector, k=5)
     assert len(result["hits"]) == 5
-    doubled = search(indexed, "animals_text", vector=[2 * v for v in vector], k=5)
+    doubled = indexed.search("animals_text", vector=[2 * v for v in vector], k=5)
     assert ids(doubled) == ids(result)
     assert doubled["hits"][0]["score"] == pytest.approx(result["hits"][0]["score"], abs=1e-5)
 
@@ -135,22 +115,22 @@ def test_search_by_vector(indexed):
 )
 def test_requests_that_cannot_be_answered(indexed, body, status, field):
     if status is None:
-        assert search(indexed, "animals_text", **body)["hits"]
+        assert indexed.search("animals_text", **body)["hits"]
         return
-    error = refused(indexed, index_name="animals_text", **body)
+    error = indexed.search_error("animals_text", **body)
     assert error.status == status, error
     assert (error.error["field"] or "").startswith(field), error.error
 
 
 def test_a_column_that_does_not_exist_names_its_neighbour(indexed):
-    error = refused(indexed, index_name="animals_text", query="x", columns=["topc"])
+    error = indexed.search_error("animals_text", query="x", columns=["topc"])
     assert "topic" in error.error["hint"]
-    error = refused(indexed, index_name="animals_text", query="x", filter="topc = 'home'")
+    error = indexed.search_error("animals_text", query="x", filter="topc = 'home'")
     assert "topic" in (error.error["hint"] or "")
 
 
 def test_an_index_that_does_not_exist(indexed):
-    assert refused(indexed, index_name="nope", query="x").status == 404
+    assert indexed.search_error("nope", query="x").status == 404
     assert indexed.call("GET", "/vectors/indexes/nope").status == 404
 
 
@@ -178,18 +158,17 @@ def test_builds_that_cannot_be(indexed, server, body, status):
 
 def test_the_filter_comes_before_the_search(indexed):
     """The nearest of all are not in the filter: a filter after the search would give fewer than k."""
-    result = search(indexed, "animals_text", "a sleeping cat", k=2, filter="topic = 'money'")
+    result = indexed.search("animals_text", "a sleeping cat", k=2, filter="topic = 'money'")
     assert sorted(ids(result)) == ["a4", "a5"]
-    result = search(
-        indexed, "animals_text", "a sleeping cat", k=3, filter="rank BETWEEN 6 AND 7 OR topic IN ('food')"
+    result = indexed.search("animals_text", "a sleeping cat", k=3, filter="rank BETWEEN 6 AND 7 OR topic IN ('food')"
     )
     assert len(result["hits"]) == 3 and set(ids(result)) <= {"a6", "a7", "a9", "a10"}
-    assert search(indexed, "animals_text", "cat", filter="rank > 1000")["hits"] == []
+    assert indexed.search("animals_text", "cat", filter="rank > 1000")["hits"] == []
     assert result["evaluations"] <= 4
 
 
 def test_asked_columns_come_with_the_hits(indexed):
-    result = search(indexed, "animals_text", "bread", k=2, columns=["topic", "rank", "TEXT"])
+    result = indexed.search("animals_text", "bread", k=2, columns=["topic", "rank", "TEXT"])
     first = result["hits"][0]
     assert first["columns"]["topic"] == "food" and first["columns"]["rank"] in (9, 10) and len(first["columns"]) == 3
 
@@ -201,7 +180,7 @@ def test_long_texts_are_chunked_and_the_right_chunk_is_found(server, name):
     client.ingest(json.dumps([{"k": 7, "body": text}, {"k": 8, "body": filler}]), name, filename="x.json")
     meta = client.index(name, "k", "body", name, chunk_size=300, overlap=50)
     assert meta["chunks"] > 8 and meta["rows"] == 2
-    hit = search(client, name, "submarine found beneath a lighthouse", k=1)["hits"][0]
+    hit = client.search(name, "submarine found beneath a lighthouse", k=1)["hits"][0]
     assert hit["id"] == "7" and "submarine" in hit["text"] and hit["chunk_no"] > 0 and len(hit["text"]) <= 300
 
 
@@ -215,7 +194,7 @@ def test_searching_goes_on_while_the_index_is_swapped(server, name):
         mine = server.client()
         while not stop.is_set():
             try:
-                result = search(mine, name, "a sleeping cat", k=3)
+                result = mine.search(name, "a sleeping cat", k=3)
                 generations.add(result["index"]["generation"])
                 if ids(result)[0] not in ("a1", "a3"):
                     failures.append(result)
@@ -244,7 +223,7 @@ def test_rows_that_are_gone_are_not_shown_by_an_old_index(server, name):
     client.ingest(as_csv(ANIMALS), name)
     client.index(name, "id", "text", name)
     client.ingest(as_csv([row for row in ANIMALS if row[0] not in ("a1", "a3")]), name)
-    found = ids(search(client, name, "a sleeping cat", k=10))
+    found = ids(client.search(name, "a sleeping cat", k=10))
     assert not {"a1", "a3"} & set(found) and found
     assert client.get(f"/catalog/datasets/by-name/{name}")["embedding_stale_since"]
     client.index(name, "id", "text", name)
@@ -262,7 +241,7 @@ def test_two_builds_of_one_index_at_once_are_a_conflict_or_a_queue(server, name)
     for reply in replies:
         if reply.status == 202:
             assert client.job(reply.json()["job_id"])["state"] == "done"
-    assert search(client, name, "sentence", k=1)["hits"]
+    assert client.search(name, "sentence", k=1)["hits"]
 
 
 def test_cancelling_a_build_leaves_the_old_index(server, name):
@@ -284,11 +263,11 @@ def test_a_restart_keeps_indexes_and_answers(make_server):
     client = server.client()
     client.ingest(as_csv(ANIMALS), "animals")
     client.index("animals", "id", "text", "idx")
-    before = search(client, "idx", "night work", k=5)
+    before = client.search("idx", "night work", k=5)
     for hard in (False, True):
         server.restart(hard=hard)
         client = server.client()
-        after = search(client, "idx", "night work", k=5)
+        after = client.search("idx", "night work", k=5)
         assert ids(after) == ids(before) and after["index"] == before["index"]
         assert [h["score"] for h in after["hits"]] == pytest.approx([h["score"] for h in before["hits"]])
     server.stop()
@@ -314,7 +293,7 @@ def test_a_build_goes_on_after_a_crash(make_server):
     client = server.client()
     wait_until(lambda: client.call("GET", "/vectors/indexes/long").status == 200, 120, "the index after the crash")
     assert client.get("/vectors/indexes/long")["chunks"] == 600
-    hits = search(client, "long", "Sentence number 17 of a longer table about things.", k=1)["hits"]
+    hits = client.search("long", "Sentence number 17 of a longer table about things.", k=1)["hits"]
     assert hits[0]["id"] == "r17"
     server.stop()
     code, summary, findings = server.fsck()
@@ -345,8 +324,8 @@ def test_a_bent_bit_in_an_index_is_found(make_server):
     server.start()
     client = server.client()
     assert (
-        refused(client, index_name="idx", query="cat").code == "corrupt"
+        client.search_error("idx", query="cat").code == "corrupt"
         and client.get("/vectors/indexes/idx")["damage"]
     )
     client.index("animals", "id", "text", "idx")
-    assert search(client, "idx", "cat")["hits"]
+    assert client.search("idx", "cat")["hits"]

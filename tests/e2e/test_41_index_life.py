@@ -2,13 +2,10 @@
 
 import threading
 
+from support.rows import as_csv
 from support.server import wait_until
 
 ROWS = [(f"r{i}", f"Sentence number {i} about topic {i % 7}.") for i in range(40)]
-
-
-def as_csv(rows):
-    return "id,text\n" + "".join(f'{i},"{t}"\n' for i, t in rows)
 
 
 def objects(server, index):
@@ -21,10 +18,6 @@ def named(meta):
     return sorted(keys + ([meta["dead_key"]] if meta.get("dead_key") else []))
 
 
-def search(client, index, query, **more):
-    return client.post("/vectors/search", {"index_name": index, "query": query, **more})
-
-
 def test_objects_of_a_replaced_generation_go(server, name):
     client = server.client()
     client.ingest(as_csv(ROWS), name)
@@ -33,7 +26,7 @@ def test_objects_of_a_replaced_generation_go(server, name):
     second = client.index(name, "id", "text", name)
     assert second["generation"] != first["generation"]
     assert objects(server, name) == named(second)
-    assert search(client, name, "sentence", k=3)["index"]["generation"] == second["generation"]
+    assert client.search(name, "sentence", k=3)["index"]["generation"] == second["generation"]
 
 
 def test_searches_go_on_while_generations_come_and_go(server, name):
@@ -46,7 +39,7 @@ def test_searches_go_on_while_generations_come_and_go(server, name):
         mine = server.client()
         while not stop.is_set():
             try:
-                if len(search(mine, name, "Sentence number 3", k=5)["hits"]) != 5:
+                if len(mine.search(name, "Sentence number 3", k=5)["hits"]) != 5:
                     failures.append("fewer hits")
                 answered[0] += 1
             except Exception as error:  # pylint: disable=broad-except
@@ -94,7 +87,7 @@ def test_an_index_is_deleted_with_its_objects(server, name):
     assert name not in [one["index_name"] for one in client.get("/vectors/indexes")["items"]]
     assert client.get(f"/catalog/datasets/by-name/{name}")["row_count"] == len(ROWS)
     client.index(name, "id", "text", name)  # and may come again
-    assert search(client, name, "sentence", k=1)["hits"]
+    assert client.search(name, "sentence", k=1)["hits"]
 
 
 def test_what_a_crash_left_goes_at_the_next_start(make_server):
@@ -117,7 +110,7 @@ def test_what_a_crash_left_goes_at_the_next_start(make_server):
     server.start()
     client = server.client()
     wait_until(lambda: objects(server, "idx") == named(meta) and objects(server, "gone") == [], 30, "the clean-up")
-    assert search(client, "idx", "sentence", k=1)["hits"] and search(client, "other", "sentence", k=1)["hits"]
+    assert client.search("idx", "sentence", k=1)["hits"] and client.search("other", "sentence", k=1)["hits"]
     server.stop()
     code, summary, findings = server.fsck()
     assert code == 0 and summary["clean"], findings

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from support.client import ApiError
+from support.rows import as_csv
 from support.server import wait_until
 
 
@@ -16,10 +17,6 @@ SAVED_OFTEN = {"env": {"LAKEHOUSE_EMBED_CHECKPOINT": "10ms"}}  # after every bat
 
 def text_of(i, version=0):
     return f"Sentence number {i} about subject {i * 7 % 13}, edition {version}."
-
-
-def as_csv(rows):
-    return "id,text\n" + "".join(f'{i},"{t}"\n' for i, t in rows)
 
 
 def refresh(client, dataset, **body):
@@ -38,12 +35,12 @@ def embedded(client):
 
 
 def ids_of(client, index, k=1000):
-    hits = client.post("/vectors/search", {"index_name": index, "query": "sentence", "k": k})["hits"]
+    hits = client.search(index, "sentence", k=k)["hits"]
     return sorted(hit["id"] for hit in hits)
 
 
 def first(client, index, query):
-    return client.post("/vectors/search", {"index_name": index, "query": query, "k": 1})["hits"][0]
+    return client.search(index, query, k=1)["hits"][0]
 
 
 def test_a_refresh_builds_what_is_not_there_and_repeats_for_nothing(client, name):
@@ -298,7 +295,7 @@ def test_questions_are_answered_while_a_job_embeds(make_server):
     started = client.post("/vectors/index", {"dataset": "big", "id_column": "id", "text_column": "text"})
     wait_until(lambda: client.get(f"/jobs/{started['job_id']}")["phase"] == "embedding", 60, "the job at work")
     for i in range(10):
-        hits = client.post("/vectors/search", {"index_name": "small", "query": f"a question {i}", "k": 1})["hits"]
+        hits = client.search("small", f"a question {i}", k=1)["hits"]
         assert hits[0]["id"] == "1"
     assert client.get(f"/jobs/{started['job_id']}")["state"] == "running"
     cancelled = client.ask("DELETE", f"/jobs/{started['job_id']}")

@@ -4,12 +4,10 @@ import random
 
 import pytest
 
+from support.rows import as_csv, ids
+
 TOPICS = ["cats", "money", "ships", "bread", "stars"]
 ROWS = [(f"r{i}", f"Sentence {i} about {TOPICS[i % 5]} and {TOPICS[i * 7 % 5]}.", TOPICS[i % 5], i) for i in range(400)]
-
-
-def as_csv(rows):
-    return "id,text,topic,rank\n" + "".join(f'{i},"{t}",{topic},{rank}\n' for i, t, topic, rank in rows)
 
 
 @pytest.fixture(scope="module")
@@ -18,17 +16,6 @@ def indexed(server):
     client.ingest(as_csv(ROWS), "engine_rows")
     client.index("engine_rows", "id", "text", "engine_idx")
     return client
-
-
-def search(client, index, query=None, **more):
-    body = {"index_name": index, **more}
-    if query is not None:
-        body["query"] = query
-    return client.post("/vectors/search", body)
-
-
-def ids(result):
-    return [hit["id"] for hit in result["hits"]]
 
 
 def test_an_index_says_what_it_is(indexed):
@@ -46,7 +33,7 @@ def test_an_index_says_what_it_is(indexed):
 
 
 def test_a_search_says_how_it_was_done(indexed):
-    result = search(indexed, "engine_idx", "a cat", k=5)
+    result = indexed.search("engine_idx", "a cat", k=5)
     plan = result["plan"]
     assert plan["plan"] in ("exact", "scan", "flat", "graph", "ivf") and plan["filter"] == "none"
     assert plan["rows_allowed"] == 400 and result["evaluations"] > 0
@@ -71,18 +58,18 @@ def test_a_filter_is_asked_of_sql_once(server, name):
     client.ingest(as_csv(ROWS), name)
     client.index(name, "id", "text", name)
     condition = "topic = 'ships' AND rank < 300"
-    first = search(client, name, "a cat", k=7, filter=condition)
+    first = client.search(name, "a cat", k=7, filter=condition)
     assert first["plan"]["filter"] == "computed" and first["plan"]["rows_allowed"] == 60
-    second = search(client, name, "stars", k=7, filter=condition)
+    second = client.search(name, "stars", k=7, filter=condition)
     assert second["plan"]["filter"] == "cached" and second["plan"]["rows_allowed"] == 60
-    again = search(client, name, "a cat", k=7, filter=condition)
+    again = client.search(name, "a cat", k=7, filter=condition)
     assert ids(again) == ids(first)
     # other data: other rows
     client.ingest(as_csv([("x1", "One more about ships.", "ships", 1)]), name, mode="append")
-    later = search(client, name, "a cat", k=7, filter=condition)
+    later = client.search(name, "a cat", k=7, filter=condition)
     assert later["plan"]["filter"] == "computed"
     client.index(name, "id", "text", name)
-    rebuilt = search(client, name, "one more about ships", k=1, filter=condition)
+    rebuilt = client.search(name, "one more about ships", k=1, filter=condition)
     assert rebuilt["plan"]["filter"] == "computed" and rebuilt["plan"]["rows_allowed"] == 61
     assert ids(rebuilt) == ["x1"]
 
@@ -118,8 +105,8 @@ def test_every_kind_finds_the_same(indexed, kind):
     for n in range(20):
         query = f"{chance.choice(TOPICS)} and {chance.choice(TOPICS)} {n}"
         more = {"filter": f"rank % {2 + n % 3} = 0"} if n % 2 else {}
-        truth = search(client, "kind_truth", query, k=10, recall=1, **more)
-        result = search(client, f"kind_{kind}", query, k=10, recall=0.99, **more)
+        truth = client.search("kind_truth", query, k=10, recall=1, **more)
+        result = client.search(f"kind_{kind}", query, k=10, recall=0.99, **more)
         assert len(result["hits"]) == 10
         found += len(set(ids(result)) & set(ids(truth)))
         wanted += 10
@@ -134,7 +121,7 @@ def test_equal_vectors_and_seed_give_equal_bytes(server, name):
 
 
 def test_many_hits_can_be_asked_for(indexed):
-    result = search(indexed, "engine_idx", "a cat", k=10000)
+    result = indexed.search("engine_idx", "a cat", k=10000)
     assert len(result["hits"]) == 400 and len(set(ids(result))) == 400
     scores = [hit["score"] for hit in result["hits"]]
     assert scores == sorted(scores, reverse=True)

@@ -40,6 +40,10 @@ class Reply:
         return self.headers.get(name)
 
 
+def search_body(index, query, more):
+    return {"index_name": index, **({} if query is None else {"query": query}), **more}
+
+
 class Client:
     def __init__(self, address, key=None, timeout=CALL_S):
         self.address = address
@@ -230,3 +234,12 @@ class Client:
         job = self.job(started["job_id"], seconds)
         assert job["state"] == "done", job
         return job["result"]
+
+    def search(self, index, query=None, **more):
+        """A search by meaning that must succeed; by words, or by `vector`."""
+        return self.post("/vectors/search", search_body(index, query, more))
+
+    def search_error(self, index, query=None, **more):
+        reply = self.call("POST", "/vectors/search", json_body=search_body(index, query, more))
+        assert reply.status >= 400, reply.body
+        return ApiError(reply, f"search {index}")
