@@ -6,6 +6,7 @@
 #define LH_TEXT_TEXT_BUILD_PRIVATE_H
 
 #include "os/file.h"
+#include "segset/segset.h"
 #include "text/text_format_private.h"
 
 enum { LHI_TEXT_PAIR_TF_DENSE = 64, LHI_TEXT_PAIR_TF_MAX = 65535 };
@@ -31,6 +32,8 @@ typedef struct lhi_text_list {
     lhi_text_vec positions; /* u32, rising within a document; empty when not stored */
 } lhi_text_list;
 void lhi_text_list_reset(lhi_text_list *list);
+/* Into order of documents, by way of other. In text_merge.c. */
+LH_WARN_UNUSED lh_rc lhi_text_list_sort(lh_ctx *cx, lhi_text_list *list, lhi_text_list *other);
 void lhi_text_list_done(lhi_text_list *list);
 
 /* Terms and postings of a range of documents: in memory, spilled, or those of a segment. */
@@ -176,6 +179,7 @@ struct lh_text_builder {
     lhi_text_vec runs; /* lhi_text_run */
     uint64_t runs_bytes;
     uint32_t spills;
+    int is_mixed; /* documents of runs lie among one another: lists are sorted when joined */
     /* of the document being read */
     uint32_t field;
     uint32_t length;
@@ -185,5 +189,9 @@ struct lh_text_builder {
 LH_WARN_UNUSED lh_rc lhi_text_builder_flush(lh_ctx *cx, lh_text_builder *builder);
 LH_WARN_UNUSED lh_rc lhi_text_builder_push(lh_ctx *cx, lh_text_builder *builder,
                                            const lhi_text_run *run);
+/* Documents of several segments follow, in the order of merging->from (rising within each), their
+ * rows being their new numbers. The segments are borrowed until finish. In text_merge.c. */
+LH_WARN_UNUSED lh_rc lhi_text_builder_add_merging(lh_ctx *cx, lh_text_builder *builder,
+                                                  const lh_segset_merging *merging);
 
 #endif

@@ -10,6 +10,8 @@ typedef struct merge {
     size_t count;
     lhi_text_encoder enc;
     lhi_text_list list;
+    lhi_text_list other; /* to sort into */
+    int is_mixed;
     const uint8_t *norms[LH_TEXT_FIELDS_MAX]; /* borrowed from the builder, for enc */
     uint32_t flags[LH_TEXT_FIELDS_MAX];
     uint64_t terms_total; /* an upper bound, for progress */
@@ -46,6 +48,8 @@ static lh_rc merge_term(lh_ctx *cx, merge *m, const lhi_text_source *first)
             LH_TRY(lhi_text_source_next(cx, s));
         }
     }
+    if (m->is_mixed)
+        LH_TRY(lhi_text_list_sort(cx, &m->list, &m->other));
     /* A merge may have dropped every document of a term. */
     return m->list.docs.count > 0 ? lhi_text_encode_term(cx, &m->enc, key, key_len, &m->list)
                                   : LH_OK;
@@ -188,6 +192,7 @@ static lh_rc prepare(lh_ctx *cx, lh_text_builder *b, merge *m, lhi_text_codes *c
     m->enc.positions.memory_max = b->opts.memory_bytes_max / 4;
     m->enc.dict.folder = b->opts.scratch_path;
     m->enc.dict.memory_max = b->opts.memory_bytes_max / 4;
+    m->is_mixed = b->is_mixed;
     return open_sources(cx, b, m);
 }
 
@@ -234,6 +239,7 @@ lh_rc lh_text_builder_finish(lh_ctx *cx, lh_text_builder *b, lh_container_sink s
         lhi_text_source_done(&m.sources[i]);
     lh_free(m.sources);
     lhi_text_list_done(&m.list);
+    lhi_text_list_done(&m.other);
     lhi_text_encoder_done(&m.enc);
     lh_free(codes);
     return rc;

@@ -14,35 +14,56 @@ const lhi_text_kernels *lhi_text_kernels_get(void)
     return tables[lh_simd_chosen()];
 }
 
-static int is_worse(lhi_text_entry a, lhi_text_entry b)
+static int is_worse(const lhi_text_entry *a, const lhi_text_entry *b)
 {
-    if (a.points != b.points)
-        return a.points < b.points;
-    return a.segment != b.segment ? a.segment > b.segment : a.doc > b.doc;
+    return a->points != b->points ? a->points < b->points : a->order > b->order;
 }
 
-void lhi_text_top_push(lhi_text_top *top, uint32_t doc, uint32_t points)
+static void raise_threshold(lhi_text_top *top)
+{
+    if (top->k == 0 || top->count < top->k)
+        return;
+    uint32_t least = top->entries[0].points - (top->is_mixed ? 1u : 0u);
+    if (least > top->threshold)
+        top->threshold = least;
+}
+
+void lhi_text_top_segment(lhi_text_top *top, uint32_t segment, const lh_text_view *view)
+{
+    uint32_t docs = view->segment->meta.docs;
+    top->segment = segment;
+    top->ids = view->ids;
+    top->is_mixed = view->ids && docs > 0 && segment > 0 && view->ids[0] < top->ids_last;
+    if (view->ids && docs > 0)
+        top->ids_last = LH_MAX(top->ids_last, view->ids[docs - 1]);
+    if (top->is_mixed && top->count > 0 && top->threshold == top->entries[0].points)
+        top->threshold--;
+    raise_threshold(top);
+}
+
+int lhi_text_top_push(lhi_text_top *top, uint32_t doc, uint32_t points)
 {
     lhi_text_entry *h = top->entries;
-    lhi_text_entry x = {points, doc, top->segment};
+    lhi_text_entry x = {points, doc, top->segment,
+                        top->ids ? top->ids[doc] : (uint64_t)top->segment << 32 | doc};
     uint32_t i = 0;
-    if (top->k == 0)
-        return;
+    if (top->k == 0 || (top->count == top->k && is_worse(&x, &h[0])))
+        return 0;
     if (top->count < top->k) {
-        for (i = top->count++; i > 0 && is_worse(x, h[(i - 1) / 2]); i = (i - 1) / 2)
+        for (i = top->count++; i > 0 && is_worse(&x, &h[(i - 1) / 2]); i = (i - 1) / 2)
             h[i] = h[(i - 1) / 2];
     } else {
         for (uint32_t child; (child = 2 * i + 1) < top->count; i = child) {
-            if (child + 1 < top->count && is_worse(h[child + 1], h[child]))
+            if (child + 1 < top->count && is_worse(&h[child + 1], &h[child]))
                 child++;
-            if (!is_worse(h[child], x))
+            if (!is_worse(&h[child], &x))
                 break;
             h[i] = h[child];
         }
     }
     h[i] = x;
-    if (top->count == top->k && h[0].points > top->threshold)
-        top->threshold = h[0].points;
+    raise_threshold(top);
+    return 1;
 }
 
 /* ---- exceptions ---- */

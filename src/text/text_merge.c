@@ -3,6 +3,8 @@
 #include "text/text_build_private.h"
 #include "text/text_segment_private.h"
 
+#include <stdlib.h>
+
 static int same_fields(const lhi_text_field_row *a, const lhi_text_field_row *b, uint32_t count)
 {
     for (uint32_t f = 0; f < count; f++)
@@ -88,32 +90,45 @@ lh_rc lh_text_builder_absorb(lh_ctx *cx, lh_text_builder *b, lh_text_builder *o)
 
 /* ---- segments ---- */
 
+static lh_rc new_map(lh_ctx *cx, const lh_text_segment *s, lhi_text_run *run)
+{
+    run->segment = s;
+    run->terms_count = (uint32_t)s->meta.terms;
+    run->bytes = (uint64_t)s->meta.docs * sizeof *run->doc_map;
+    run->doc_map = lh_alloc(run->bytes + 1);
+    if (!run->doc_map)
+        return lh_fail(cx, LH_E_NO_MEMORY, "%u documents", s->meta.docs);
+    return LH_OK;
+}
+
 static lh_rc map_documents(lh_ctx *cx, const lh_text_segment *s, const uint64_t *live,
                            lhi_text_run *run, uint32_t *ret_docs)
 {
     uint32_t next = 0;
-    run->doc_map = lh_alloc(s->meta.docs * sizeof *run->doc_map + 1);
-    if (!run->doc_map)
-        return lh_fail(cx, LH_E_NO_MEMORY, "%u documents", s->meta.docs);
+    LH_TRY(new_map(cx, s, run));
     for (uint32_t d = 0; d < s->meta.docs; d++)
         run->doc_map[d] = !live || (live[d / 64] >> (d % 64) & 1) ? next++ : UINT32_MAX;
     *ret_docs = next;
     return LH_OK;
 }
 
+static lh_rc take_segment_doc(lh_ctx *cx, lh_text_builder *b, const lh_text_segment *s, uint32_t d,
+                              uint64_t row)
+{
+    LH_TRY(lhi_text_vec_append(cx, &b->rows, &row, 1, sizeof row));
+    for (uint32_t f = 0; f < b->meta.fields; f++)
+        LH_TRY(lhi_text_vec_append(cx, &b->field_state[f].norms, &s->norms[f][d], 1, 1));
+    for (uint32_t f = 0; f < b->meta.facets; f++)
+        LH_TRY(lhi_text_facet_add(cx, &b->facet_state[f], lh_text_segment_facet(s, f, d)));
+    return LH_OK;
+}
+
 static lh_rc take_segment_docs(lh_ctx *cx, lh_text_builder *b, const lh_text_segment *s,
                                const lhi_text_run *run)
 {
-    for (uint32_t d = 0; d < s->meta.docs; d++) {
-        if (run->doc_map[d] == UINT32_MAX)
-            continue;
-        uint64_t row = lh_text_segment_row(s, d);
-        LH_TRY(lhi_text_vec_append(cx, &b->rows, &row, 1, sizeof row));
-        for (uint32_t f = 0; f < b->meta.fields; f++)
-            LH_TRY(lhi_text_vec_append(cx, &b->field_state[f].norms, &s->norms[f][d], 1, 1));
-        for (uint32_t f = 0; f < b->meta.facets; f++)
-            LH_TRY(lhi_text_facet_add(cx, &b->facet_state[f], lh_text_segment_facet(s, f, d)));
-    }
+    for (uint32_t d = 0; d < s->meta.docs; d++)
+        if (run->doc_map[d] != UINT32_MAX)
+            LH_TRY(take_segment_doc(cx, b, s, d, lh_text_segment_row(s, d)));
     return LH_OK;
 }
 
@@ -142,29 +157,40 @@ static lh_rc count_field(lh_ctx *cx, lh_text_builder *b, const lh_text_segment *
     return LH_OK;
 }
 
-lh_rc lh_text_builder_add_segment(lh_ctx *cx, lh_text_builder *b, const lh_text_segment *s,
-                                  const uint64_t *live)
+static lh_rc check_same(lh_ctx *cx, const lh_text_builder *b, const lh_text_segment *s)
 {
-    lh_assert(!b->is_finished);
     if (b->meta.fields != s->meta.fields || b->meta.facets != s->meta.facets ||
         b->meta.k1 != s->meta.k1 || b->meta.b != s->meta.b ||
         !same_fields(b->fields, s->fields, b->meta.fields) ||
         !same_facets(b->facets, s->facets, b->meta.facets) ||
         !lh_str_eq(lh_text_analyzer_recorded(b->analyzer), lh_text_analyzer_recorded(s->analyzer)))
         return refuse(cx);
+    return LH_OK;
+}
+
+/* The builder owns the run's map when it returns LH_OK. */
+static lh_rc take_run(lh_ctx *cx, lh_text_builder *b, const lhi_text_run *run)
+{
+    for (uint32_t f = 0; f < b->meta.fields; f++)
+        LH_TRY(count_field(cx, b, run->segment, f, run));
+    return lhi_text_builder_push(cx, b, run);
+}
+
+lh_rc lh_text_builder_add_segment(lh_ctx *cx, lh_text_builder *b, const lh_text_segment *s,
+                                  const uint64_t *live)
+{
+    lh_assert(!b->is_finished);
+    LH_TRY(check_same(cx, b, s));
     LH_TRY(lhi_text_builder_flush(cx, b));
-    lhi_text_run run = {.doc_base = b->meta.docs, .segment = s};
+    lhi_text_run run = {.doc_base = b->meta.docs};
     uint32_t docs = 0;
-    LH_TRY(map_documents(cx, s, live, &run, &docs));
-    lh_rc rc = check_room(cx, b, docs);
+    lh_rc rc = map_documents(cx, s, live, &run, &docs);
+    if (rc == LH_OK)
+        rc = check_room(cx, b, docs);
     if (rc == LH_OK)
         rc = take_segment_docs(cx, b, s, &run);
-    for (uint32_t f = 0; rc == LH_OK && f < b->meta.fields; f++)
-        rc = count_field(cx, b, s, f, &run);
-    run.terms_count = (uint32_t)s->meta.terms;
-    run.bytes = (uint64_t)s->meta.docs * sizeof *run.doc_map;
     if (rc == LH_OK)
-        rc = lhi_text_builder_push(cx, b, &run);
+        rc = take_run(cx, b, &run);
     if (rc != LH_OK) {
         lhi_text_run_done(&run);
         return rc;
@@ -173,6 +199,124 @@ lh_rc lh_text_builder_add_segment(lh_ctx *cx, lh_text_builder *b, const lh_text_
     b->log_doc_base = b->meta.docs;
     return LH_OK;
 }
+
+/* ---- segments whose documents lie among one another ---- */
+
+static lh_rc map_merging(lh_ctx *cx, lh_text_builder *b, const lh_segset_merging *m,
+                         lhi_text_run *runs)
+{
+    for (size_t i = 0; i < m->parts_count; i++) {
+        if (!m->parts[i].index)
+            continue;
+        LH_TRY(check_same(cx, b, m->parts[i].index));
+        LH_TRY(new_map(cx, m->parts[i].index, &runs[i]));
+        memset(runs[i].doc_map, 0xff, runs[i].bytes);
+    }
+    for (uint64_t n = 0; n < m->rows; n++) {
+        lh_segset_origin from = m->from[n];
+        const lh_text_segment *s = m->parts[from.part].index;
+        runs[from.part].doc_map[from.row] = (uint32_t)n;
+        LH_TRY(take_segment_doc(cx, b, s, from.row, n));
+        if (n % 65536 == 0)
+            LH_TRY(lh_ctx_check(cx));
+    }
+    return LH_OK;
+}
+
+lh_rc lhi_text_builder_add_merging(lh_ctx *cx, lh_text_builder *b, const lh_segset_merging *m)
+{
+    lh_assert(!b->is_finished && b->meta.docs == 0);
+    LH_TRY(check_room(cx, b, m->rows));
+    lhi_text_run *runs = LH_NEW_ARRAY(cx, lhi_text_run, m->parts_count + 1);
+    if (!runs)
+        return cx->err.rc;
+    lh_rc rc = map_merging(cx, b, m, runs);
+    for (size_t i = 0; i < m->parts_count; i++) {
+        if (!runs[i].doc_map)
+            continue;
+        if (rc == LH_OK)
+            rc = lh_segset_damaged(cx, &m->parts[i], take_run(cx, b, &runs[i]));
+        if (rc != LH_OK)
+            lhi_text_run_done(&runs[i]);
+    }
+    b->meta.docs = (uint32_t)m->rows;
+    b->log_doc_base = b->meta.docs;
+    b->is_mixed = 1;
+    return rc;
+}
+
+typedef struct posting {
+    uint32_t doc;
+    uint32_t at; /* in the list */
+    size_t position;
+} posting;
+
+static int by_doc(const void *a, const void *b)
+{
+    const posting *x = a;
+    const posting *y = b;
+    return x->doc < y->doc ? -1 : x->doc > y->doc;
+}
+
+static int is_sorted(const lhi_text_list *list)
+{
+    const uint32_t *docs = list->docs.items;
+    for (size_t i = 1; i < list->docs.count; i++)
+        if (docs[i - 1] > docs[i])
+            return 0;
+    return 1;
+}
+
+static void copy_sorted(const lhi_text_list *list, const posting *order, lhi_text_list *other)
+{
+    const uint32_t *tfs = list->tfs.items;
+    const uint32_t *positions = list->positions.items;
+    size_t n = 0;
+    for (size_t i = 0; i < list->docs.count; i++) {
+        uint32_t tf = tfs[order[i].at];
+        ((uint32_t *)other->docs.items)[i] = order[i].doc;
+        ((uint32_t *)other->tfs.items)[i] = tf;
+        if (list->positions.count > 0)
+            memcpy((uint32_t *)other->positions.items + n, positions + order[i].position,
+                   tf * sizeof *positions);
+        n += tf;
+    }
+    other->docs.count = list->docs.count;
+    other->tfs.count = list->tfs.count;
+    other->positions.count = list->positions.count;
+}
+
+lh_rc lhi_text_list_sort(lh_ctx *cx, lhi_text_list *list, lhi_text_list *other)
+{
+    size_t count = list->docs.count;
+    size_t position = 0;
+    if (is_sorted(list))
+        return LH_OK;
+    posting *order = lh_alloc(count * sizeof *order);
+    if (!order)
+        return lh_fail(cx, LH_E_NO_MEMORY, "a list of %zu documents", count);
+    for (size_t i = 0; i < count; i++) {
+        order[i] = (posting){((const uint32_t *)list->docs.items)[i], (uint32_t)i, position};
+        position += ((const uint32_t *)list->tfs.items)[i];
+    }
+    qsort(order, count, sizeof *order, by_doc);
+    lhi_text_list_reset(other);
+    lh_rc rc = lhi_text_vec_reserve(cx, &other->docs, count, sizeof(uint32_t));
+    if (rc == LH_OK)
+        rc = lhi_text_vec_reserve(cx, &other->tfs, count, sizeof(uint32_t));
+    if (rc == LH_OK)
+        rc = lhi_text_vec_reserve(cx, &other->positions, list->positions.count, sizeof(uint32_t));
+    if (rc == LH_OK) {
+        copy_sorted(list, order, other);
+        lhi_text_list swap = *list;
+        *list = *other;
+        *other = swap;
+    }
+    lh_free(order);
+    return rc;
+}
+
+/* ---- reading a segment as a run ---- */
 
 typedef struct segment_cursor {
     lhi_text_dict_walk walk;

@@ -25,18 +25,23 @@ typedef struct lhi_text_entry {
     uint32_t points;
     uint32_t doc;
     uint32_t segment;
+    uint64_t order; /* of equal points the lower is the better */
 } lhi_text_entry;
 
 typedef struct lhi_text_cursor lhi_text_cursor;
 
-/* A heap whose root is the worst of the best k. Documents come in order (segment, number), so an
- * equal score later never displaces: to enter, points must be above the threshold. */
+/* A heap whose root is the worst of the best k. Documents of a segment come in order, so an equal
+ * score later never displaces: to enter, points must be above the threshold. Where ids of segments
+ * lie among one another, the threshold stays one below the root, and order decides. */
 typedef struct lhi_text_top {
     lhi_text_entry *entries;
     uint32_t count;
     uint32_t k;
     uint32_t threshold;
-    uint32_t segment; /* of the documents pushed now */
+    uint32_t segment;    /* of the documents pushed now */
+    const uint64_t *ids; /* of its documents; NULL: order is by segment, then document */
+    uint64_t ids_last;   /* the highest of segments before */
+    int is_mixed;        /* some of those are higher than some of this segment's */
 } lhi_text_top;
 
 struct lhi_text_cursor {
@@ -169,7 +174,10 @@ static inline uint32_t lhi_text_points(double impact, double weight)
     return points < 1 ? 1 : (uint32_t)points;
 }
 
-void lhi_text_top_push(lhi_text_top *top, uint32_t doc, uint32_t points);
+/* 0 when it did not enter. */
+int lhi_text_top_push(lhi_text_top *top, uint32_t doc, uint32_t points);
+/* Pushes are of that segment from now on. */
+void lhi_text_top_segment(lhi_text_top *top, uint32_t segment, const lh_text_view *view);
 
 /* Memory for one search; given back clean, or freed after an error that left it dirty. */
 LH_WARN_UNUSED lh_rc lhi_text_work_take(lh_ctx *cx, lh_text_searcher *s, lhi_text_work **ret_work);

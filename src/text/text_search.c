@@ -189,8 +189,11 @@ static lh_rc run_set(lhi_text_run_state *run, const lhi_text_op *op)
     for (uint64_t w = 0; rc == LH_OK && w < words && run->top->threshold < points; w++) {
         uint64_t word = run->allow ? bits[w] & run->allow[w] : bits[w];
         for (; word && run->top->threshold < points; word &= word - 1)
-            lhi_text_top_push(run->top, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(word),
-                              points);
+            if (!lhi_text_top_push(run->top, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(word),
+                                   points)) {
+                w = words; /* the rest of the segment comes later still */
+                break;
+            }
     }
     if (fits)
         memset(bits, 0, words * sizeof *bits);
@@ -375,9 +378,7 @@ static int by_rank(const void *a, const void *b)
     const lhi_text_entry *y = b;
     if (x->points != y->points)
         return x->points > y->points ? -1 : 1;
-    if (x->segment != y->segment)
-        return x->segment < y->segment ? -1 : 1;
-    return x->doc < y->doc ? -1 : x->doc > y->doc;
+    return x->order < y->order ? -1 : x->order > y->order;
 }
 
 static lh_rc make_room(lh_ctx *cx, lhi_text_work *work, uint32_t terms, uint32_t k)
@@ -417,7 +418,7 @@ static lh_rc run_segments(lhi_text_run_state *run, const lhi_text_query *q,
         if (segment->meta.docs == 0)
             continue;
         run->segment = i;
-        run->top->segment = i;
+        lhi_text_top_segment(run->top, i, &s->views[i]);
         LH_TRY(allowed(run->cx, s, request, i, &run->allow));
         run->can_seed = run->allow == NULL;
         LH_TRY(begin_facets(run->cx, segment, f, run->facets_count));
@@ -445,7 +446,9 @@ static lh_rc fill_hits(lh_ctx *cx, const lh_text_searcher *s, lhi_text_top *top,
     for (uint32_t i = 0; i < top->count; i++) {
         lhi_text_entry e = top->entries[i];
         result->hits[i] =
-            (lh_text_hit){.row = lh_text_segment_row(s->views[e.segment].segment, e.doc),
+            (lh_text_hit){.row = s->views[e.segment].ids
+                                     ? s->views[e.segment].ids[e.doc]
+                                     : lh_text_segment_row(s->views[e.segment].segment, e.doc),
                           .score = e.points / q->scale,
                           .points = e.points,
                           .segment = e.segment,

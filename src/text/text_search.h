@@ -15,8 +15,8 @@
  *          len is the field's length in terms, kept in one byte (exact to 39, then within 1/8); N,
  *          df and avg are those of all segments, deleted documents included until a merge drops
  *          them. A summand is rounded to 2^-20 (less for enormous boosts), at least one unit: a sum
- *          depends neither on order nor on instruction set. Ties come by segment,
- *          then document.
+ *          depends neither on order nor on instruction set. Ties come by id,
+ *          without ids by segment, then document.
  * Why:     the hits of scoring everything, at a fraction of its work (docs/text-engine.md). */
 #ifndef LH_TEXT_TEXT_SEARCH_H
 #define LH_TEXT_TEXT_SEARCH_H
@@ -35,6 +35,9 @@
 typedef struct lh_text_view {
     const lh_text_segment *segment;
     const uint64_t *live; /* a bit a document, LH_TEXT_BITMAP_WORDS words; NULL = all */
+    /* What its documents are called, rising: hits have these as rows, and ties come by them. Of
+     * all segments or of none; NULL: their own rows, ties by segment, then document. */
+    const uint64_t *ids;
 } lh_text_view;
 
 typedef struct lh_text_searcher lh_text_searcher;

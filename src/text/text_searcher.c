@@ -62,10 +62,13 @@ static void fill_table(const lh_text_searcher *s, const lh_text_segment *segment
 static uint64_t live_docs(const lh_text_view *v)
 {
     uint64_t live = 0;
+    uint32_t docs = v->segment->meta.docs;
     if (!v->live)
-        return v->segment->meta.docs;
-    for (uint32_t d = 0; d < v->segment->meta.docs; d++)
-        live += v->live[d / 64] >> (d % 64) & 1;
+        return docs;
+    for (uint32_t w = 0; w < docs / 64; w++)
+        live += (uint64_t)__builtin_popcountll(v->live[w]);
+    if (docs % 64 > 0)
+        live += (uint64_t)__builtin_popcountll(v->live[docs / 64] & ((1ull << (docs % 64)) - 1));
     return live;
 }
 
