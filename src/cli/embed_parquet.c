@@ -112,17 +112,9 @@ lh_rc lhi_parquet_finish(lh_ctx *cx, lhi_parquet *p)
 {
     LH_TRY(flush(cx, p));
     LH_TRY(lh_lease_write(cx, p->lease, LH_FRAME_DATA, LH_STR_NONE));
-    for (;;) {
-        lh_frame frame;
-        lh_ingest_done done;
-        LH_TRY(lh_lease_read(cx, p->lease, &frame));
-        if (frame.kind == LH_FRAME_PROGRESS)
-            continue;
-        if (frame.kind != LH_FRAME_DONE)
-            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d from the writer", (int)frame.kind);
-        LH_TRY(lh_record_parse(cx, &lh_ingest_done_record, lh_ctx_dup(cx, frame.payload), &done));
-        return move_result(cx, p, &done);
-    }
+    lh_ingest_done done;
+    LH_TRY(lh_lease_done(cx, p->lease, &lh_ingest_done_record, &done));
+    return move_result(cx, p, &done);
 }
 
 lhi_parquet *lhi_parquet_close(lhi_parquet *p)

@@ -21,16 +21,7 @@ static lh_rc inspect(lh_ctx *cx, lh_ingest *ingest, lh_list paths, lh_ingest_don
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
     LH_TRY(lh_pool_lease(cx, ingest->pool, LH_WORKER_INGEST, LH_S("ingest"), &lease));
     LH_TRY(lh_lease_task_record(cx, lease, &lh_ingest_task_record, &task, NULL, 0));
-    for (;;) {
-        lh_frame frame;
-        LH_TRY(lh_lease_read(cx, lease, &frame));
-        if (frame.kind == LH_FRAME_DONE)
-            return lh_record_parse(cx, &lh_ingest_done_record, lh_ctx_dup(cx, frame.payload),
-                                   ret_done);
-        if (frame.kind != LH_FRAME_PROGRESS)
-            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d while footers are read",
-                           (int)frame.kind);
-    }
+    return lh_lease_done(cx, lease, &lh_ingest_done_record, ret_done);
 }
 
 static lh_rc take_columns(lh_ctx *cx, const lh_ingest_done *done, lh_footers *footers)

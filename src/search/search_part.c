@@ -106,16 +106,7 @@ static lh_rc write_part(lh_ctx *cx, lhi_parts *p, lh_ingest_done *ret_done)
     LH_TRY(lh_pool_lease(cx, p->search->parts.pool, LH_WORKER_INGEST, LH_S("ingest"), &lease));
     LH_TRY(lh_lease_task_record(cx, lease, &lh_ingest_task_record, &task, NULL, 0));
     LH_TRY(send_rows(cx, p, lease));
-    for (;;) {
-        lh_frame frame;
-        LH_TRY(lh_lease_read(cx, lease, &frame));
-        if (frame.kind == LH_FRAME_DONE)
-            return lh_record_parse(cx, &lh_ingest_done_record, lh_ctx_dup(cx, frame.payload),
-                                   ret_done);
-        if (frame.kind != LH_FRAME_PROGRESS)
-            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d while a part is written",
-                           (int)frame.kind);
-    }
+    return lh_lease_done(cx, lease, &lh_ingest_done_record, ret_done);
 }
 
 lh_rc lhi_parts_end(lh_ctx *cx, lhi_parts *p)

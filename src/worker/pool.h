@@ -72,6 +72,9 @@ LH_WARN_UNUSED lh_rc lh_lease_write(lh_ctx *cx, lh_lease *lease, lh_frame_kind k
  * against the table). Deadline, cancel, crash, memory: LH_E_DEADLINE, LH_E_CANCELLED,
  * LH_E_WORKER_CRASHED, LH_E_MEMORY_LIMIT; the worker is then gone. */
 LH_WARN_UNUSED lh_rc lh_lease_read(lh_ctx *cx, lh_lease *lease, lh_frame *ret_frame);
+/* The end of a task that sends nothing but progress, which is dropped: its DONE as a record. */
+LH_WARN_UNUSED lh_rc lh_lease_done(lh_ctx *cx, lh_lease *lease, const lh_record *record,
+                                   void *ret_done);
 /* Gives the worker back; one in the middle of a task is cancelled or killed first. NULL ok; returns
  * NULL. */
 lh_lease *lh_lease_release(lh_lease *lease);

@@ -274,3 +274,16 @@ lh_rc lh_lease_read(lh_ctx *cx, lh_lease *lease, lh_frame *ret_frame)
         return LH_OK;
     }
 }
+
+lh_rc lh_lease_done(lh_ctx *cx, lh_lease *lease, const lh_record *record, void *ret_done)
+{
+    for (;;) {
+        lh_frame frame;
+        LH_TRY(lh_lease_read(cx, lease, &frame));
+        if (frame.kind == LH_FRAME_DONE)
+            return lh_record_parse(cx, record, lh_ctx_dup(cx, frame.payload), ret_done);
+        if (frame.kind != LH_FRAME_PROGRESS)
+            return lh_fail(cx, LH_E_INTERNAL, "frame kind %d of a %s worker", (int)frame.kind,
+                           lh_worker_kind_names[lease->worker->kind]);
+    }
+}

@@ -271,8 +271,7 @@ def test_a_restart_keeps_indexes_and_answers(make_server):
         assert ids(after) == ids(before) and after["index"] == before["index"]
         assert [h["score"] for h in after["hits"]] == pytest.approx([h["score"] for h in before["hits"]])
     server.stop()
-    code, summary, findings = server.fsck()
-    assert code == 0 and not findings, findings
+    assert server.assert_clean() == []
 
 
 def test_a_build_goes_on_after_a_crash(make_server):
@@ -295,9 +294,7 @@ def test_a_build_goes_on_after_a_crash(make_server):
     assert client.get("/vectors/indexes/long")["chunks"] == 600
     hits = client.search("long", "Sentence number 17 of a longer table about things.", k=1)["hits"]
     assert hits[0]["id"] == "r17"
-    server.stop()
-    code, summary, findings = server.fsck()
-    assert code == 0 and summary["clean"], findings
+    server.stop_clean()
 
 
 def test_a_bent_bit_in_an_index_is_found(make_server):

@@ -111,9 +111,7 @@ def test_what_a_crash_left_goes_at_the_next_start(make_server):
     client = server.client()
     wait_until(lambda: objects(server, "idx") == named(meta) and objects(server, "gone") == [], 30, "the clean-up")
     assert client.search("idx", "sentence", k=1)["hits"] and client.search("other", "sentence", k=1)["hits"]
-    server.stop()
-    code, summary, findings = server.fsck()
-    assert code == 0 and summary["clean"], findings
+    server.stop_clean()
 
 
 def test_fsck_finds_and_removes_what_no_index_names(make_server):

@@ -280,9 +280,7 @@ def test_a_refresh_that_is_killed_goes_on(make_server):
     wait_until(lambda: client.get("/vectors/stale")["items"] == [], 60, "nothing stale")
     assert first(client, "d", "Row 300.")["id"] == "300" and first(client, "d", "Row 1299.")["id"] == "1299"
     assert embedded(client) < LONG - 200
-    server.stop()
-    code, summary, findings = server.fsck()
-    assert code == 0 and summary["clean"], findings
+    server.stop_clean()
 
 
 def test_questions_are_answered_while_a_job_embeds(make_server):

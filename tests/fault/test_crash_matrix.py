@@ -233,12 +233,6 @@ def check_index(client, name, promised):
         assert hits and len(hits) == len(set(hits))
 
 
-def check_folder(server):
-    code, summary, findings = server.fsck()
-    assert code == 0 and summary["clean"], findings
-    return findings
-
-
 def ended(server):
     try:
         server.process.wait(0.5)
@@ -287,7 +281,7 @@ def test_a_crash_at_a_fault_point(tmp_path, point, hit, record_property):
         after.event("after")
         check_all(server, ledger)
         server.stop()
-        check_folder(server)
+        server.assert_clean()
         server.start()
         check_all(server, ledger)
         server.stop()
@@ -361,7 +355,7 @@ def test_kills_at_random_moments_under_load(tmp_path, record_property):
             totals["rows"] += ledger.rows_acknowledged
             if round_number % 20 == 19 or round_number == KILLS - 1:
                 server.stop()
-                check_folder(server)
+                server.assert_clean()
                 totals["fsck"] += 1
                 server.start()
         for ledger in ledgers:  # what was checked once is still there at the end
@@ -399,7 +393,7 @@ def test_a_failing_write_is_an_error_and_nothing_else(tmp_path):
         server.restart()
         check_all(server, ledger)
         server.stop()
-        check_folder(server)
+        server.assert_clean()
     finally:
         kill_rest(server)
     assert ledger.acknowledged > 8

@@ -278,6 +278,16 @@ class Server:
         assert lines, done.stderr
         return done.returncode, lines[-1], lines[:-1]
 
+    def stop_clean(self):
+        """Stops, and nothing is wrong with what it leaves."""
+        self.stop()
+        self.assert_clean()
+
+    def assert_clean(self):
+        code, summary, findings = self.fsck()
+        assert code == 0 and summary["clean"], findings
+        return findings
+
     def listing(self):
         """Every file of the data folder but what may be deleted, with size and time: for "nothing changed"."""
         rows = {}
