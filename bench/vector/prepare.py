@@ -5,8 +5,9 @@ real384      100,000 texts of Debian's package descriptions (synopses, and long 
              through `lakehouse embed`; 1,000 more of the same as queries "in" the distribution; 1,000 first sentences
              of the operations in botocore's service models as queries "out" of it: another ecosystem, written by
              others. Files base.f32 q_in.f32 q_out.f32, and the texts beside them.
-real768      the same texts cut in two halves, both embedded, set side by side, length one: real words at 768
-             dimensions (no model of that width is at hand), harder for a graph than a model's own.
+real768      the same texts cut in two halves, both embedded (bf16 weights: 200,000 texts), set side by side, length
+             one: real words at 768 dimensions (no model of that width is at hand), harder for a graph than a
+             model's own.
 synthetic1m  1,000,000 x 384, SYNTHETIC: 50,000 centres in 40 latent dimensions, skewed popularity, some noise.
 hostile      small sets that break weak codes and graphs: outlier dimensions, a power-law spectrum, a shifted query
              mean, duplicates with zero vectors, no clusters, odd dimensions, tiny counts.
@@ -137,13 +138,15 @@ def load_texts():
 
 # ---- real sets ----
 
-def embed(texts, into):
+def embed(texts, into, precision):
     """One slice through our own embedder; kept by what it was made from."""
     data = "".join(text + "\n" for text in texts).encode()
-    path = os.path.join(into, hashlib.sha256(data).hexdigest()[:24] + ".f32")
+    name = hashlib.sha256(data).hexdigest()[:24] + ("" if precision == "f32" else "-" + precision)
+    path = os.path.join(into, name + ".f32")
     if not os.path.exists(path):
         model = os.environ.get("LH_BENCH_PACKED_MODEL")
-        command = [os.path.join(BIN_DIR, "lakehouse"), "embed", "--precision", "f32"] + (["--model", model] if model else [])
+        command = [os.path.join(BIN_DIR, "lakehouse"), "embed", "--precision", precision]
+        command += ["--model", model] if model else []
         write_whole(path, subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True).stdout)
     rows = np.fromfile(path, "<f4").reshape(-1, DIM)
     if len(rows) != len(texts):
@@ -151,14 +154,14 @@ def embed(texts, into):
     return rows
 
 
-def embed_all(texts, first=None):
+def embed_all(texts, first=None, precision="f32"):
     kept = os.path.join(DATA, "slices")
     os.makedirs(kept, exist_ok=True)
     rows = np.empty((len(texts), DIM), np.float32)
     begun = time.monotonic()
     for start in range(0, len(texts), SLICE):
         end = min(start + SLICE, len(texts))
-        rows[start:end] = embed(texts[start:end], kept)
+        rows[start:end] = embed(texts[start:end], kept, precision)
         if first and start < FIRST_ROWS <= end < len(texts):
             write_rows(first, rows[:FIRST_ROWS])
         say("%d of %d texts, %.0f a second" % (end, len(texts), end / (time.monotonic() - begun)))
@@ -181,7 +184,7 @@ def half(text, which):
 def real768(folder):
     texts = load_texts()
     for name in ("q_in", "q_out", "base"):
-        sides = [embed_all([half(text, which) for text in texts[name]]) for which in (0, 1)]
+        sides = [embed_all([half(text, which) for text in texts[name]], precision="bf16") for which in (0, 1)]
         write_rows(os.path.join(folder, name + ".f32"), unit(np.concatenate(sides, axis=1)))
 
 

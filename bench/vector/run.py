@@ -12,6 +12,7 @@ is what the engine promises. Sets: prepare.py.
 usage: run.py [--quick] [--only PART,..] [--rounds N] [--build-rounds N] [--svg FILE]     parts: see PARTS at the end
 """
 import argparse
+import hashlib
 import json
 import math
 import os
@@ -165,17 +166,17 @@ class Peer:
         self.process.wait()
 
 
-DRIVERS = {}
-
-
 def driver(avx2):
-    """The hnswlib driver, compiled once a run, for this machine or for AVX2 only."""
-    march = "haswell" if avx2 else "native"
-    if march not in DRIVERS:
-        DRIVERS[march] = os.path.join(WORK, "hnsw_" + march)
+    """The hnswlib driver, for this machine or for AVX2 only; compiled once and kept beside the sets."""
+    march, source = "haswell" if avx2 else "native", os.path.join(HERE, "hnsw_driver.cc")
+    with open(source, "rb") as opened:
+        made_from = hashlib.sha256(opened.read() + platform.node().encode()).hexdigest()[:12]
+    path = os.path.join(prepare.DATA, "hnsw_%s_%s" % (march, made_from))
+    if not os.path.exists(path):
         subprocess.run(["g++", "-O3", "-DNDEBUG", "-march=" + march, "-std=c++17", "-w", "-pthread", "-I", HNSWLIB,
-                        os.path.join(HERE, "hnsw_driver.cc"), "-o", DRIVERS[march]], check=True)
-    return DRIVERS[march]
+                        source, "-o", path + ".part"], check=True)
+        os.replace(path + ".part", path)
+    return path
 
 
 # ---- sets, truth and recall ----
