@@ -8,6 +8,8 @@
 
 #include "vector/vector_build_private.h"
 
+#include <math.h>
+
 #define B1_GROUP_MOST 60.0f /* + 6 x 0.5 of rounding = 63, four of which fit a byte */
 
 void lhi_code_query(const lh_vector_index *index, const float *values, lhi_coded_query *q)
@@ -22,6 +24,10 @@ void lhi_code_query(const lh_vector_index *index, const float *values, lhi_coded
             q->values[i] -= index->mean[i];
     if (index->signs)
         k->encode.rotate(index->signs, padded, lhi_rotation_block(padded), q->values);
+    q->norm = sqrtf(k->floats.dot_f32(q->values, q->values, padded));
+    q->offset = index->meta.metric == LH_VECTOR_EUCLIDEAN
+                    ? -0.5f * q->norm * q->norm
+                    : k->floats.dot_f32(index->mean, values, n);
     float largest = k->encode.largest(q->values, padded);
     float scale = largest > 1e-30f ? 127.0f / largest : 1.0f;
     k->encode.round(q->values, padded, scale, q->i8);

@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define AHEAD          12u
+#define SCORED_AT_ONCE 256u
+#define SHORT_SORT     96u
 #define BLOCKS_BETWEEN 512u
 
 /* Hoare's selection. */
@@ -51,6 +52,16 @@ static int falling(const void *a, const void *b)
 
 void lhi_sort_keys(uint64_t *keys, size_t count)
 {
+    if (count <= SHORT_SORT) {
+        for (size_t i = 1; i < count; i++) {
+            uint64_t key = keys[i];
+            size_t j = i;
+            for (; j > 0 && keys[j - 1] < key; j--)
+                keys[j] = keys[j - 1];
+            keys[j] = key;
+        }
+        return;
+    }
     qsort(keys, count, sizeof *keys, falling);
 }
 
@@ -199,29 +210,19 @@ lh_rc lhi_flat_scan(lh_ctx *cx, const lh_vector_index *index, lhi_scratch *s, lh
 
 uint32_t lhi_i4_select(const lh_vector_index *index, lhi_scratch *s, uint32_t count, uint32_t keep)
 {
-    const size_t bytes = index->meta.padded / 2;
     uint64_t *keys = s->keys;
-    for (uint32_t i = 0; i < count; i += 4) {
-        LHI_UNSET const uint8_t *rows[4];
-        LHI_UNSET uint32_t places[4];
-        LHI_UNSET int32_t sums[4];
-        for (uint32_t z = 0; z < 4; z++) {
-            if (i + z + AHEAD < count) {
-                uint32_t soon = lh_vector_key_row(keys[i + z + AHEAD]);
-                for (size_t line = 0; line < bytes; line += 64)
-                    __builtin_prefetch(index->i4 + soon * bytes + line);
-                __builtin_prefetch(index->i4_factors + soon);
-            }
-            places[z] = lh_vector_key_row(keys[LH_MIN(i + z, count - 1)]);
-            rows[z] = index->i4 + places[z] * bytes;
-        }
-        index->kernels->search.i4_four(rows, s->query.i8, index->meta.padded / 128, sums);
-        for (uint32_t z = 0; z < 4 && i + z < count; z++) {
-            float score = lhi_i4_score(&s->query, sums[z], index->i4_factors[places[z]]);
-            if (index->halves)
-                score += index->halves[places[z]];
-            keys[i + z] = lh_vector_key(score, places[z]);
-        }
+    lh_vector_i4_ask ask = lhi_i4_ask(index, &s->query);
+    for (uint32_t first = 0; first < count; first += SCORED_AT_ONCE) {
+        LHI_UNSET uint32_t places[SCORED_AT_ONCE];
+        LHI_UNSET float scores[SCORED_AT_ONCE];
+        uint32_t some = LH_MIN(count - first, SCORED_AT_ONCE);
+        for (uint32_t i = 0; i < some; i++)
+            places[i] = lh_vector_key_row(keys[first + i]);
+        for (uint32_t i = some; i % 4 != 0; i++)
+            places[i] = places[some - 1];
+        index->kernels->search.i4_scores(&ask, places, some, scores);
+        for (uint32_t i = 0; i < some; i++)
+            keys[first + i] = lh_vector_key(scores[i], places[i]);
     }
     lhi_select_keys(keys, count, keep);
     return LH_MIN(count, keep);

@@ -6,8 +6,8 @@
  * their codes asked for in advance: the walk waits for memory, not for arithmetic. */
 #include "vector/vector_walk_private.h"
 
-#define EXPAND 2u /* places per step */
-#define AHEAD  8u /* codes asked for in advance */
+#define EXPAND     2u /* places per step */
+#define TURN_AHEAD 8u /* codes asked for before the turn goes on */
 #define ADJACENT_SOON                                                                              \
     12u /* places at most so far from the next expansion: neighbours are asked for */
 #define SUPERS_LOOKED 4u
@@ -157,9 +157,9 @@ int lhi_walk_gather(lhi_walk *w)
             *word |= bit;
         }
     }
-    size_t bytes = x->meta.padded / 2;
-    for (uint32_t i = 0; i < n && i < AHEAD; i++)
-        prefetch(x->i4 + w->ids[i] * bytes, bytes);
+    if (w->taking_turns) /* the others compute meanwhile */
+        for (uint32_t i = 0; i < n && i < TURN_AHEAD; i++)
+            prefetch(x->i4 + w->ids[i] * (size_t)(x->meta.padded / 2), x->meta.padded / 2);
     for (uint32_t i = n; n > 0 && i % 4 != 0; i++)
         w->ids[i] = w->ids[n - 1];
     w->ids_count = n;
@@ -169,40 +169,22 @@ int lhi_walk_gather(lhi_walk *w)
 void lhi_walk_score(lhi_walk *w)
 {
     const lh_vector_index *x = w->index;
-    const lhi_coded_query *q = w->query;
-    const size_t bytes = x->meta.padded / 2;
     const uint32_t n = w->ids_count;
-    const float *factors = x->i4_factors;
-    const uint8_t *codes = x->i4;
     const uint32_t *ids = w->ids;
+    LHI_UNSET float scores[LHI_WALK_IDS];
     uint32_t low = w->at + 1;
     float least = least_score(w);
+    lh_vector_i4_ask ask = lhi_i4_ask(x, w->query);
     w->evaluations += n;
-    for (uint32_t i = 0; i < n; i += 4) {
-        LHI_UNSET const uint8_t *rows[4];
-        LHI_UNSET int32_t sums[4];
-        for (uint32_t z = 0; z < 4; z++) {
-            rows[z] = codes + ids[i + z] * bytes;
-            if (i + z + AHEAD < n) {
-                prefetch(codes + ids[i + z + AHEAD] * bytes, bytes);
-                __builtin_prefetch(factors + ids[i + z + AHEAD]);
-            }
-        }
-        x->kernels->search.i4_four(rows, q->i8, x->meta.padded / 128, sums);
-        for (uint32_t z = 0; z < 4 && i + z < n; z++) {
-            uint32_t place = ids[i + z];
-            float score = lhi_i4_score(q, sums[z], factors[place]);
-            if (x->halves)
-                score += x->halves[place];
-            if (!(score > least))
-                continue;
-            uint32_t at = offer(w, score, place);
-            least = least_score(w);
-            if (at < w->at + ADJACENT_SOON)
-                prefetch(x->graph + (size_t)place * x->meta.degree,
-                         x->meta.degree * sizeof(uint32_t));
-            low = at < low ? at : low;
-        }
+    x->kernels->search.i4_scores(&ask, ids, n, scores);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!(scores[i] > least))
+            continue;
+        uint32_t at = offer(w, scores[i], ids[i]);
+        least = least_score(w);
+        if (at < w->at + ADJACENT_SOON)
+            prefetch(x->graph + (size_t)ids[i] * x->meta.degree, x->meta.degree * sizeof(uint32_t));
+        low = at < low ? at : low;
     }
     w->at = low < w->at + 1 ? low : w->at + 1;
 }

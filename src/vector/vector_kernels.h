@@ -89,11 +89,25 @@ static inline uint32_t lh_vector_key_row(uint64_t key)
     return 0xffffffffu - (uint32_t)key;
 }
 
+/* 4-bit scores of some rows: ((sum - middle) * factor) * unit + half, in this order. */
+typedef struct lh_vector_i4_ask {
+    const uint8_t *codes;
+    const float *factors;
+    const float *halves; /* NULL: none */
+    const int8_t *query;
+    size_t chunks; /* of 128 dimensions: 64 bytes of a row */
+    float middle;
+    float unit;
+} lh_vector_i4_ask;
+
 typedef struct lh_vector_search_kernels {
     /* Four 4-bit rows of chunks x 64 bytes with one query of int8 (chunks x 128 values):
      * sums of code x value. */
     void (*i4_four)(const uint8_t *const rows[4], const int8_t *query, size_t chunks,
                     int32_t ret[4]);
+    /* Scores of rows by number, their codes asked for ahead. Both arrays go on to a multiple of
+     * four: the last number is repeated there. */
+    void (*i4_scores)(const lh_vector_i4_ask *ask, const uint32_t *rows, size_t count, float *ret);
     /* Stored: blocks of 32 rows, per 4 dimensions 16 bytes: nibble of row r in byte r % 16, low for
      * r < 16. A table may arrange pairs of them its own way. */
     size_t b1_block_rows;                       /* 32 or 64 */

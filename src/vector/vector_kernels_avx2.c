@@ -9,11 +9,10 @@ LHI_INLINE __m256i load(const void *at)
     return _mm256_loadu_si256(at);
 }
 
-LHI_INLINE void sums_of_four(__m256i a, __m256i b, __m256i c, __m256i d, int32_t ret[4])
+LHI_INLINE __m128i sums_of_four(__m256i a, __m256i b, __m256i c, __m256i d)
 {
     __m256i t = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(t), _mm256_extracti128_si256(t, 1));
-    _mm_storeu_si128((void *)ret, s);
+    return _mm_add_epi32(_mm256_castsi256_si128(t), _mm256_extracti128_si256(t, 1));
 }
 
 /* One chunk in 16-bit lanes: at most 4 x 2 x 15 x 127 = 15,240, so two of them fit. */
@@ -29,8 +28,7 @@ LHI_INLINE __m256i i4_chunk(const uint8_t *row, const __m256i q[4])
     return _mm256_add_epi16(_mm256_add_epi16(a, b), _mm256_add_epi16(c, d));
 }
 
-static void i4_four(const uint8_t *const rows[4], const int8_t *query, size_t chunks,
-                    int32_t ret[4])
+LHI_INLINE __m128i i4_sums(const uint8_t *const rows[4], const int8_t *query, const size_t chunks)
 {
     const __m256i one = _mm256_set1_epi16(1);
     __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
@@ -42,8 +40,16 @@ static void i4_four(const uint8_t *const rows[4], const int8_t *query, size_t ch
             sum[r] =
                 _mm256_add_epi32(sum[r], _mm256_madd_epi16(i4_chunk(rows[r] + c * 64, q), one));
     }
-    sums_of_four(sum[0], sum[1], sum[2], sum[3], ret);
+    return sums_of_four(sum[0], sum[1], sum[2], sum[3]);
 }
+
+static void i4_four(const uint8_t *const rows[4], const int8_t *query, size_t chunks,
+                    int32_t ret[4])
+{
+    _mm_storeu_si128((void *)ret, i4_sums(rows, query, chunks));
+}
+
+#include "vector/vector_i4_private.h"
 
 static size_t table_bytes(size_t padded)
 {
@@ -249,7 +255,7 @@ static void dot_four(const uint8_t *row, const int8_t *kept, size_t padded, int3
             s[k] = _mm256_add_epi32(s[k], _mm256_madd_epi16(x, _mm256_cvtepi8_epi16(y)));
         }
     }
-    sums_of_four(s[0], s[1], s[2], s[3], ret);
+    _mm_storeu_si128((void *)ret, sums_of_four(s[0], s[1], s[2], s[3]));
 }
 
 static void store_tile(const int32_t value[256], const int32_t less[16], int shift, int16_t *tile,
@@ -349,6 +355,7 @@ const lh_vector_kernels lh_vector_kernels_avx2 = {
     .floats = LHI_FLOAT_KERNELS,
     .encode = LHI_ENCODE_KERNELS,
     .search = {.i4_four = i4_four,
+               .i4_scores = i4_scores,
                .b1_block_rows = 32,
                .b1_table_bytes = table_bytes,
                .b1_table = b1_table,

@@ -9,14 +9,13 @@ LHI_INLINE __m512i load(const void *at)
     return _mm512_loadu_si512(at);
 }
 
-LHI_INLINE void sums_of_four(__m512i a, __m512i b, __m512i c, __m512i d, int32_t ret[4])
+LHI_INLINE __m128i sums_of_four(__m512i a, __m512i b, __m512i c, __m512i d)
 {
     __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
     __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
     __m512i t = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
     __m256i h = _mm256_add_epi32(_mm512_castsi512_si256(t), _mm512_extracti64x4_epi64(t, 1));
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
-    _mm_storeu_si128((void *)ret, s);
+    return _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
 }
 
 LHI_INLINE __m512i i4_chunk(__m512i sum, const uint8_t *row, __m512i low, __m512i high)
@@ -27,8 +26,7 @@ LHI_INLINE __m512i i4_chunk(__m512i sum, const uint8_t *row, __m512i low, __m512
     return _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(v, 4), mask), high);
 }
 
-LHI_INLINE void i4_chunks(const uint8_t *const rows[4], const int8_t *query, const size_t chunks,
-                          int32_t ret[4])
+LHI_INLINE __m128i i4_sums(const uint8_t *const rows[4], const int8_t *query, const size_t chunks)
 {
     __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
 #pragma GCC unroll 4
@@ -40,17 +38,16 @@ LHI_INLINE void i4_chunks(const uint8_t *const rows[4], const int8_t *query, con
         c = i4_chunk(c, rows[2] + i * 64, low, high);
         d = i4_chunk(d, rows[3] + i * 64, low, high);
     }
-    sums_of_four(a, b, c, d, ret);
+    return sums_of_four(a, b, c, d);
 }
 
 static void i4_four(const uint8_t *const rows[4], const int8_t *query, size_t chunks,
                     int32_t ret[4])
 {
-    if (chunks == 3)
-        i4_chunks(rows, query, 3, ret); /* 384 dimensions, the most common model */
-    else
-        i4_chunks(rows, query, chunks, ret);
+    _mm_storeu_si128((void *)ret, i4_sums(rows, query, chunks));
 }
+
+#include "vector/vector_i4_private.h"
 
 /* ---- 1 bit: 64 rows: per 6 dimensions 64 bytes; then 64 factors, even rows first ---- */
 
@@ -300,7 +297,7 @@ static void dot_four(const uint8_t *row, const int8_t *kept, size_t padded, int3
         c = _mm512_dpbusd_epi32(c, x, load(kept + 2 * padded + i));
         d = _mm512_dpbusd_epi32(d, x, load(kept + 3 * padded + i));
     }
-    sums_of_four(a, b, c, d, ret);
+    _mm_storeu_si128((void *)ret, sums_of_four(a, b, c, d));
 }
 
 static void store_tile(const int32_t value[256], const int32_t less[16], int shift, int16_t *tile,
@@ -386,6 +383,7 @@ const lh_vector_kernels lh_vector_kernels_avx512 = {
     .floats = LHI_FLOAT_KERNELS,
     .encode = LHI_ENCODE_KERNELS,
     .search = {.i4_four = i4_four,
+               .i4_scores = i4_scores,
                .b1_block_rows = 64,
                .b1_arranged_bytes = arranged_bytes,
                .b1_arrange = b1_arrange,

@@ -15,6 +15,21 @@ static void i4_four(const uint8_t *const rows[4], const int8_t *query, size_t ch
     }
 }
 
+static void i4_scores(const lh_vector_i4_ask *a, const uint32_t *rows, size_t count, float *ret)
+{
+    for (size_t i = 0; i < count; i += 4) {
+        const uint8_t *at[4];
+        int32_t sums[4];
+        for (size_t z = 0; z < 4; z++)
+            at[z] = a->codes + rows[i + z] * (a->chunks * 64);
+        i4_four(at, a->query, a->chunks, sums);
+        for (size_t z = 0; z < 4; z++) {
+            float score = ((float)sums[z] - a->middle) * a->factors[rows[i + z]] * a->unit;
+            ret[i + z] = a->halves ? score + a->halves[rows[i + z]] : score;
+        }
+    }
+}
+
 static size_t table_bytes(size_t padded)
 {
     return padded * 4;
@@ -187,6 +202,7 @@ const lh_vector_kernels lh_vector_kernels_scalar = {
     .floats = LHI_FLOAT_KERNELS,
     .encode = LHI_ENCODE_KERNELS,
     .search = {.i4_four = i4_four,
+               .i4_scores = i4_scores,
                .b1_block_rows = 32,
                .b1_table_bytes = table_bytes,
                .b1_table = b1_table,

@@ -184,7 +184,8 @@ lh_rc lhi_vector_open_codes(lh_ctx *cx, lh_vector_index *x)
     }
     if (x->sample->graph_points_count > LH_VECTOR_POINTS_MAX ||
         x->sample->flat_points_count > LH_VECTOR_POINTS_MAX ||
-        x->sample->exact_points_count > LH_VECTOR_POINTS_MAX)
+        x->sample->exact_points_count > LH_VECTOR_POINTS_MAX || !(x->sample->i4_error >= 0) ||
+        !(x->sample->b1_error >= 0))
         return CORRUPT(cx, "calibration of too many points");
     return lhi_vector_shape_for_search(cx, x);
 }

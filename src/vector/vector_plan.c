@@ -16,6 +16,7 @@
 #define GRAPH_NEAR_LEAST       0.06 /* share of the rows near the query that may answer */
 #define SAFETY                 0.3f /* of what may be lost: queries differ from the sample */
 #define FLAT_SURE_DEPTH        800u
+#define CONSIDERED             60u
 
 typedef struct costs {
     double b1, i4, exact;
@@ -45,12 +46,22 @@ static uint32_t for_k(uint32_t setting, uint32_t k, uint32_t most)
     return (uint32_t)LH_MIN(wanted, (uint64_t)most);
 }
 
-/* Rows that get exact scores, so that the 4-bit codes lose no more than a third of what the recall
- * allows to lose; 0: they lose more. The sample cannot tell .999 from 1, so near it some more. */
+/* How many deviations of the codes' error an answer may be misjudged by. One in so many of the
+ * answers that stand at the very end of the k is lost, others hardly ever. */
+static float deviations_for(float recall)
+{
+    return recall >= 0.9985f ? 4.0f : recall >= 0.98f ? 3.0f : 2.0f;
+}
+
+/* Candidates of the codes that may get exact scores, so that the 4-bit codes lose no more than a
+ * third of what the recall allows to lose; 0: they lose more. The sample cannot tell .999 from 1,
+ * so near it some more. */
 static uint32_t exact_rows(const lh_vector_index *x, const lh_vector_query *q, float recall)
 {
     const lhi_sample *s = x->sample;
     uint32_t k = q->k;
+    if (s && s->i4_error > 0) /* the error decides, one by one */
+        return for_k(CONSIDERED, k, LHI_DEPTH_MAX);
     if (q->ef_search)
         return k + LH_MIN(LH_MAX(k, q->ef_search / 4), 40u) + k / 2;
     float codes = 1 - (1 - recall) / 2;
@@ -171,6 +182,7 @@ lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query *q, u
     float recall = q->recall > 0 ? q->recall : LHI_RECALL_DEFAULT;
     double selectivity = x->meta.rows ? (double)may_answer / (double)x->meta.rows : 1;
     lhi_plan_choice p = {.exact = x->i4 ? exact_rows(x, q, recall) : 0, .near = ret->near};
+    p.deviations = deviations_for(recall);
     int codes_do = p.exact > 0;
     if (!codes_do)
         p.exact = for_k(800, q->k, LHI_DEPTH_MAX); /* only when a plan is forced */

@@ -57,7 +57,8 @@ typedef struct lhi_sample {
     uint32_t graph_points_count;
     uint32_t flat_points_count;
     uint32_t exact_points_count;
-    uint32_t reserved[2];
+    float i4_error; /* root mean square of (4-bit score - exact) / (factor x |query|); 0: unknown */
+    float b1_error; /* the same of 1-bit estimates */
     lh_vector_point graph_points[LH_VECTOR_POINTS_MAX];
     lh_vector_point flat_points[LH_VECTOR_POINTS_MAX];
     lh_vector_point exact_points[LH_VECTOR_POINTS_MAX]; /* setting: rows given exact scores */

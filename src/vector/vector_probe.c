@@ -4,6 +4,7 @@
  * Half of the queries are rows (without themselves), half are rows shifted towards another row: the
  * first are easier than real queries, the second harder. The worse of the two counts. */
 #include "vector/vector_build_private.h"
+#include "vector/vector_half_private.h"
 #include "vector/vector_walk_private.h"
 
 #include <math.h>
@@ -39,6 +40,7 @@ typedef struct probe {
     lh_vector_index index;
     uint16_t *b1_rank; /* queries x TRUTH: rank of a true answer by the code */
     uint16_t *i4_rank;
+    double *errors;      /* queries x 4: sum of squares and count, of i4 and of b1 */
     float *graph_recall; /* queries x SETTINGS */
     float *graph_evaluations;
 } probe;
@@ -224,6 +226,30 @@ static void rank_truth(const probe *p, uint32_t q, const uint64_t *keys, uint32_
     }
 }
 
+/* How far the scores of true answers are off, as a share of factor and query. */
+static void add_errors(const probe *p, const lhi_coded_query *q, uint32_t number, int b1,
+                       const lhi_scratch *s)
+{
+    const lh_vector_index *x = &p->index;
+    double *sums = p->errors + number * 4 + (b1 ? 2 : 0);
+    int euclidean = x->meta.metric == LH_VECTOR_EUCLIDEAN;
+    for (size_t i = 0; i < s->keys_count; i++) {
+        uint32_t place = lh_vector_key_row(s->keys[i]);
+        double factor =
+            b1 ? (double)lhi_f32_of_bf16(x->b1_factors[place]) : (double)x->i4_factors[place];
+        for (uint32_t t = 0; t < TRUTH && factor * (double)q->norm > 0; t++) {
+            const lh_vector_hit *hit = &p->exact[number].hits[t];
+            if (hit->row != x->row_of[place])
+                continue;
+            double exact = (double)hit->score * (euclidean ? 0.5 : 1.0);
+            double off = (double)lh_vector_key_score(s->keys[i]) + (double)q->offset - exact;
+            off /= factor * (double)q->norm;
+            sums[0] += off * off;
+            sums[1] += 1;
+        }
+    }
+}
+
 static lh_rc probe_codes(lh_ctx *cx, probe *p, uint32_t q, lhi_scratch *s)
 {
     uint32_t depth = (uint32_t)LH_MIN(p->b->rows, (uint64_t)CODE_DEPTH);
@@ -233,9 +259,11 @@ static lh_rc probe_codes(lh_ctx *cx, probe *p, uint32_t q, lhi_scratch *s)
     uint32_t count = (uint32_t)s->keys_count;
     lhi_sort_keys(s->keys, count);
     rank_truth(p, q, s->keys, count, p->b1_rank + (size_t)q * TRUTH);
+    add_errors(p, &s->query, q, 1, s);
     count = lhi_i4_select(&p->index, s, count, count);
     lhi_sort_keys(s->keys, count);
     rank_truth(p, q, s->keys, count, p->i4_rank + (size_t)q * TRUTH);
+    add_errors(p, &s->query, q, 0, s);
     return LH_OK;
 }
 
@@ -333,9 +361,22 @@ static float recall_within(const probe *p, const uint16_t *ranks, uint32_t depth
     return LH_MIN(rows, shifted);
 }
 
+static float error_of(const probe *p, size_t which)
+{
+    double squares = 0;
+    double count = 0;
+    for (uint32_t q = 0; q < p->queries; q++) {
+        squares += p->errors[q * 4 + which];
+        count += p->errors[q * 4 + which + 1];
+    }
+    return count > 0 ? (float)sqrt(squares / count) : 0;
+}
+
 static void sum_up(const probe *p, lhi_sample *sample)
 {
     sample->queries = p->queries;
+    sample->i4_error = error_of(p, 0);
+    sample->b1_error = error_of(p, 2);
     for (size_t i = 0; i < LH_ARRAY_LEN(depths); i++) {
         sample->probe_b1[i] = recall_within(p, p->b1_rank, depths[i]);
         sample->probe_i4[i] = recall_within(p, p->i4_rank, depths[i]);
@@ -374,10 +415,11 @@ lh_rc lhi_build_probe(lhi_build *b)
     p.exact = LH_NEW_ARRAY(cx, truth, queries);
     p.b1_rank = LH_NEW_ARRAY(cx, uint16_t, queries * TRUTH);
     p.i4_rank = LH_NEW_ARRAY(cx, uint16_t, queries * TRUTH);
+    p.errors = LH_NEW_ARRAY(cx, double, queries * 4);
     p.graph_recall = LH_NEW_ARRAY(cx, float, queries *SETTINGS);
     p.graph_evaluations = LH_NEW_ARRAY(cx, float, queries *SETTINGS);
-    if (!p.values || !p.itself || !p.exact || !p.b1_rank || !p.i4_rank || !p.graph_recall ||
-        !p.graph_evaluations)
+    if (!p.values || !p.itself || !p.exact || !p.b1_rank || !p.i4_rank || !p.errors ||
+        !p.graph_recall || !p.graph_evaluations)
         return cx->err.rc;
     lhi_build_as_index(b, &p.index);
     LH_TRY(draw_queries(&p));

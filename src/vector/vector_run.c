@@ -42,33 +42,58 @@ static void prefetch_row(const lh_vector_index *x, uint64_t row)
 
 #define ROWS_AHEAD 4u
 
-/* Exact scores of places; place_at reads the i-th. */
-static lh_rc rerank(lhi_run *r, uint32_t count, uint32_t (*place_at)(const lhi_run *r, uint32_t i))
+/* A candidate of the codes, in falling order of their score. */
+static lhi_near key_candidate(const lhi_run *r, uint32_t i)
+{
+    uint64_t key = r->scratch->keys[i];
+    return (lhi_near){lh_vector_key_score(key), lh_vector_key_row(key)};
+}
+
+static lhi_near pool_candidate(const lhi_run *r, uint32_t i)
+{
+    lhi_near one = r->scratch->pool[i];
+    return (lhi_near){one.score, one.place & ~LHI_EXPANDED};
+}
+
+static lhi_near answer_candidate(const lhi_run *r, uint32_t i)
+{
+    return r->scratch->answers[i];
+}
+
+/* Can its exact score be among the best? The codes err by a share of the row's factor that the
+ * build has measured: a candidate further below the last answer than so many deviations is left
+ * out, which saves reading its row. */
+static int may_be_best(const lhi_run *r, lhi_near one, float deviation)
+{
+    if (deviation <= 0 || r->best.count < r->best.k)
+        return 1;
+    float worst = r->best.hits[0].score;
+    if (r->index->meta.metric == LH_VECTOR_EUCLIDEAN)
+        worst *= -0.5f * worst;
+    return one.score + r->scratch->query.offset + deviation * r->index->i4_factors[one.place] >=
+           worst;
+}
+
+/* Exact scores of candidates of the codes. */
+static lh_rc rerank(lhi_run *r, uint32_t count, lhi_near (*candidate)(const lhi_run *r, uint32_t i))
 {
     const uint32_t *row_of = r->index->row_of;
+    const float deviation =
+        r->plan.deviations * r->index->sample->i4_error * r->scratch->query.norm;
     for (uint32_t i = 0; i < LH_MIN(count, ROWS_AHEAD); i++)
-        prefetch_row(r->index, row_of[place_at(r, i)]);
+        prefetch_row(r->index, row_of[candidate(r, i).place]);
     for (uint32_t i = 0; i < count; i++) {
-        if (i + ROWS_AHEAD < count)
-            prefetch_row(r->index, row_of[place_at(r, i + ROWS_AHEAD)]);
-        LH_TRY(offer_exact(r, row_of[place_at(r, i)]));
+        lhi_near one = candidate(r, i);
+        if (!may_be_best(r, one, deviation))
+            continue;
+        if (i + ROWS_AHEAD < count) {
+            lhi_near soon = candidate(r, i + ROWS_AHEAD);
+            if (may_be_best(r, soon, deviation))
+                prefetch_row(r->index, row_of[soon.place]);
+        }
+        LH_TRY(offer_exact(r, row_of[one.place]));
     }
     return LH_OK;
-}
-
-static uint32_t key_place(const lhi_run *r, uint32_t i)
-{
-    return lh_vector_key_row(r->scratch->keys[i]);
-}
-
-static uint32_t pool_place(const lhi_run *r, uint32_t i)
-{
-    return r->scratch->pool[i].place & ~LHI_EXPANDED;
-}
-
-static uint32_t answer_place(const lhi_run *r, uint32_t i)
-{
-    return r->scratch->answers[i].place;
 }
 
 /* ---- plans ---- */
@@ -120,7 +145,8 @@ static lh_rc run_scan(lhi_run *r)
     uint32_t count = (uint32_t)r->scratch->keys_count;
     r->stats->evaluations += count;
     uint32_t kept = count ? lhi_i4_select(r->index, r->scratch, count, exact_most(r)) : 0;
-    return rerank(r, kept, key_place);
+    lhi_sort_keys(r->scratch->keys, kept);
+    return rerank(r, kept, key_candidate);
 }
 
 static lh_rc note_allowed(lhi_run *r, uint64_t row)
@@ -150,7 +176,8 @@ static lh_rc run_flat(lhi_run *r)
     uint32_t count = (uint32_t)r->scratch->keys_count;
     r->stats->evaluations += count;
     uint32_t kept = count ? lhi_i4_select(r->index, r->scratch, count, exact_most(r)) : 0;
-    return rerank(r, kept, key_place);
+    lhi_sort_keys(r->scratch->keys, kept);
+    return rerank(r, kept, key_candidate);
 }
 
 /* The walk tests rows in a bitmap. */
@@ -184,8 +211,8 @@ lh_rc lhi_run_walk_finish(lhi_run *r)
     r->stats->evaluations += r->walk.evaluations;
     r->stats->hops += r->walk.hops;
     if (r->walk.allowed)
-        return rerank(r, LH_MIN(r->walk.answers, exact_most(r)), answer_place);
-    return rerank(r, LH_MIN(r->walk.count, exact_most(r)), pool_place);
+        return rerank(r, LH_MIN(r->walk.answers, exact_most(r)), answer_candidate);
+    return rerank(r, LH_MIN(r->walk.count, exact_most(r)), pool_candidate);
 }
 
 static lh_rc run_graph(lhi_run *r)

@@ -164,6 +164,7 @@ static lh_rc take(lanes *l, lane *n)
             begin(l->cx, &n->run, &b->queries[n->at], n->values, b->hits + n->at * b->hits_stride);
         if (rc == LH_OK && n->run.plan.plan == LH_VECTOR_PLAN_GRAPH) {
             lhi_run_walk_begin(&n->run);
+            n->run.walk.taking_turns = 1;
             n->walking = lhi_walk_gather(&n->run.walk);
             if (n->walking)
                 return LH_OK;

@@ -13,6 +13,7 @@
 #define LHI_EXPANDED   0x80000000u
 #define LHI_ENTRIES    8u
 #define LHI_NEAR_LISTS 12u
+#define LHI_WALK_IDS   160u /* neighbours of two places */
 
 /* A query as codes see it. */
 typedef struct lhi_coded_query {
@@ -24,6 +25,8 @@ typedef struct lhi_coded_query {
     float i8_unit;
     int32_t b1_base;
     float b1_unit;
+    float offset; /* of an estimate to the exact score, for euclidean to minus half its square */
+    float norm;   /* length of values */
 } lhi_coded_query;
 
 typedef struct lhi_near {
@@ -63,6 +66,12 @@ static inline float lhi_i4_score(const lhi_coded_query *q, int32_t sum, float fa
     return ((float)sum - q->i8_middle) * factor * q->i8_unit;
 }
 
+static inline lh_vector_i4_ask lhi_i4_ask(const lh_vector_index *x, const lhi_coded_query *q)
+{
+    return (lh_vector_i4_ask){x->i4,        x->i4_factors, x->halves, q->i8, x->meta.padded / 128,
+                              q->i8_middle, q->i8_unit};
+}
+
 /* Best first, linear: position of the new one, or count when it is not taken. Ties: the one that
  * came first stays ahead. */
 static inline uint32_t lhi_pool_insert(lhi_near *pool, uint32_t *count, uint32_t most, lhi_near one)
@@ -97,7 +106,8 @@ typedef struct lhi_walk {
     uint32_t answers;
     uint32_t at; /* first place of the pool that may not be expanded */
     uint32_t ids_count;
-    uint32_t ids[160];
+    int taking_turns;
+    uint32_t ids[LHI_WALK_IDS];
     uint64_t evaluations;
     uint64_t hops;
 } lhi_walk;
@@ -133,10 +143,11 @@ void lhi_sort_keys(uint64_t *keys, size_t count); /* largest first */
 typedef struct lhi_plan_choice {
     double near; /* in: share of the rows near the query that may answer; 1 without a filter */
     lh_vector_plan plan;
-    uint32_t ef;    /* of the graph */
-    uint32_t depth; /* of the 1-bit scan */
-    uint32_t lists; /* of ivf */
-    uint32_t exact; /* rows given exact scores */
+    uint32_t ef;      /* of the graph */
+    uint32_t depth;   /* of the 1-bit scan */
+    uint32_t lists;   /* of ivf */
+    uint32_t exact;   /* candidates that may be given exact scores */
+    float deviations; /* of the codes' error: how far below the last answer one may stand */
     char why[96];
 } lhi_plan_choice;
 LH_WARN_UNUSED lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *index,

@@ -165,6 +165,33 @@ LH_TEST_LOOP(products_of_codes_equal_scalar, 2)
         }
 }
 
+LH_TEST_LOOP(scores_of_rows_by_number_equal_scalar, 2)
+{
+    enum { ROWS = 40, CHUNKS_MAX = 9 };
+    static uint8_t codes[ROWS * CHUNKS_MAX * 64];
+    static int8_t query[CHUNKS_MAX * 128];
+    static float factors[ROWS], halves[ROWS];
+    const lh_vector_kernels *k = lh_vector_kernels_find(sets[_i]);
+    fill(codes, sizeof codes, 0);
+    fill((uint8_t *)query, sizeof query, 0);
+    for (size_t i = 0; i < ROWS; i++) {
+        factors[i] = (float)(draw() % 1000) * 1e-4f;
+        halves[i] = (float)(draw() % 1000) * -1e-2f;
+    }
+    for (size_t chunks = 1; k && chunks <= CHUNKS_MAX; chunks++)
+        for (size_t count = 1; count <= 36; count++) {
+            uint32_t rows[36];
+            float found[2][36];
+            lh_vector_i4_ask ask = {codes,  factors, count % 2 ? halves : NULL, query, chunks,
+                                    123.5f, 0.0625f};
+            for (size_t i = 0; i < 36; i++)
+                rows[i] = i < count ? draw() % ROWS : rows[count - 1];
+            scalar->search.i4_scores(&ask, rows, count, found[0]);
+            k->search.i4_scores(&ask, rows, count, found[1]);
+            ck_assert(same(found[0], found[1], count * sizeof(float)));
+        }
+}
+
 LH_TEST_LOOP(leaf_steps_equal_scalar, 2)
 {
     const lh_vector_kernels *k = lh_vector_kernels_find(sets[_i]);
