@@ -9,8 +9,7 @@ ROWS = [(f"r{i}", f"Sentence number {i} about topic {i % 7}.") for i in range(40
 
 
 def objects(server, index):
-    folder = server.data / "vectors" / index
-    return sorted(str(path.relative_to(server.data)) for path in folder.rglob("*") if path.is_file())
+    return server.files(f"vectors/{index}")
 
 
 def named(meta):

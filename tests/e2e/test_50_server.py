@@ -247,12 +247,12 @@ def test_keys_are_hashed_at_rest_and_both_headers_work(make_server):
     assert server.client().call("GET", "/health").status == 200
     assert "asks for a key" in server.client().call("GET", "/").text()
     server.client(key=shown).ingest("a\n1\n", "kept")
-    for path in server.data.rglob("*"):
-        assert not path.is_file() or secret not in path.read_bytes(), path
     server.restart()
     assert server.client(key=shown).value("SELECT count(*) FROM kept") == 1
     assert server.stderr().count(shown) == 1, "a key is shown once"
     server.stop()
+    for path in server.data.rglob("*"):
+        assert not path.is_file() or secret not in path.read_bytes(), path
     made = run("key", "create", "ci", "--data", server.data)
     assert made.returncode == 0, made.stderr
     server.start()

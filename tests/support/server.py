@@ -288,14 +288,21 @@ class Server:
         assert code == 0 and summary["clean"], findings
         return findings
 
+    def files(self, under=""):
+        """Names of the files below a folder of the data folder, but not of .lakehouse, where they come and go."""
+        found = []
+        for folder, folders, names in os.walk(self.data / under):
+            if ".lakehouse" in folders:
+                folders.remove(".lakehouse")
+            found += [os.path.relpath(os.path.join(folder, name), self.data) for name in names]
+        return sorted(found)
+
     def listing(self):
         """Every file of the data folder but what may be deleted, with size and time: for "nothing changed"."""
         rows = {}
-        for path in sorted(self.data.rglob("*")):
-            inner = path.relative_to(self.data)
-            if path.is_file() and inner.parts[0] != ".lakehouse":
-                stat = path.stat()
-                rows[str(inner)] = (stat.st_size, stat.st_mtime_ns)
+        for name in self.files():
+            stat = (self.data / name).stat()
+            rows[name] = (stat.st_size, stat.st_mtime_ns)
         staging = self.data / ".lakehouse" / "staging"
         rows["staging"] = sorted(p.name for p in staging.iterdir()) if staging.is_dir() else []
         return rows
