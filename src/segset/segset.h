@@ -117,6 +117,9 @@ typedef struct lh_segset_change {
     /* Writes the segment of these rows; called before any lock is taken. */
     lh_rc (*encode)(lh_ctx *cx, void *arg, const lh_segset_order *order, lh_buf *out);
     void *arg; /* of encode */
+    /* Ids that go in the same change; none of ids. Those that are not there are no error. */
+    const uint64_t *deletes;
+    size_t deletes_count;
 } lh_segset_change;
 /* Visible and durable when it returns LH_OK; on an error nothing of it is. Append:
  * LH_E_ALREADY_EXISTS names an id that is there or comes twice. Upsert: replaces the rows of ids

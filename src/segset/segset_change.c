@@ -125,6 +125,31 @@ lh_container_sink lh_segset_buf_sink(lh_buf *buf)
     return (lh_container_sink){memory_write_at, buf};
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static lh_rc rising_copy(lh_ctx *cx, const uint64_t *ids, size_t count, lhi_batch *batch)
+{
+    uint64_t *copy = LH_NEW_ARRAY(cx, uint64_t, LH_MAX(count, (size_t)1));
+    if (!copy)
+        return cx->err.rc;
+    if (count > 0) {
+        memcpy(copy, ids, count * sizeof *copy);
+        qsort(copy, count, sizeof *copy, by_number);
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (n == 0 || copy[n - 1] != copy[i])
+            copy[n++] = copy[i];
+    batch->deletes = copy;
+    batch->deletes_count = n;
+    return LH_OK;
+}
+
 /* ---- the change itself ---- */
 
 static lh_rc check_writable(lh_ctx *cx, const lh_segset *set)
@@ -193,6 +218,10 @@ static lh_rc change_locked(lh_ctx *cx, lh_segset *set, change *c)
     else
         LH_TRY(lhi_view_kill(cx, next, c->ids, c->count, &killed));
     lhi_batch batch = {.ids = c->ids, .rows = c->count, .index = lh_buf_str(&c->index)};
+    if (c->asked->deletes_count > 0) {
+        LH_TRY(rising_copy(cx, c->asked->deletes, c->asked->deletes_count, &batch));
+        LH_TRY(lhi_view_kill(cx, next, batch.deletes, batch.deletes_count, &killed));
+    }
     return commit(cx, set, &batch, &next);
 }
 
@@ -223,6 +252,9 @@ lh_rc lh_segset_put(lh_ctx *cx, lh_segset *set, const lh_segset_change *asked)
         return lh_fail(cx, asked->count ? LH_E_TOO_LARGE : LH_E_BAD_VALUE,
                        "%zu rows in one change, limits 1 and %d", asked->count,
                        LH_SEGSET_BATCH_ROWS_MAX);
+    if (asked->deletes_count > LH_SEGSET_BATCH_ROWS_MAX)
+        return lh_fail(cx, LH_E_TOO_LARGE, "%zu ids deleted in one change, limit %d",
+                       asked->deletes_count, LH_SEGSET_BATCH_ROWS_MAX);
     change c = {.asked = asked};
     LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(64u << 20);
     if (!arena)
@@ -240,31 +272,6 @@ lh_rc lh_segset_put(lh_ctx *cx, lh_segset *set, const lh_segset_change *asked)
 }
 
 /* ---- delete ---- */
-
-static int by_number(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static lh_rc rising_copy(lh_ctx *cx, const uint64_t *ids, size_t count, lhi_batch *batch)
-{
-    uint64_t *copy = LH_NEW_ARRAY(cx, uint64_t, LH_MAX(count, (size_t)1));
-    if (!copy)
-        return cx->err.rc;
-    if (count > 0) {
-        memcpy(copy, ids, count * sizeof *copy);
-        qsort(copy, count, sizeof *copy, by_number);
-    }
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++)
-        if (n == 0 || copy[n - 1] != copy[i])
-            copy[n++] = copy[i];
-    batch->deletes = copy;
-    batch->deletes_count = n;
-    return LH_OK;
-}
 
 static lh_rc delete_locked(lh_ctx *cx, lh_segset *set, lhi_batch *batch, uint64_t *ret_deleted)
 {

@@ -129,11 +129,29 @@ lh_rc lhi_text_op_term(lhi_text_compiler *c, uint32_t field, lh_str term, double
 
 /* ---- fields ---- */
 
+/* From the first of the allowed fields to the last. */
+static lh_rc restricted(lhi_text_compiler *c, const lh_text_node *node, lhi_text_field_set *ret)
+{
+    *ret = (lhi_text_field_set){0, c->s->fields, UINT32_MAX};
+    if (node->fields.count == 0)
+        return LH_OK;
+    ret->mask = 0;
+    for (size_t i = 0; i < node->fields.count; i++) {
+        int field = lh_text_segment_field_find(c->shape, node->fields.items[i]);
+        if (field >= 0)
+            ret->mask |= 1u << field;
+    }
+    if (ret->mask == 0)
+        return lh_fail(c->cx, LH_E_BAD_VALUE, "none of the asked fields is in this index");
+    ret->first = (uint32_t)__builtin_ctz(ret->mask);
+    ret->end = 32u - (uint32_t)__builtin_clz(ret->mask);
+    return LH_OK;
+}
+
 lh_rc lhi_text_op_fields(lhi_text_compiler *c, const lh_text_node *node, lhi_text_field_set *ret)
 {
     if (node->field.len == 0) {
-        *ret = (lhi_text_field_set){0, c->s->fields};
-        return LH_OK;
+        return restricted(c, node, ret);
     }
     int field = lh_text_segment_field_find(c->shape, node->field);
     if (field < 0) {
@@ -145,7 +163,7 @@ lh_rc lhi_text_op_fields(lhi_text_compiler *c, const lh_text_node *node, lhi_tex
                                LH_STR_ARG(lh_text_segment_field(c->shape, f)));
         return lh_err_hint(c->cx, "fields: %.*s", LH_STR_ARG(names));
     }
-    *ret = (lhi_text_field_set){(uint32_t)field, (uint32_t)field + 1};
+    *ret = (lhi_text_field_set){(uint32_t)field, (uint32_t)field + 1, 1u << field};
     return LH_OK;
 }
 
@@ -158,6 +176,8 @@ lh_rc lhi_text_op_add_term(lhi_text_compiler *c, lhi_text_op *any, lhi_text_fiel
     for (size_t i = 0; i < count; i++) {
         for (uint32_t f = fields.first; f < fields.end; f++) {
             lhi_text_op *op = NULL;
+            if (!lhi_text_has_field(fields, f))
+                continue;
             LH_TRY(lhi_text_op_term(c, f, group.count > 0 ? group.items[i] : term, boost, &op));
             LH_TRY(lhi_text_op_melt(c, any, LH_TEXT_SHOULD, op));
         }

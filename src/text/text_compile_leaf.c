@@ -80,7 +80,8 @@ static lh_rc keep_rarest(lhi_text_compiler *c, words *w, lhi_text_field_set fiel
     for (size_t i = 0; i < w->count; i++) {
         w->items[i].df = 0;
         for (uint32_t f = fields.first; f < fields.end; f++)
-            w->items[i].df += lhi_text_df(c->s, f, w->items[i].term);
+            w->items[i].df +=
+                lhi_text_has_field(fields, f) ? lhi_text_df(c->s, f, w->items[i].term) : 0;
         if (w->items[i].df > 0)
             w->items[known++] = w->items[i];
         if (i % 1024 == 0)
@@ -156,7 +157,8 @@ static lh_rc phrase_fields(lhi_text_compiler *c, const lh_text_node *node,
 {
     *ret_any = 0;
     for (uint32_t f = fields.first; f < fields.end; f++)
-        *ret_any |= (c->shape->fields[f].flags & LH_TEXT_POSITIONS) != 0;
+        *ret_any |= lhi_text_has_field(fields, f) &&
+                    (c->shape->fields[f].flags & LH_TEXT_POSITIONS) != 0;
     if (*ret_any || (node->flags & LHI_TEXT_LENIENT))
         return LH_OK;
     LH_IGNORE(lh_fail(c->cx, LH_E_BAD_VALUE, "field '%s' keeps no positions: no phrases",
@@ -195,7 +197,8 @@ static lh_rc phrase_of(lhi_text_compiler *c, const lh_text_node *node, words *w,
         return LH_E_NO_MEMORY;
     for (uint32_t f = fields.first; positions && w->count > 0 && f < fields.end; f++) {
         lhi_text_op *phrase = NULL;
-        if (!(c->shape->fields[f].flags & LH_TEXT_POSITIONS))
+        if (!lhi_text_has_field(fields, f) ||
+            !(c->shape->fields[f].flags & LH_TEXT_POSITIONS))
             continue;
         LH_TRY(phrase_in_field(c, f, w, node->slop, boost, &phrase));
         LH_TRY(lhi_text_op_add(c, op, LH_TEXT_SHOULD, phrase));
@@ -302,6 +305,8 @@ static lh_rc set_op(lhi_text_compiler *c, lhi_text_field_set fields, lh_str pref
     if (!any)
         return LH_E_NO_MEMORY;
     for (uint32_t f = fields.first; f < fields.end; f++) {
+        if (!lhi_text_has_field(fields, f))
+            continue;
         lhi_text_op *op = lhi_text_op_new(c, LHI_TEXT_OP_SET, f, boost * c->shape->fields[f].boost);
         if (!op)
             return LH_E_NO_MEMORY;
@@ -378,6 +383,8 @@ lh_rc lhi_text_compile_fuzzy(lhi_text_compiler *c, const lh_text_node *node, dou
         for (uint32_t f = fields.first; f < fields.end; f++) {
             lhi_text_near *near;
             uint32_t count;
+            if (!lhi_text_has_field(fields, f))
+                continue;
             LH_TRY(lhi_text_fuzzy(c->cx, c->s, f, &wanted, &near, &count));
             for (uint32_t j = 0; j < count; j++) {
                 lhi_text_op *op = NULL;

@@ -19,7 +19,12 @@ typedef struct lhi_text_compiler {
 typedef struct lhi_text_field_set {
     uint32_t first;
     uint32_t end;
+    uint32_t mask; /* of those in between, a bit each */
 } lhi_text_field_set;
+static inline int lhi_text_has_field(lhi_text_field_set fields, uint32_t field)
+{
+    return (int)((fields.mask >> field) & 1u);
+}
 
 lhi_text_op *lhi_text_op_new(lhi_text_compiler *c, lhi_text_op_kind kind, uint32_t field,
                              double boost);

@@ -171,3 +171,17 @@ lh_str lh_text_node_text(lh_ctx *cx, const lh_text_node *node)
         text = lh_ctx_fmt(cx, "%.*s^%g", LH_STR_ARG(text), node->boost);
     return text;
 }
+
+lh_rc lh_text_node_restrict(lh_ctx *cx, lh_text_node *node, const lh_str_list *fields)
+{
+    int is_there = node->field.len == 0;
+    node->fields = *fields;
+    for (size_t i = 0; i < fields->count; i++)
+        is_there |= lh_str_eq(fields->items[i], node->field);
+    if (!is_there)
+        return lh_fail(cx, LH_E_BAD_VALUE, "no text field '%.*s' to search",
+                       LH_STR_ARG(lh_str_sub(node->field, 0, 80)));
+    for (uint32_t i = 0; i < node->clauses_count; i++)
+        LH_TRY(lh_text_node_restrict(cx, node->clauses[i].node, fields));
+    return LH_OK;
+}

@@ -50,7 +50,8 @@ typedef struct lh_text_clause {
 struct lh_text_node {
     lh_text_node_kind kind;
     uint32_t flags;
-    lh_str field;        /* empty: every field */
+    lh_str field;        /* empty: every field, or every one of fields */
+    lh_str_list fields;  /* of lh_text_node_restrict; none: no restriction */
     lh_str text;         /* not BOOL */
     double boost;        /* 1 by default; finite, above 0 */
     uint32_t slop;       /* PHRASE */
@@ -73,6 +74,10 @@ lh_text_node *lh_text_node_new(lh_ctx *cx, lh_text_node_kind kind, lh_str text);
 /* Puts child under a BOOL node. */
 LH_WARN_UNUSED lh_rc lh_text_node_add(lh_ctx *cx, lh_text_node *node, lh_text_occur occur,
                                       lh_text_node *child);
+/* Leaves that name no field mean these, borrowed, and none other. LH_E_BAD_VALUE names a field of the
+ * tree that is not among them. */
+LH_WARN_UNUSED lh_rc lh_text_node_restrict(lh_ctx *cx, lh_text_node *node,
+                                           const lh_str_list *fields);
 /* The tree as text of the language, for logs and tests; in the arena. */
 lh_str lh_text_node_text(lh_ctx *cx, const lh_text_node *node);
 

@@ -276,22 +276,26 @@ static lh_rc encode(lh_ctx *cx, void *arg, const lh_segset_order *order, lh_buf 
     return lh_text_builder_finish(cx, builder, lh_segset_buf_sink(out), &bytes);
 }
 
-static lh_rc put_docs(lh_ctx *cx, lh_text_set *set, const lh_text_doc *docs, size_t count,
-                      lh_segset_how how)
+static lh_rc put_docs(lh_ctx *cx, lh_text_set *set, const lh_text_change *asked, lh_segset_how how)
 {
     LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(0);
-    new_docs n = {set, docs};
-    lh_segset_change change = {.how = how, .count = count, .encode = encode, .arg = &n};
+    new_docs n = {set, asked->docs};
+    lh_segset_change change = {.how = how,
+                               .count = asked->count,
+                               .encode = encode,
+                               .arg = &n,
+                               .deletes = asked->deletes,
+                               .deletes_count = asked->deletes_count};
     if (!arena)
-        return lh_fail(cx, LH_E_NO_MEMORY, "change of %zu documents", count);
+        return lh_fail(cx, LH_E_NO_MEMORY, "change of %zu documents", asked->count);
     lh_ctx own;
     lh_ctx_init_child(&own, arena, cx);
-    if (count <= LH_SEGSET_BATCH_ROWS_MAX) {
-        uint64_t *ids = LH_NEW_ARRAY(&own, uint64_t, count + 1);
+    if (asked->count <= LH_SEGSET_BATCH_ROWS_MAX) {
+        uint64_t *ids = LH_NEW_ARRAY(&own, uint64_t, asked->count + 1);
         if (!ids)
-            return lh_fail(cx, LH_E_NO_MEMORY, "change of %zu documents", count);
-        for (size_t i = 0; i < count; i++)
-            ids[i] = docs[i].row;
+            return lh_fail(cx, LH_E_NO_MEMORY, "change of %zu documents", asked->count);
+        for (size_t i = 0; i < asked->count; i++)
+            ids[i] = asked->docs[i].row;
         change.ids = ids;
     }
     return lh_segset_put(cx, set->segments, &change);
@@ -299,12 +303,20 @@ static lh_rc put_docs(lh_ctx *cx, lh_text_set *set, const lh_text_doc *docs, siz
 
 lh_rc lh_text_set_append(lh_ctx *cx, lh_text_set *set, const lh_text_doc *docs, size_t count)
 {
-    return put_docs(cx, set, docs, count, LH_SEGSET_APPEND);
+    return put_docs(cx, set, &(lh_text_change){.docs = docs, .count = count}, LH_SEGSET_APPEND);
 }
 
 lh_rc lh_text_set_upsert(lh_ctx *cx, lh_text_set *set, const lh_text_doc *docs, size_t count)
 {
-    return put_docs(cx, set, docs, count, LH_SEGSET_UPSERT);
+    return put_docs(cx, set, &(lh_text_change){.docs = docs, .count = count}, LH_SEGSET_UPSERT);
+}
+
+lh_rc lh_text_set_change(lh_ctx *cx, lh_text_set *set, const lh_text_change *change)
+{
+    uint64_t deleted;
+    if (change->count > 0)
+        return put_docs(cx, set, change, LH_SEGSET_APPEND);
+    return lh_text_set_delete(cx, set, change->deletes, change->deletes_count, &deleted);
 }
 
 lh_rc lh_text_set_delete(lh_ctx *cx, lh_text_set *set, const uint64_t *ids, size_t count,

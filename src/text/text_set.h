@@ -42,6 +42,14 @@ LH_WARN_UNUSED lh_rc lh_text_set_append(lh_ctx *cx, lh_text_set *set, const lh_t
                                         size_t count);
 LH_WARN_UNUSED lh_rc lh_text_set_upsert(lh_ctx *cx, lh_text_set *set, const lh_text_doc *docs,
                                         size_t count);
+/* Appends docs and deletes ids in one change: readers see both or none. */
+typedef struct lh_text_change {
+    const lh_text_doc *docs;
+    size_t count;
+    const uint64_t *deletes;
+    size_t deletes_count;
+} lh_text_change;
+LH_WARN_UNUSED lh_rc lh_text_set_change(lh_ctx *cx, lh_text_set *set, const lh_text_change *change);
 LH_WARN_UNUSED lh_rc lh_text_set_delete(lh_ctx *cx, lh_text_set *set, const uint64_t *ids,
                                         size_t count, uint64_t *ret_deleted);
 LH_WARN_UNUSED lh_rc lh_text_set_merge(lh_ctx *cx, lh_text_set *set, lh_segset_merge_how how,

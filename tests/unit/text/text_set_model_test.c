@@ -82,6 +82,27 @@ static lh_rc delete_some(run *r)
     return rc;
 }
 
+/* New documents and deletes of others in one change. */
+static lh_rc replace_some(run *r)
+{
+    lh_text_doc docs[BATCH_MAX];
+    uint64_t deletes[BATCH_MAX];
+    lh_text_change change = {.docs = docs, .deletes = deletes};
+    uint64_t first = model_below(&r->random, SET_IDS);
+    for (uint64_t i = 0; i < BATCH_MAX; i++) {
+        uint64_t id = (first + i) % SET_IDS;
+        if (r->next.there[id]) {
+            deletes[change.deletes_count++] = id;
+            r->next.there[id] = 0;
+        } else {
+            r->next.there[id] = 1;
+            r->next.version[id] = ++r->versions;
+            docs[change.count++] = set_doc(&r->s, id, r->versions);
+        }
+    }
+    return lh_text_set_change(&r->s.cx, r->set, &change);
+}
+
 static lh_rc change_some(run *r)
 {
     uint32_t what = model_below(&r->random, 100);
@@ -92,8 +113,10 @@ static lh_rc change_some(run *r)
         return put_some(r, 1);
     if (what < 55)
         return put_some(r, 0);
-    if (what < 75)
+    if (what < 65)
         return delete_some(r);
+    if (what < 75)
+        return replace_some(r);
     lh_rc rc = lh_text_set_merge(&r->s.cx, r->set,
                                  what < 90 ? LH_SEGSET_MERGE_DUE : LH_SEGSET_MERGE_ALL, &merged);
     r->merges += rc == LH_OK && merged > 0;
