@@ -4,9 +4,9 @@
  * below. */
 #include "api/api_private.h"
 
-const lh_route *const lh_api_routes[] = {
-    lh_health_routes,  lh_ingest_routes,  lh_jobs_routes,    lh_query_routes,
-    lh_catalog_routes, lh_vectors_routes, lh_journal_routes, NULL};
+const lh_route *const lh_api_routes[] = {lh_health_routes, lh_ingest_routes,  lh_jobs_routes,
+                                         lh_query_routes,  lh_catalog_routes, lh_vectors_routes,
+                                         lh_text_routes,   lh_journal_routes, NULL};
 
 lh_rc lh_api_authenticate(lh_ctx *cx, void *arg, const lh_request *rq, lh_str secret)
 {

@@ -47,7 +47,7 @@ LH_WARN_UNUSED lh_rc lhi_column_type(lh_ctx *cx, lh_str text, size_t column, lh_
 
 /* Tables of the resources, in the order of the docs. */
 extern const lh_route lh_health_routes[], lh_ingest_routes[], lh_jobs_routes[], lh_query_routes[],
-    lh_catalog_routes[], lh_vectors_routes[], lh_journal_routes[];
+    lh_catalog_routes[], lh_vectors_routes[], lh_text_routes[], lh_journal_routes[];
 
 extern const lh_record lhi_manifest_reply_record; /* what a client sees of a manifest */
 

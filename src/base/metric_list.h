@@ -33,6 +33,7 @@
     X(JOURNAL_EVENTS,        COUNTER,   "lakehouse_journal_events_total",        "",       "Events written to the journal.") \
     X(QUERY_ROWS,            COUNTER,   "lakehouse_query_rows_total",            "",       "Rows sent as query results.") \
     X(QUERY_SECONDS,         HISTOGRAM, "lakehouse_query_seconds",               "",       "Time of SQL queries.")     \
+    X(TEXT_SEARCH_SECONDS,   HISTOGRAM, "lakehouse_text_search_seconds",         "",       "Time of text searches.")   \
     X(VECTOR_FILTER_HITS,    COUNTER,   "lakehouse_vector_filter_hits_total",    "",       "Searches whose filter was answered from the cache.") \
     X(VECTOR_FILTER_MISSES,  COUNTER,   "lakehouse_vector_filter_misses_total",  "",       "Searches whose filter was asked of SQL.") \
     X(VECTOR_SEARCH_SECONDS, HISTOGRAM, "lakehouse_vector_search_seconds",       "",       "Time of vector searches, embedding of the query included.") \

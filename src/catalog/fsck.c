@@ -14,6 +14,7 @@ lh_rc lh_fsck_run(lh_ctx *cx, lh_store *store, uint32_t flags, lh_fsck_report re
     LH_TRY(lh_store_list(cx, store, LH_S("datasets/"), LH_STR_NONE, 0, &objects));
     LH_TRY(lhi_fsck_manifests(&run));
     LH_TRY(lhi_fsck_vectors(&run));
+    LH_TRY(lhi_fsck_text(&run));
     LH_TRY(lhi_fsck_files(&run));
     /* A manifest that cannot be read may name any file: then nothing is known to be garbage. */
     if (run.summary.unreadable == 0)

@@ -114,6 +114,7 @@ static lh_rc check_container(lh_ctx *scratch, lhi_fsck_run *run, void *arg)
 
 lh_rc lhi_fsck_containers(lhi_fsck_run *run)
 {
+    LH_TRY(each(run, LH_S("text/"), check_container));
     return each(run, LH_S("vectors/"), check_container);
 }
 

@@ -55,6 +55,8 @@ LH_WARN_UNUSED lh_rc lhi_fsck_manifests(lhi_fsck_run *run);
 /* fsck_vectors.c: what indexes name, into the references, and the objects under vectors/ that none
  * does. */
 LH_WARN_UNUSED lh_rc lhi_fsck_vectors(lhi_fsck_run *run);
+/* fsck_text.c: the same of text indexes. */
+LH_WARN_UNUSED lh_rc lhi_fsck_text(lhi_fsck_run *run);
 /* fsck_objects.c: the data files, then everything else that carries a checksum. */
 LH_WARN_UNUSED lh_rc lhi_fsck_files(lhi_fsck_run *run);
 LH_WARN_UNUSED lh_rc lhi_fsck_containers(lhi_fsck_run *run);

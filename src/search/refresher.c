@@ -9,6 +9,7 @@
 #include "base/cron.h"
 #include "base/log.h"
 #include "search/search_private.h"
+#include "search/word_search.h"
 
 #define TICK_US          1000000
 #define PAUSE_FIRST_US   (INT64_C(5) * 1000000)
@@ -98,26 +99,41 @@ static int64_t due_us(lh_ctx *cx, lh_refresher *r, const lh_manifest *m)
     return LH_MAX(by_policy, a->not_before_us);
 }
 
+/* A conflict: it is being built, and the end of that is a commit, which wakes us. */
+static void note_end(lh_ctx *cx, lh_rc rc, lh_str dataset, lh_str index_name, size_t *started)
+{
+    if (rc == LH_OK)
+        (*started)++;
+    else if (rc != LH_E_CONFLICT)
+        LH_LOG(cx, REFRESH_FAILED, LH_KS("dataset", dataset), LH_KS("index", index_name),
+               LH_KS("message", lh_str_from(cx->err.message)));
+    lh_err_clear(cx);
+}
+
 static void refresh_dataset(lh_ctx *cx, lh_refresher *r, const lh_manifest *m, size_t *started)
 {
-    lh_index_meta *items;
-    size_t count = 0;
-    if (lh_search_list(cx, r->opts.search, m->name, LH_STR_NONE, &items, &count) != LH_OK) {
+    lh_search *search = r->opts.search;
+    lh_index_meta *vectors;
+    lh_words_meta *words;
+    size_t vectors_count = 0;
+    size_t words_count = 0;
+    if (lh_search_list(cx, search, m->name, LH_STR_NONE, &vectors, &vectors_count) != LH_OK ||
+        lh_words_list(cx, search, m->name, &words, &words_count) != LH_OK) {
         lh_err_clear(cx);
         return;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < vectors_count; i++) {
         lh_refresh_request request = {
-            .dataset = m->name, .index_name = items[i].index_name, .overlap = -1};
+            .dataset = m->name, .index_name = vectors[i].index_name, .overlap = -1};
         lh_refresh_result result;
-        lh_rc rc = lh_search_refresh(cx, r->opts.search, &request, &result);
-        if (rc == LH_OK)
-            (*started)++;
-        else if (rc != LH_E_CONFLICT) /* being built: its end is a commit, which wakes us */
-            LH_LOG(cx, REFRESH_FAILED, LH_KS("dataset", m->name),
-                   LH_KS("index", items[i].index_name),
-                   LH_KS("message", lh_str_from(cx->err.message)));
-        lh_err_clear(cx);
+        note_end(cx, lh_search_refresh(cx, search, &request, &result), m->name,
+                 vectors[i].index_name, started);
+    }
+    for (size_t i = 0; i < words_count; i++) {
+        lh_words_refresh_request request = {m->name, words[i].index_name};
+        lh_words_refreshed result;
+        note_end(cx, lh_words_refresh(cx, search, &request, &result), m->name, words[i].index_name,
+                 started);
     }
 }
 

@@ -38,6 +38,7 @@ typedef struct lh_stale_index {
     lh_str index_name;
     uint64_t source_commit;
     bool current; /* it has every row */
+    lh_str mode;  /* "vector", "text" */
 } lh_stale_index;
 typedef struct lh_stale_dataset {
     lh_str dataset;

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "search/search_private.h"
+#include "search/words_private.h"
 
 #define META_BYTES_MAX (64u * 1024u * 1024u)
 #define META_PREFIX    "vectors/meta/"
@@ -163,6 +164,8 @@ lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts, lh_search **ret_s
     for (size_t i = 0; rc == LH_OK && i < page.count; i++)
         rc = open_one(cx, search, page.items[i].key);
     if (rc == LH_OK)
+        rc = lhi_words_open(cx, search);
+    if (rc == LH_OK)
         rc = lh_catalog_subscribe(cx, parts->catalog, on_commit, search);
     if (rc != LH_OK) {
         lh_search_close(search);
@@ -192,6 +195,7 @@ lh_search *lh_search_close(lh_search *search)
         lh_free(search->slots);
         search->slots = next;
     }
+    lhi_words_close(search);
     lhi_filter_cache_free(search->filters);
     lh_cond_done(&search->left);
     lh_cond_done(&search->committed);

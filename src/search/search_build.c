@@ -12,6 +12,7 @@
 #include "os/process.h"
 #include "search/chunker.h"
 #include "search/search_private.h"
+#include "search/words_private.h"
 
 #define BUILD_ARENA_BYTES (256u * 1024u * 1024u)
 #define PLAN_BYTES_MAX    (64u * 1024u * 1024u)
@@ -96,7 +97,8 @@ lh_rc lhi_note_embedded(lh_ctx *cx, lh_search *search, lh_str dataset, lh_str in
     LH_TRY(lh_catalog_get(cx, catalog, dataset, source_commit, 0, &read));
     lh_str fingerprint = lhi_source_fingerprint(cx, lh_snapshot_manifest(read));
     embedded_note note = {source_commit, index_name,
-                          all_have(search, dataset, index_name, fingerprint)};
+                          all_have(search, dataset, index_name, fingerprint) &&
+                              lhi_words_all_have(search, dataset, index_name, fingerprint)};
     return lh_catalog_commit(cx, catalog, dataset, note_embedded, &note, &made);
 }
 
@@ -343,34 +345,13 @@ lh_rc lhi_plan_start(lh_ctx *cx, lh_search *search, const lhi_plan *plan,
     return LH_OK;
 }
 
-static lh_rc unknown_column(lh_ctx *cx, const lh_grant *grant, lh_str name, const char *field)
-{
-    lh_str near = LH_STR_NONE;
-    uint32_t best = 4;
-    for (size_t i = 0; i < grant->columns_count; i++) {
-        uint32_t distance = lh_str_distance(grant->columns[i]->name, name, best);
-        if (distance < best) {
-            best = distance;
-            near = grant->columns[i]->name;
-        }
-    }
-    LH_IGNORE(
-        lh_fail(cx, LH_E_UNPROCESSABLE, "the dataset has no column '%.*s'", LH_STR_ARG(name)));
-    LH_IGNORE(lh_err_field(cx, "%s", field));
-    if (near.len == 0)
-        return lh_err_hint(cx, "GET /catalog/datasets/by-name/<name> lists its columns");
-    return lh_err_hint(cx, "did you mean '%.*s'?", LH_STR_ARG(near));
-}
-
 static lh_rc check_column(lh_ctx *cx, const lh_grant *grant, lh_str *name, const char *field)
 {
-    for (size_t i = 0; i < grant->columns_count; i++) {
-        if (lh_str_eq_nocase(grant->columns[i]->name, *name)) {
-            *name = grant->columns[i]->name;
-            return LH_OK;
-        }
-    }
-    return unknown_column(cx, grant, *name, field);
+    const lh_column *column = lhi_grant_column(grant, *name);
+    if (!column)
+        return lhi_unknown_column(cx, grant, *name, "%s", field);
+    *name = column->name;
+    return LH_OK;
 }
 
 static lh_rc check_request(lh_ctx *cx, lh_search *search, lhi_plan *plan)
@@ -483,5 +464,5 @@ lh_rc lh_search_resume(lh_ctx *cx, lh_search *search, const struct lh_principal 
             lh_err_clear(cx);
         }
     }
-    return LH_OK;
+    return lhi_words_resume(cx, search, principal);
 }

@@ -108,6 +108,13 @@ int lhi_filter_is_stable(lh_str filter)
 
 /* ---- the cache ---- */
 
+void lhi_filter_rows_count(lhi_filter_rows *rows)
+{
+    rows->count = 0;
+    for (uint64_t i = 0; i <= rows->bitmap.rows / 64; i++)
+        rows->count += (uint64_t)__builtin_popcountll(rows->bitmap.words[i]);
+}
+
 lh_rc lhi_filter_cache_new(lh_ctx *cx, uint64_t bytes_max, lhi_filter_cache **ret_cache)
 {
     lhi_filter_cache *cache = lh_alloc_zero(1, sizeof *cache);

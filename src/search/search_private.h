@@ -12,6 +12,7 @@
 #include "search/chunk_store.h"
 #include "search/search.h"
 #include "search/search_lane_private.h"
+#include "search/source_rows_private.h"
 #include "vector/vector_index.h"
 
 #include <stdatomic.h>
@@ -49,6 +50,7 @@ struct lh_search {
     lh_mutex lock;
     lh_cond left; /* a reader left a retired generation */
     lhi_filter_cache *filters;
+    struct lhi_words *words;      /* text indexes; words_private.h */
     lhi_slot *slots;              /* in order of name */
     atomic_uint_fast64_t commits; /* that the catalog told of */
     lh_cond committed;            /* with lock */
@@ -121,6 +123,7 @@ lhi_filter_rows *lhi_filter_rows_unref(lhi_filter_rows *rows);
 LH_DEFINE_CLEANUP(lhi_filter_rows, lhi_filter_rows_unref)
 /* No row allowed yet. */
 LH_WARN_UNUSED lh_rc lhi_filter_rows_new(lh_ctx *cx, uint64_t rows, lhi_filter_rows **ret_rows);
+void lhi_filter_rows_count(lhi_filter_rows *rows); /* fills count from the bitmap */
 LH_WARN_UNUSED lh_rc lhi_filter_cache_new(lh_ctx *cx, uint64_t bytes_max,
                                           lhi_filter_cache **ret_cache);
 lhi_filter_cache *lhi_filter_cache_free(lhi_filter_cache *cache);

@@ -9,8 +9,6 @@
 #include "base/metric.h"
 #include "search/search_private.h"
 
-#define LINE_BYTES_MAX (8u * 1024u * 1024u)
-
 typedef struct search_run {
     lh_search *search;
     const lh_search_request *request;
@@ -19,82 +17,27 @@ typedef struct search_run {
     lh_grant grant;
     lhi_filter_rows *rows; /* NULL: every row may answer */
     const char *filter;    /* where they come from */
-    lh_str columns_json;   /* of the hits, by order of hits */
 } search_run;
 
 /* ---- ids that may answer ---- */
-
-typedef struct id_sink {
-    search_run *run;
-    lh_buf line;
-    lh_ctx scratch;
-} id_sink;
 
 static void mark(void *arg, uint64_t row)
 {
     lh_bitmap_set(arg, row);
 }
 
-static lh_rc take_id(lh_ctx *cx, id_sink *s, lh_str line)
+static lh_rc take_id(lh_ctx *cx, void *arg, lh_str id)
 {
-    lh_json_reader reader;
-    lh_json_token token;
-    lh_json_reader_init(&reader, &s->scratch, line, 0, 0);
-    lh_rc rc = lh_json_next(&reader, &token); /* { */
-    if (rc == LH_OK)
-        rc = lh_json_next(&reader, &token); /* "id" */
-    if (rc == LH_OK)
-        rc = lh_json_next(&reader, &token); /* its value */
-    if (rc == LH_OK && token.kind == LH_JSON_STRING)
-        rc = lh_chunk_store_find(&s->scratch, &s->run->generation->chunks, token.text, mark,
-                                 &s->run->rows->bitmap);
-    if (rc != LH_OK)
-        cx->err = s->scratch.err;
-    lh_arena_reset(s->scratch.arena);
-    return rc;
+    search_run *r = arg;
+    return lh_chunk_store_find(cx, &r->generation->chunks, id, mark, &r->rows->bitmap);
 }
 
-static lh_rc id_data(lh_ctx *cx, void *arg, lh_str bytes)
+static lhi_source source_of(const search_run *r)
 {
-    id_sink *s = arg;
-    lh_str rest = bytes;
-    while (rest.len > 0) {
-        size_t end = lh_str_find_char(rest, '\n');
-        LH_TRY(
-            lh_buf_append(cx, &s->line, lh_str_sub(rest, 0, end == LH_STR_NPOS ? rest.len : end)));
-        if (end == LH_STR_NPOS)
-            return LH_OK;
-        if (s->line.len > 0)
-            LH_TRY(take_id(cx, s, lh_buf_str(&s->line)));
-        lh_buf_truncate(&s->line, 0);
-        rest = lh_str_from_offset(rest, end + 1);
-    }
-    return LH_OK;
-}
-
-static lh_rc select_ids(lh_ctx *cx, search_run *r, lh_str where)
-{
-    const lh_index_meta *meta = &r->generation->meta;
-    lh_pair_i64 commit = {meta->source, (int64_t)lh_snapshot_manifest(r->snapshot)->commit};
-    lh_query_request query = {
-        .sql = lh_ctx_fmt(cx, "SELECT CAST(%.*s AS VARCHAR) AS id FROM %.*s%.*s",
-                          LH_STR_ARG(lh_sql_ident(cx, meta->id_column)),
-                          LH_STR_ARG(lh_sql_ident(cx, meta->source)), LH_STR_ARG(where)),
-        .format = LH_SQL_NDJSON,
-        .snapshots = {&commit, 1}};
-    LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(4 * LINE_BYTES_MAX);
-    if (!arena)
-        return lh_fail(cx, LH_E_NO_MEMORY, "search");
-    id_sink s = {.run = r};
-    lh_ctx_init_child(&s.scratch, arena, cx);
-    lh_buf_init(&s.line, LINE_BYTES_MAX);
-    lh_query_sink sink = {.data = id_data, .arg = &s};
-    lh_query_outcome outcome;
-    lh_rc rc = lh_query_run(cx, r->search->parts.query, &query, &sink, &outcome);
-    if (rc == LH_OK && s.line.len > 0)
-        rc = take_id(cx, &s, lh_buf_str(&s.line));
-    lh_buf_done(&s.line);
-    return rc;
+    return (lhi_source){.query = r->search->parts.query,
+                        .dataset = r->generation->meta.source,
+                        .id_column = r->generation->meta.id_column,
+                        .commit = lh_snapshot_manifest(r->snapshot)->commit};
 }
 
 static int data_changed(const search_run *r)
@@ -124,21 +67,11 @@ static lh_str filter_key(lh_ctx *cx, const search_run *r)
 
 static lh_rc compute_rows(lh_ctx *cx, search_run *r)
 {
-    lh_str filter = r->request->filter;
-    lh_str where = LH_S("");
+    lhi_source source = source_of(r);
     r->filter = "computed";
     LH_TRY(lhi_filter_rows_new(cx, r->generation->chunks.count, &r->rows));
-    if (filter.len > 0) /* on a line of its own: places in errors are those of the filter */
-        where = lh_ctx_fmt(cx, " WHERE (\n%.*s\n)", LH_STR_ARG(filter));
-    lh_rc rc = select_ids(cx, r, where);
-    if (rc != LH_OK && filter.len > 0 && lh_rc_status(rc) < 500) {
-        LH_IGNORE(lh_err_field(cx, "filter"));
-        if (cx->err.line > 1)
-            LH_IGNORE(lh_err_place(cx, cx->err.line - 1, cx->err.column));
-    }
-    LH_TRY(rc);
-    for (uint64_t i = 0; i <= r->rows->bitmap.rows / 64; i++)
-        r->rows->count += (uint64_t)__builtin_popcountll(r->rows->bitmap.words[i]);
+    LH_TRY(lhi_source_ids(cx, &source, r->request->filter, take_id, r));
+    lhi_filter_rows_count(r->rows);
     return LH_OK;
 }
 
@@ -212,130 +145,49 @@ static lh_rc query_vector(lh_ctx *cx, search_run *r, float *out)
 
 /* ---- columns of the hits ---- */
 
-static const lh_column *visible(const search_run *r, lh_str name)
-{
-    for (size_t i = 0; i < r->grant.columns_count; i++) {
-        if (lh_str_eq_nocase(r->grant.columns[i]->name, name))
-            return r->grant.columns[i];
-    }
-    return NULL;
-}
-
-static lh_rc no_column(lh_ctx *cx, const search_run *r, lh_str name, size_t place)
-{
-    lh_str near = LH_STR_NONE;
-    uint32_t best = 4;
-    for (size_t i = 0; i < r->grant.columns_count; i++) {
-        uint32_t distance = lh_str_distance(name, r->grant.columns[i]->name, best);
-        if (distance < best) {
-            best = distance;
-            near = r->grant.columns[i]->name;
-        }
-    }
-    LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the dataset has no column '%.*s'",
-                      LH_STR_ARG(lh_str_sub(name, 0, lh_utf8_cut(name, 200)))));
-    LH_IGNORE(lh_err_field(cx, "columns[%zu]", place));
-    if (near.len > 0)
-        return lh_err_hint(cx, "Did you mean '%.*s'?", LH_STR_ARG(near));
-    return lh_err_hint(cx, "GET /catalog/datasets/by-name/%.*s lists its columns",
-                       LH_STR_ARG(r->generation->meta.source));
-}
-
 /* Before the search, so that a request which cannot be answered costs nothing. */
 static lh_rc check_columns(lh_ctx *cx, const search_run *r)
 {
     const lh_str *names = r->request->columns.items;
     for (size_t i = 0; i < r->request->columns.count; i++) {
-        if (!visible(r, names[i]))
-            return no_column(cx, r, names[i], i);
+        if (!lhi_grant_column(&r->grant, names[i]))
+            return lhi_unknown_column(cx, &r->grant, names[i], "columns[%zu]", i);
     }
     return LH_OK;
 }
 
-static lh_rc columns_sql(lh_ctx *cx, search_run *r, const lh_search_hit *hits, size_t count,
-                         lh_str *ret_sql)
-{
-    const lh_str *names = r->request->columns.items;
-    const lh_index_meta *meta = &r->generation->meta;
-    LH_CLEANUP(lh_buf_done) lh_buf sql;
-    lh_buf_init(&sql, LH_SQL_BYTES_MAX);
-    lh_str id = lh_sql_ident(cx, meta->id_column);
-    LH_TRY(lh_buf_printf(cx, &sql, "SELECT CAST(%.*s AS VARCHAR)", LH_STR_ARG(id)));
-    for (size_t i = 0; i < r->request->columns.count; i++) {
-        LH_TRY(lh_buf_printf(cx, &sql, ", %.*s", LH_STR_ARG(lh_sql_ident(cx, names[i]))));
-    }
-    LH_TRY(lh_buf_printf(cx, &sql, " FROM %.*s WHERE CAST(%.*s AS VARCHAR) IN (",
-                         LH_STR_ARG(lh_sql_ident(cx, meta->source)), LH_STR_ARG(id)));
-    for (size_t i = 0; i < count; i++)
-        LH_TRY(lh_buf_printf(cx, &sql, "%s%.*s", i ? "," : "",
-                             LH_STR_ARG(lh_sql_literal(cx, hits[i].id))));
-    LH_TRY(lh_buf_printf(cx, &sql, ")"));
-    *ret_sql = lh_ctx_dup(cx, lh_buf_str(&sql));
-    return ret_sql->ptr ? LH_OK : cx->err.rc;
-}
+typedef struct hit_columns {
+    lh_str_list names;
+    lh_search_hit *hits;
+    size_t count;
+} hit_columns;
 
-static lh_rc collect(lh_ctx *cx, void *arg, lh_str bytes)
+/* For every hit of that id; the first row of an id counts. */
+static lh_rc give_columns(lh_ctx *cx, void *arg, lh_str id, const lh_json *value)
 {
-    return lh_buf_append(cx, arg, bytes);
-}
-
-/* [id, value, ...] -> {"name": value, ...} for every hit of that id; the first row of an id
- * counts. */
-static lh_rc give_columns(lh_ctx *cx, search_run *r, const lh_json *row, lh_search_hit *hits,
-                          size_t count)
-{
-    const lh_str *names = r->request->columns.items;
-    LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_buf_init(&json, LINE_BYTES_MAX);
-    lh_json_writer w;
-    lh_jw_init(&w, cx, &json);
-    lh_jw_object_begin(&w);
-    size_t i = 0;
-    for (const lh_json *value = row->first->next; value; value = value->next, i++) {
-        lh_jw_key(&w, names[i]);
-        lh_jw_raw(&w, value->raw);
-    }
-    lh_jw_object_end(&w);
-    LH_TRY(lh_jw_end(&w));
-    for (size_t h = 0; h < count; h++) {
-        if (hits[h].columns.len == 0 && lh_str_eq(hits[h].id, row->first->text))
-            hits[h].columns = lh_ctx_dup(cx, lh_buf_str(&json));
+    hit_columns *to = arg;
+    lh_str json;
+    LH_TRY(lhi_columns_json(cx, &to->names, value, &json));
+    for (size_t h = 0; h < to->count; h++) {
+        if (to->hits[h].columns.len == 0 && lh_str_eq(to->hits[h].id, id))
+            to->hits[h].columns = json;
     }
     return LH_OK;
 }
-
-static lh_rc fetch_page(lh_ctx *cx, search_run *r, lh_search_hit *hits, size_t count)
-{
-    lh_pair_i64 commit = {r->generation->meta.source,
-                          (int64_t)lh_snapshot_manifest(r->snapshot)->commit};
-    lh_query_request query = {.format = LH_SQL_JSON_ARRAYS, .snapshots = {&commit, 1}};
-    LH_TRY(columns_sql(cx, r, hits, count, &query.sql));
-    LH_CLEANUP(lh_buf_done) lh_buf rows;
-    lh_buf_init(&rows, 64u * 1024u * 1024u);
-    LH_TRY(lh_buf_append_char(cx, &rows, '['));
-    lh_query_sink sink = {.data = collect, .arg = &rows};
-    lh_query_outcome outcome;
-    LH_TRY(lh_query_run(cx, r->search->parts.query, &query, &sink, &outcome));
-    LH_TRY(lh_buf_append_char(cx, &rows, ']'));
-    const lh_json *list;
-    LH_TRY(lh_json_parse(cx, lh_ctx_dup(cx, lh_buf_str(&rows)), 0, &list));
-    for (const lh_json *row = list->first; row; row = row->next) {
-        if (row->count != r->request->columns.count + 1)
-            return lh_fail(cx, LH_E_INTERNAL, "a row of %zu values for the hits", row->count);
-        LH_TRY(give_columns(cx, r, row, hits, count));
-    }
-    return LH_OK;
-}
-
-#define HITS_PER_FETCH 500u
 
 static lh_rc fetch_columns(lh_ctx *cx, search_run *r, lh_search_hit *hits, size_t count)
 {
-    if (r->request->columns.count == 0)
+    lhi_source source = source_of(r);
+    hit_columns to = {{r->request->columns.items, r->request->columns.count}, hits, count};
+    lh_str *ids = LH_NEW_ARRAY(cx, lh_str, count + 1);
+    if (!ids)
+        return cx->err.rc;
+    if (to.names.count == 0)
         return LH_OK;
-    for (size_t at = 0; at < count; at += HITS_PER_FETCH)
-        LH_TRY(fetch_page(cx, r, hits + at, LH_MIN(count - at, (size_t)HITS_PER_FETCH)));
-    return LH_OK;
+    for (size_t i = 0; i < count; i++)
+        ids[i] = hits[i].id;
+    lh_str_list list = {ids, count};
+    return lhi_source_rows(cx, &source, &to.names, &list, give_columns, &to);
 }
 
 /* ---- all of it ---- */
@@ -343,7 +195,7 @@ static lh_rc fetch_columns(lh_ctx *cx, search_run *r, lh_search_hit *hits, size_
 static lh_rc make_hits(lh_ctx *cx, search_run *r, const lh_vector_hit *found, uint32_t count,
                        lh_search_hit *hits)
 {
-    int text_visible = visible(r, r->generation->meta.text_column) != NULL;
+    int text_visible = lhi_grant_column(&r->grant, r->generation->meta.text_column) != NULL;
     for (uint32_t i = 0; i < count; i++) {
         lh_chunk_row row;
         LH_TRY(lh_chunk_store_get(cx, &r->generation->chunks, found[i].row, &row));

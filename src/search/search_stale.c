@@ -4,6 +4,7 @@
 #include "base/cron.h"
 #include "search/refresher.h"
 #include "search/search_private.h"
+#include "search/word_search.h"
 
 static const char *const policy_names[] = {"manual", "on_append", "scheduled", NULL};
 
@@ -12,6 +13,7 @@ static const lh_field index_fields[] = {
     LH_FIELD("source_commit", U64, lh_stale_index, source_commit,
              .doc = "Commit of the dataset it is at."),
     LH_FIELD("current", BOOL, lh_stale_index, current, .doc = "It has every row."),
+    LH_FIELD("mode", STR, lh_stale_index, mode, .doc = "vector or text."),
     {0}};
 static const lh_record index_record = {.name = "StaleIndex",
                                        .size = sizeof(lh_stale_index),
@@ -57,13 +59,21 @@ static lh_rc describe(lh_ctx *cx, lh_search *search, const lh_manifest *m, lh_st
     lh_index_meta *metas;
     size_t count;
     LH_TRY(lh_search_list(cx, search, m->name, LH_STR_NONE, &metas, &count));
-    lh_stale_index *indexes = LH_NEW_ARRAY(cx, lh_stale_index, count + 1);
+    lh_words_meta *words;
+    size_t words_count;
+    LH_TRY(lh_words_list(cx, search, m->name, &words, &words_count));
+    lh_stale_index *indexes = LH_NEW_ARRAY(cx, lh_stale_index, count + words_count + 1);
     if (!indexes)
         return cx->err.rc;
     lh_str fingerprint = lhi_source_fingerprint(cx, m);
     for (size_t i = 0; i < count; i++)
-        indexes[i] = (lh_stale_index){metas[i].index_name, metas[i].source_commit,
-                                      lh_str_eq(metas[i].source_fingerprint, fingerprint)};
+        indexes[i] =
+            (lh_stale_index){metas[i].index_name, metas[i].source_commit,
+                             lh_str_eq(metas[i].source_fingerprint, fingerprint), LH_S("vector")};
+    for (size_t i = 0; i < words_count; i++)
+        indexes[count + i] =
+            (lh_stale_index){words[i].index_name, words[i].source_commit,
+                             lh_str_eq(words[i].source_fingerprint, fingerprint), LH_S("text")};
     int64_t due_us = lh_refresh_due_us(cx, &m->embedding);
     *ret = (lh_stale_dataset){.dataset = lh_ctx_dup(cx, m->name),
                               .commit = m->commit,
@@ -71,7 +81,7 @@ static lh_rc describe(lh_ctx *cx, lh_search *search, const lh_manifest *m, lh_st
                               .embedding_stale_since = m->embedding.embedding_stale_since,
                               .embedding_refresh_policy = m->embedding.embedding_refresh_policy,
                               .schedule = lh_ctx_dup(cx, m->embedding.schedule),
-                              .indexes = {indexes, count}};
+                              .indexes = {indexes, count + words_count}};
     if (due_us != INT64_MAX)
         ret->next_refresh_at = LH_MAX(due_us, m->embedding.embedding_stale_since);
     return LH_OK;

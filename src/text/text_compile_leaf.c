@@ -157,8 +157,8 @@ static lh_rc phrase_fields(lhi_text_compiler *c, const lh_text_node *node,
 {
     *ret_any = 0;
     for (uint32_t f = fields.first; f < fields.end; f++)
-        *ret_any |= lhi_text_has_field(fields, f) &&
-                    (c->shape->fields[f].flags & LH_TEXT_POSITIONS) != 0;
+        *ret_any |=
+            lhi_text_has_field(fields, f) && (c->shape->fields[f].flags & LH_TEXT_POSITIONS) != 0;
     if (*ret_any || (node->flags & LHI_TEXT_LENIENT))
         return LH_OK;
     LH_IGNORE(lh_fail(c->cx, LH_E_BAD_VALUE, "field '%s' keeps no positions: no phrases",
@@ -197,8 +197,7 @@ static lh_rc phrase_of(lhi_text_compiler *c, const lh_text_node *node, words *w,
         return LH_E_NO_MEMORY;
     for (uint32_t f = fields.first; positions && w->count > 0 && f < fields.end; f++) {
         lhi_text_op *phrase = NULL;
-        if (!lhi_text_has_field(fields, f) ||
-            !(c->shape->fields[f].flags & LH_TEXT_POSITIONS))
+        if (!lhi_text_has_field(fields, f) || !(c->shape->fields[f].flags & LH_TEXT_POSITIONS))
             continue;
         LH_TRY(phrase_in_field(c, f, w, node->slop, boost, &phrase));
         LH_TRY(lhi_text_op_add(c, op, LH_TEXT_SHOULD, phrase));

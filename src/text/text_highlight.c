@@ -323,6 +323,8 @@ lh_str lh_text_fragment_text(lh_ctx *cx, lh_str text, const lh_text_fragment *f,
     uint32_t at = f->range.start;
     if (!out)
         return LH_STR_NONE;
+    open = open.len > 0 ? open : LH_S(""); /* marks may be nothing, also without a pointer */
+    close = close.len > 0 ? close : LH_S("");
     for (uint32_t i = 0; i <= f->marks_count; i++) {
         uint32_t next = i < f->marks_count ? f->marks[i].start : f->range.end;
         memcpy(out + n, text.ptr + at, next - at);

@@ -74,8 +74,8 @@ lh_text_node *lh_text_node_new(lh_ctx *cx, lh_text_node_kind kind, lh_str text);
 /* Puts child under a BOOL node. */
 LH_WARN_UNUSED lh_rc lh_text_node_add(lh_ctx *cx, lh_text_node *node, lh_text_occur occur,
                                       lh_text_node *child);
-/* Leaves that name no field mean these, borrowed, and none other. LH_E_BAD_VALUE names a field of the
- * tree that is not among them. */
+/* Leaves that name no field mean these, borrowed, and none other. LH_E_BAD_VALUE names a field of
+ * the tree that is not among them. */
 LH_WARN_UNUSED lh_rc lh_text_node_restrict(lh_ctx *cx, lh_text_node *node,
                                            const lh_str_list *fields);
 /* The tree as text of the language, for logs and tests; in the arena. */

@@ -1,0 +1,456 @@
+/* search/words_run.c - POST /search by words: the query restricted to the columns the reader may
+ * see, the rows that may answer, hits, then their texts and columns by SQL.
+ *
+ * Highlights and columns come from the dataset as the gate shows it, never from the index: what a
+ * principal may not read, it cannot get by searching. Documents of rows that are gone since the
+ * index was refreshed are left out before the search, as by a filter. */
+#include "base/clock.h"
+#include "base/metric.h"
+#include "search/words_private.h"
+
+#define SNIPPET_BYTES 240u
+
+typedef struct finding {
+    lh_search *search;
+    const lh_find_request *request;
+    lhi_words_state *state;
+    lh_segset_view *view;
+    uint64_t changes; /* of the view, or of a little before */
+    lhi_words_known known;
+    lh_snapshot *snapshot;
+    lh_grant grant;
+    lh_text_node *node;
+    lh_str_list fields;    /* of the query: names in the index */
+    lh_list columns;       /* lh_str: their columns */
+    lhi_filter_rows *rows; /* NULL: every document may answer */
+    const char *filter;
+    lh_text_result found;
+    const lh_text_hit *page; /* of found */
+    uint32_t page_count;
+    lh_find_hit *hits;
+} finding;
+
+/* ---- what is asked ---- */
+
+static lh_rc bad_field(lh_ctx *cx, const finding *f, lh_str name, size_t place)
+{
+    LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the index has no text column '%.*s'",
+                      LH_STR_ARG(lh_str_sub(name, 0, lh_utf8_cut(name, 200)))));
+    LH_IGNORE(lh_err_field(cx, "fields[%zu]", place));
+    return lh_err_hint(cx, "GET /text/indexes/%.*s lists its columns",
+                       LH_STR_ARG(f->state->meta.index_name));
+}
+
+static int is_asked(const finding *f, lh_str column)
+{
+    const lh_str *asked = f->request->fields.items;
+    for (size_t i = 0; i < f->request->fields.count; i++)
+        if (lh_str_eq_nocase(asked[i], column))
+            return 1;
+    return f->request->fields.count == 0;
+}
+
+/* Text columns that are asked for and may be seen. */
+static lh_rc choose_fields(lh_ctx *cx, finding *f)
+{
+    const lh_list *texts = &f->state->meta.text_columns;
+    const lh_str *names = texts->items;
+    const lh_str *asked = f->request->fields.items;
+    lh_str *fields = LH_NEW_ARRAY(cx, lh_str, texts->count + 1);
+    lh_str *columns = LH_NEW_ARRAY(cx, lh_str, texts->count + 1);
+    size_t n = 0;
+    if (!fields || !columns)
+        return cx->err.rc;
+    for (size_t i = 0; i < f->request->fields.count; i++) {
+        int is_there = 0;
+        for (size_t j = 0; j < texts->count; j++)
+            is_there |=
+                lh_str_eq_nocase(asked[i], names[j]) && lhi_grant_column(&f->grant, names[j]);
+        if (!is_there)
+            return bad_field(cx, f, asked[i], i);
+    }
+    for (size_t i = 0; i < texts->count; i++) {
+        if (!lhi_grant_column(&f->grant, names[i]) || !is_asked(f, names[i]))
+            continue;
+        columns[n] = names[i];
+        fields[n++] = lhi_words_name(cx, texts, i);
+    }
+    if (n == 0)
+        return lh_fail(cx, LH_E_FORBIDDEN, "no text column of the index may be searched");
+    f->fields = (lh_str_list){fields, n};
+    f->columns = (lh_list){columns, n};
+    return LH_OK;
+}
+
+static lh_rc parse_query(lh_ctx *cx, finding *f)
+{
+    const lh_find_request *rq = f->request;
+    uint32_t flags = rq->match ? LH_TEXT_ALL : 0;
+    lh_rc rc = rq->syntax ? lh_text_query_parse(cx, rq->query, flags, &f->node)
+                          : lh_text_query_plain(cx, rq->query, flags, &f->node);
+    if (rc == LH_OK)
+        rc = lh_text_node_restrict(cx, f->node, &f->fields);
+    if (rc != LH_OK && lh_rc_status(rc) < 500)
+        LH_IGNORE(lh_err_field(cx, "query"));
+    return rc;
+}
+
+static lh_rc check_asked(lh_ctx *cx, const finding *f)
+{
+    const lh_str *columns = f->request->columns.items;
+    const lh_str *facets = f->request->facets.items;
+    const lh_list *there = &f->state->meta.facets;
+    for (size_t i = 0; i < f->request->columns.count; i++)
+        if (!lhi_grant_column(&f->grant, columns[i]))
+            return lhi_unknown_column(cx, &f->grant, columns[i], "columns[%zu]", i);
+    for (size_t i = 0; i < f->request->facets.count; i++) {
+        int is_there = 0;
+        for (size_t j = 0; j < there->count; j++)
+            is_there |= lh_str_eq_nocase(((const lh_str *)there->items)[j], facets[i]);
+        if (is_there && lhi_grant_column(&f->grant, facets[i]))
+            continue;
+        LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the index keeps no facet '%.*s'",
+                          LH_STR_ARG(lh_str_sub(facets[i], 0, lh_utf8_cut(facets[i], 200)))));
+        LH_IGNORE(lh_err_field(cx, "facets[%zu]", i));
+        return lh_err_hint(cx, "facets are named when the index is built: POST /text/index");
+    }
+    return LH_OK;
+}
+
+/* ---- documents that may answer ---- */
+
+static void allow(void *arg, uint64_t document)
+{
+    lh_bitmap_set(arg, document);
+}
+
+static lh_rc allow_id(lh_ctx *cx, void *arg, lh_str id)
+{
+    finding *f = arg;
+    return lhi_words_find(cx, &f->known, id, allow, &f->rows->bitmap);
+}
+
+static lhi_source source_of(const finding *f)
+{
+    return (lhi_source){.query = f->search->parts.query,
+                        .dataset = f->state->meta.source,
+                        .id_column = f->state->meta.id_column,
+                        .commit = lh_snapshot_manifest(f->snapshot)->commit};
+}
+
+static lh_rc compute_rows(lh_ctx *cx, finding *f)
+{
+    lhi_source source = source_of(f);
+    f->filter = "computed";
+    LH_TRY(lhi_filter_rows_new(cx, f->known.documents, &f->rows));
+    LH_TRY(lhi_source_ids(cx, &source, f->request->filter, allow_id, f));
+    lhi_filter_rows_count(f->rows);
+    return LH_OK;
+}
+
+static int is_current(lh_ctx *cx, const finding *f)
+{
+    return lh_str_eq(lhi_source_fingerprint(cx, lh_snapshot_manifest(f->snapshot)),
+                     f->state->meta.source_fingerprint);
+}
+
+/* All that the documents depend on; texts are told apart by their lengths. */
+static lh_str filter_key(lh_ctx *cx, const finding *f)
+{
+    const lh_words_meta *meta = &f->state->meta;
+    lh_str domain = cx->principal ? cx->principal->domain : LH_STR_NONE;
+    return lh_ctx_fmt(cx, "%zu:%.*s %.*s %llu %zu:%.*s %zu:%.*s %.*s", meta->index_name.len,
+                      LH_STR_ARG(meta->index_name), LH_STR_ARG(meta->generation),
+                      (unsigned long long)f->known.documents, f->grant.version.len,
+                      LH_STR_ARG(f->grant.version), domain.len, LH_STR_ARG(domain),
+                      LH_STR_ARG(f->request->filter));
+}
+
+static lh_rc choose_rows(lh_ctx *cx, finding *f)
+{
+    lh_str filter = f->request->filter;
+    f->filter = "none";
+    if (filter.len > 0)
+        LH_TRY(lh_sql_check_condition(cx, filter));
+    if (filter.len == 0 && f->grant.all_rows && is_current(cx, f))
+        return LH_OK;
+    if (!lhi_filter_is_stable(filter))
+        return compute_rows(cx, f);
+    lh_str key = filter_key(cx, f);
+    if (!key.ptr)
+        return cx->err.rc;
+    f->filter = "cached";
+    f->rows = lhi_filter_cache_find(f->search->words->filters, key);
+    if (f->rows)
+        return LH_OK;
+    LH_TRY(compute_rows(cx, f));
+    lhi_filter_cache_put(f->search->words->filters, key, f->rows);
+    return LH_OK;
+}
+
+/* ---- the search ---- */
+
+static lh_rc facet_names(lh_ctx *cx, const finding *f, lh_str_list *ret)
+{
+    const lh_list *there = &f->state->meta.facets;
+    const lh_str *asked = f->request->facets.items;
+    lh_str *names = LH_NEW_ARRAY(cx, lh_str, f->request->facets.count + 1);
+    if (!names)
+        return cx->err.rc;
+    for (size_t i = 0; i < f->request->facets.count; i++)
+        for (size_t j = 0; j < there->count; j++)
+            if (lh_str_eq_nocase(((const lh_str *)there->items)[j], asked[i]))
+                names[i] = lhi_words_name(cx, there, j);
+    *ret = (lh_str_list){names, f->request->facets.count};
+    return LH_OK;
+}
+
+static lh_rc search(lh_ctx *cx, finding *f)
+{
+    const lh_find_request *rq = f->request;
+    lh_text_set_query query = {.request = {.query = f->node,
+                                           .k = rq->offset + rq->k,
+                                           .flags = rq->count ? LH_TEXT_COUNT : 0,
+                                           .facet_values_max = rq->facet_values}};
+    LH_TRY(facet_names(cx, f, &query.request.facets));
+    if (f->rows) {
+        query.filter.by_id = f->rows->bitmap.words;
+        query.filter.by_id_count = f->rows->bitmap.rows;
+    }
+    LH_TRY(lh_text_view_search(cx, f->view, &query, &f->found));
+    f->page = f->found.hits + LH_MIN(rq->offset, f->found.hits_count);
+    f->page_count = f->found.hits_count - LH_MIN(rq->offset, f->found.hits_count);
+    f->hits = LH_NEW_ARRAY(cx, lh_find_hit, f->page_count + 1);
+    if (!f->hits)
+        return cx->err.rc;
+    for (uint32_t i = 0; i < f->page_count; i++) {
+        lh_chunk_row row;
+        LH_TRY(lhi_words_row(cx, &f->known, f->page[i].row, &row));
+        f->hits[i] = (lh_find_hit){.id = lh_ctx_dup(cx, row.id), .score = f->page[i].score};
+        if (!f->hits[i].id.ptr)
+            return cx->err.rc;
+    }
+    return LH_OK;
+}
+
+/* ---- why ---- */
+
+static void write_reason(lh_json_writer *w, const lh_text_reason *reason)
+{
+    lh_jw_object_begin(w);
+    lh_jw_kv_f64(w, LH_S("score"), reason->score);
+    lh_jw_kv_str(w, LH_S("what"), reason->what);
+    if (reason->children_count > 0) {
+        lh_jw_key(w, LH_S("because"));
+        lh_jw_array_begin(w);
+        for (uint32_t i = 0; i < reason->children_count; i++)
+            write_reason(w, &reason->children[i]);
+        lh_jw_array_end(w);
+    }
+    lh_jw_object_end(w);
+}
+
+static lh_rc explain(lh_ctx *cx, finding *f)
+{
+    for (uint32_t i = 0; f->request->explain && i < f->page_count; i++) {
+        lh_text_reason reason;
+        int is_match;
+        LH_CLEANUP(lh_buf_done) lh_buf json;
+        lh_buf_init(&json, 16u << 20);
+        LH_TRY(lh_text_view_explain(cx, f->view, f->node, &f->page[i], &reason, &is_match));
+        lh_json_writer w;
+        lh_jw_init(&w, cx, &json);
+        write_reason(&w, &reason);
+        LH_TRY(lh_jw_end(&w));
+        f->hits[i].explanation = lh_ctx_dup(cx, lh_buf_str(&json));
+    }
+    return LH_OK;
+}
+
+/* ---- texts and columns of the hits ---- */
+
+static lh_rc fragments_of(lh_ctx *cx, const finding *f, lh_str text,
+                          const lh_text_highlights *marks, lh_find_mark *to)
+{
+    const lh_find_highlight *h = &f->request->highlight;
+    lh_str *fragments = LH_NEW_ARRAY(cx, lh_str, marks->count + 1);
+    if (!fragments)
+        return cx->err.rc;
+    for (uint32_t i = 0; i < marks->count; i++)
+        fragments[i] = lh_text_fragment_text(cx, text, &marks->fragments[i], h->open, h->close);
+    to->fragments = (lh_list){fragments, marks->count};
+    return LH_OK;
+}
+
+static int has_marks(const lh_text_highlights *marks)
+{
+    for (uint32_t i = 0; i < marks->count; i++)
+        if (marks->fragments[i].marks_count > 0)
+            return 1;
+    return 0;
+}
+
+/* Marks of one column; the first column with one gives the hit its text. */
+static lh_rc highlight(lh_ctx *cx, const finding *f, size_t field, lh_str text, lh_find_hit *hit,
+                       lh_find_mark *marks)
+{
+    const lh_find_highlight *h = &f->request->highlight;
+    lh_text_highlights found;
+    lh_text_highlight_options opts = {.field = f->fields.items[field],
+                                      .fragment_bytes =
+                                          h->fragment_bytes ? h->fragment_bytes : SNIPPET_BYTES,
+                                      .fragments = LH_MAX(h->fragments, 1u)};
+    if (text.len == 0)
+        return LH_OK;
+    LH_TRY(lh_text_highlight(cx, lh_text_set_analyzer(f->state->set->set), f->node, text, &opts,
+                             &found));
+    int marked = has_marks(&found);
+    if (hit->text.len == 0 || (marked && hit->highlights.count == 0))
+        hit->text = lh_text_fragment_text(cx, text, &found.fragments[0], LH_STR_NONE, LH_STR_NONE);
+    if (!marked || h->fragments == 0)
+        return LH_OK;
+    lh_find_mark *to = &marks[hit->highlights.count++];
+    to->column = lh_ctx_dup(cx, ((const lh_str *)f->columns.items)[field]);
+    return fragments_of(cx, f, text, &found, to);
+}
+
+/* The first row of an id counts. value: texts, then the asked columns. */
+static lh_rc give_row(lh_ctx *cx, void *arg, lh_str id, const lh_json *value)
+{
+    finding *f = arg;
+    lh_str_list asked = {f->request->columns.items, f->request->columns.count};
+    for (uint32_t h = 0; h < f->page_count; h++) {
+        lh_find_hit *hit = &f->hits[h];
+        const lh_json *at = value;
+        if (hit->columns.len > 0 || !lh_str_eq(hit->id, id))
+            continue;
+        lh_find_mark *marks = LH_NEW_ARRAY(cx, lh_find_mark, f->fields.count + 1);
+        if (!marks)
+            return cx->err.rc;
+        hit->highlights = (lh_list){marks, 0};
+        for (size_t i = 0; i < f->fields.count; i++, at = at->next)
+            LH_TRY(
+                highlight(cx, f, i, at->kind == LH_JSON_STRING ? at->text : at->raw, hit, marks));
+        LH_TRY(lhi_columns_json(cx, &asked, at, &hit->columns));
+    }
+    return LH_OK;
+}
+
+static lh_rc fetch(lh_ctx *cx, finding *f)
+{
+    lhi_source source = source_of(f);
+    size_t asked = f->request->columns.count;
+    lh_str *columns = LH_NEW_ARRAY(cx, lh_str, f->columns.count + asked + 1);
+    lh_str *ids = LH_NEW_ARRAY(cx, lh_str, f->page_count + 1);
+    if (!columns || !ids)
+        return cx->err.rc;
+    memcpy(columns, f->columns.items, f->columns.count * sizeof *columns);
+    if (asked > 0)
+        memcpy(columns + f->columns.count, f->request->columns.items, asked * sizeof *columns);
+    for (uint32_t i = 0; i < f->page_count; i++)
+        ids[i] = f->hits[i].id;
+    lh_str_list names = {columns, f->columns.count + asked};
+    lh_str_list wanted = {ids, f->page_count};
+    return lhi_source_rows(cx, &source, &names, &wanted, give_row, f);
+}
+
+/* ---- all of it ---- */
+
+static lh_rc give_facets(lh_ctx *cx, const finding *f, lh_list *ret)
+{
+    lh_find_facet *facets = LH_NEW_ARRAY(cx, lh_find_facet, f->found.facets_count + 1);
+    if (!facets)
+        return cx->err.rc;
+    for (uint32_t i = 0; i < f->found.facets_count; i++) {
+        const lh_text_facet *from = &f->found.facets[i];
+        lh_find_facet_value *values = LH_NEW_ARRAY(cx, lh_find_facet_value, from->values_count + 1);
+        if (!values)
+            return cx->err.rc;
+        for (uint32_t v = 0; v < from->values_count; v++)
+            values[v] = (lh_find_facet_value){from->values[v].value, from->values[v].count};
+        facets[i] = (lh_find_facet){.name = ((const lh_str *)f->request->facets.items)[i],
+                                    .values = {values, from->values_count},
+                                    .others = from->others,
+                                    .missing = from->missing};
+    }
+    *ret = (lh_list){facets, f->found.facets_count};
+    return LH_OK;
+}
+
+static lh_rc find(lh_ctx *cx, finding *f, lh_find_result *ret_result)
+{
+    const lh_words_meta *meta = &f->state->meta;
+    lh_segset_stats stats;
+    lh_find_result result = {.mode = f->request->mode};
+    LH_TRY(lh_catalog_get(cx, f->search->parts.catalog, meta->source, 0, 0, &f->snapshot));
+    LH_TRY(lh_policy_grant(cx, f->search->parts.policy, cx->principal, f->snapshot, &f->grant));
+    LH_TRY(choose_fields(cx, f));
+    LH_TRY(check_asked(cx, f));
+    LH_TRY(parse_query(cx, f));
+    lh_text_set_get_stats(f->state->set->set, &stats);
+    f->view = lh_text_set_view(f->state->set->set);
+    LH_TRY(lhi_words_known_rows(cx, f->state->set, &f->known));
+    LH_TRY(choose_rows(cx, f));
+    LH_TRY(search(cx, f));
+    LH_TRY(explain(cx, f));
+    LH_TRY(fetch(cx, f));
+    LH_TRY(give_facets(cx, f, &result.facets));
+    result.hits = (lh_list){f->hits, f->page_count};
+    result.total = f->found.total;
+    result.total_is_exact = f->found.total_is_exact != 0;
+    result.index =
+        (lh_find_index){lh_ctx_dup(cx, meta->index_name), lh_ctx_dup(cx, meta->source),
+                        lh_ctx_dup(cx, meta->generation), meta->source_commit, stats.changes};
+    result.plan = (lh_find_plan){.plan = lh_str_from(f->found.plan),
+                                 .filter = lh_str_from(f->filter),
+                                 .rows_allowed = f->rows ? f->rows->count : stats.rows_live,
+                                 .segments = (uint32_t)lh_segset_view_count(f->view),
+                                 .words_dropped = f->found.words_dropped};
+    *ret_result = result;
+    return LH_OK;
+}
+
+static lh_rc check_request(lh_ctx *cx, const lh_find_request *rq)
+{
+    if (rq->mode != LH_FIND_TEXT) {
+        LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "this version searches by words here, not by %s",
+                          rq->mode == LH_FIND_VECTOR ? "meaning" : "both"));
+        LH_IGNORE(lh_err_field(cx, "mode"));
+        return lh_err_hint(cx, "send mode \"text\", or search by meaning: POST /vectors/search");
+    }
+    if (rq->offset + rq->k > LH_TEXT_K_MAX) {
+        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "offset and k come to %u, limit %d",
+                          rq->offset + rq->k, LH_TEXT_K_MAX));
+        LH_IGNORE(lh_err_field(cx, "offset"));
+        return lh_err_hint(cx, "ask for a narrower set with filter");
+    }
+    if ((rq->index_name.len > 0) == (rq->dataset.len > 0)) {
+        LH_IGNORE(lh_fail(cx, LH_E_BAD_VALUE, "%s",
+                          rq->index_name.len ? "index_name and dataset were both sent"
+                                             : "neither index_name nor dataset was sent"));
+        return lh_err_field(cx, "index_name");
+    }
+    return LH_OK;
+}
+
+lh_rc lh_find_run(lh_ctx *cx, lh_search *search, const lh_find_request *request,
+                  lh_find_result *ret_result)
+{
+    int64_t began_us = lh_clock_mono_us();
+    lh_str name = request->index_name;
+    finding f = {.search = search, .request = request};
+    LH_TRY(check_request(cx, request));
+    if (name.len == 0)
+        LH_TRY(lhi_words_of_dataset(cx, search, request->dataset, &name));
+    LH_TRY(lhi_words_ref(cx, search, name, &f.state));
+    lh_rc rc = find(cx, &f, ret_result);
+    lh_segset_view_unref(f.view);
+    lh_snapshot_unref(f.snapshot);
+    lhi_filter_rows_unref(f.rows);
+    lhi_words_state_unref(f.state);
+    int64_t took_us = lh_clock_mono_us() - began_us;
+    lh_metric_observe_us(LH_M_TEXT_SEARCH_SECONDS, took_us);
+    if (rc == LH_OK)
+        ret_result->took_ms = took_us / 1000;
+    return rc;
+}
