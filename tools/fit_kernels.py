@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Fits the polynomials in src/embed/kernels_vector.h; prints them with their errors. usage: fit_kernels.py
+"""Fits the polynomials in src/embed/kernels_math.h; prints them with their errors. usage: fit_kernels.py
 
 exp2: 2^f on [-1/2, 1/2]. GELU: log2 of the upper tail of the normal distribution, so that
 gelu(x) = max(x, 0) - |x| * 2^p(|x|); the tail is smooth in the logarithm, and no division is needed. The short
-forms, for results that are rounded to bf16 or int8 at once: gelu(x) = max(x, 0) - |x| * p(|x|).
+form, for results that are rounded to bf16 at once: gelu(x) = max(x, 0) - |x| * p(|x|).
 Both by Lawson's iteration (reweighted least squares), which ends near the minimax polynomial.
 """
 import math
 
 import numpy as np
 
-HALF_END, COARSE_END = 4.5, 4.0  # where the two short forms stop: what is left there is below their error
+HALF_END = 4.5  # where the short form stops: what is left there is below its error
 TAIL_END = 6.0  # beyond it |x| * tail < 6e-9, less than a rounding of the sum it goes into
 
 
@@ -43,9 +43,8 @@ def main():
     tail = np.array([0.5 * math.erfc(v / math.sqrt(2)) for v in u])
     weight = u * tail * math.log(2) + 1e-12
     show("gelu tail", *lawson(u, np.log2(tail), weight, 9))
-    for name, end, degree in (("gelu tail, half", HALF_END, 9), ("gelu tail, coarse", COARSE_END, 7)):
-        v = np.linspace(end / 6000, end, 6000)
-        show(name, *lawson(v, np.array([0.5 * math.erfc(x / math.sqrt(2)) for x in v]), v, degree))
+    v = np.linspace(HALF_END / 6000, HALF_END, 6000)
+    show("gelu tail, half", *lawson(v, np.array([0.5 * math.erfc(x / math.sqrt(2)) for x in v]), v, 9))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ static size_t lay_out(lh_embed_forward *e, uint8_t *base)
     e->qkv = lay(base, &at, rows * hidden * 3, sizeof(float));
     e->mixed = lay(base, &at, rows * hidden, sizeof(float));
     e->wide = lay(base, &at, rows * info->intermediate, sizeof(float));
-    /* A half has up to 4 bytes, an int8 up to 2. */
-    const size_t words = LH_MAX(hidden, ((size_t)info->intermediate + 1) / 2);
+    /* A half has up to 4 bytes, an int8 up to 2; of those there are the peaks' more. */
+    const size_t words = LH_MAX(hidden, ((size_t)info->intermediate + 1) / 2) + LH_EMBED_PEAKS / 2;
     e->operand.values = lay(base, &at, rows * words, sizeof(float));
     e->operand.scales = lay(base, &at, rows, sizeof(float));
     e->operand.zeros = lay(base, &at, rows, sizeof(int32_t));

@@ -42,10 +42,21 @@ static lh_embed_linear linear_at(const uint8_t *base, const lh_embed_linear_layo
     if (at->precision == LH_EMBED_PRECISION_INT8) {
         linear.scales = (const float *)(const void *)(base + at->scales);
         linear.sums = (const float *)(const void *)(base + at->sums);
-        if (at->factors != 0)
-            linear.factors = (const float *)(const void *)(base + at->factors);
+        linear.reach = (const float *)(const void *)(base + at->reach);
+        linear.peaks = (const uint32_t *)(const void *)(base + at->peaks);
     }
     return linear;
+}
+
+/* The only offsets within a layer. */
+static lh_rc check_peaks(lh_ctx *cx, const lh_embed_linear *linear, const char *section)
+{
+    for (size_t i = 0; linear->peaks != NULL && i < LH_EMBED_PEAKS; i++)
+        if (linear->peaks[i] >= linear->inputs)
+            return lh_fail(cx, LH_E_CORRUPT,
+                           "packed model: section \"%s\" has peak %u of %u inputs", section,
+                           linear->peaks[i], linear->inputs);
+    return LH_OK;
 }
 
 static lh_embed_norm norm_at(const uint8_t *base, const lh_embed_model_info *info)
@@ -72,7 +83,10 @@ static lh_rc open_layer(lh_ctx *cx, const lh_container *file, const lh_embed_mod
                               .up = linear_at(base, &at.linears[LH_EMBED_UP]),
                               .down = linear_at(base, &at.linears[LH_EMBED_DOWN]),
                               .out_norm = norm_at(base + at.out_norm, info)};
-    return LH_OK;
+    LH_TRY(check_peaks(cx, &layer->qkv, name));
+    LH_TRY(check_peaks(cx, &layer->mix, name));
+    LH_TRY(check_peaks(cx, &layer->up, name));
+    return check_peaks(cx, &layer->down, name);
 }
 
 /* Which weights are opened. */
@@ -170,6 +184,12 @@ lh_rc lh_embed_image_open(lh_ctx *cx, lh_str bytes, lh_str precision, unsigned f
     }
     LH_TRY(open_info(cx, &file, &image.info));
     LH_TRY(choose_precision(cx, precision, flags, &image.info));
+    if (image.info.precision == LH_EMBED_PRECISION_INT8 &&
+        file.kind_version < LH_EMBED_MODEL_KIND_VERSION_INT8) {
+        LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "packed model: int8 weights of version %u",
+                          file.kind_version));
+        return lh_err_hint(cx, "pack it again: lakehouse embed --pack FOLDER FILE");
+    }
     image.heads = (lh_embed_heads){image.info.heads, image.info.hidden / image.info.heads};
     LH_TRY(open_tokenizer(cx, &file, &image));
     LH_TRY(open_embeddings(cx, &file, &image));

@@ -38,6 +38,19 @@ const lh_embed_kernels *lh_embed_kernels_get(void)
     return tables[lh_simd_chosen()];
 }
 
+size_t lh_embed_operand_width(const lh_embed_linear *layer)
+{
+    return layer->precision == LH_EMBED_PRECISION_INT8 ? (size_t)LH_EMBED_PEAKS + layer->inputs
+                                                       : layer->inputs;
+}
+
+size_t lh_embed_panel_lines(const lh_embed_linear *layer)
+{
+    static const uint32_t inputs_of_word[] = {1, 2, 4};
+    const size_t words = lh_embed_operand_width(layer) / inputs_of_word[layer->precision];
+    return layer->precision == LH_EMBED_PRECISION_INT8 ? words + 1 : words; /* the start */
+}
+
 size_t lh_embed_kernels_scratch_floats(const lh_embed_heads *heads, size_t tokens_max)
 {
     size_t keys = (tokens_max + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL * LH_EMBED_PANEL;

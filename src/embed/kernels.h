@@ -14,6 +14,17 @@
  *   word 1   | line 1              | | line 1              |   bf16: inputs 2k, 2k+1
  *     ...                                                      int8: inputs 4k .. 4k+3
  *
+ *          An int8 operand's row, and a panel for it, have more in front:
+ *
+ *            operand:         high | inputs
+ *            panel:   start | line | lines
+ *            sum = (start + high) * 32 + inputs
+ *
+ *          high are the upper parts of the peaks: the LH_EMBED_PEAKS inputs of a matrix that are
+ *          far larger than the others. Those count an LH_EMBED_PEAK_REACH-th for the range of
+ *          their row and have 13 bits instead of 8; the upper ones come with LH_EMBED_PEAK_ZERO
+ *          added, which start (int32) takes off.
+ *
  *          Operands (what a linear layer reads): the set's own form of the layer's precision,
  *          made by encode. "half" is a number rounded to bf16: 2 bytes on avx512, an f32 with a
  *          cleared lower part on the others.
@@ -28,11 +39,17 @@
 
 #include "os/simd.h"
 
+#include <math.h>
 #include <stdint.h>
 
-#define LH_EMBED_PANEL 16
+#define LH_EMBED_PANEL      16
+#define LH_EMBED_PEAKS      4 /* one word */
+#define LH_EMBED_PEAK_REACH 15.0f
+#define LH_EMBED_PEAK_SHIFT 5 /* a high part's unit: 32 steps */
+#define LH_EMBED_PEAK_ZERO  128
+#define LH_EMBED_PEAK_MOST  4095 /* of a peak's whole value; the least is -4096 */
 #define LH_EMBED_KERNELS_REVISION                                                                  \
-    1 /* raise when the bits of a result change: it is part of an index's identity */
+    2 /* raise when the bits of a result change: it is part of an index's identity */
 
 typedef enum lh_embed_precision {
     LH_EMBED_PRECISION_F32,
@@ -53,17 +70,17 @@ typedef enum lh_embed_epilogue {
 typedef struct lh_embed_linear {
     const void *panels;
     const float *bias;
-    const float *scales; /* int8: a column's weights are scale times the stored ones */
-    const float *sums;   /* int8: of a column's weights, as stored times scale */
-    const float
-        *factors; /* int8: inputs are multiplied by these before they are rounded, or NULL */
+    const float *scales;   /* int8: a column's weights are scale times the stored ones */
+    const float *sums;     /* int8: of a column's weights, as stored times scale */
+    const float *reach;    /* int8: 1 for each input, 1 / LH_EMBED_PEAK_REACH for peaks */
+    const uint32_t *peaks; /* int8: [LH_EMBED_PEAKS], which inputs */
     uint32_t inputs;
     uint32_t outputs;
     lh_embed_precision precision;
 } lh_embed_linear;
 
 typedef struct lh_embed_operand {
-    void *values;   /* at most 4 bytes a value */
+    void *values;   /* at most 4 bytes a value; int8: at most 2, of what lies in front too */
     float *scales;  /* int8: of a row; value = scale * (stored - zero) */
     int32_t *zeros; /* int8: of a row */
 } lh_embed_operand;
@@ -110,6 +127,11 @@ typedef struct lh_embed_kernels {
     float (*pool)(size_t width, size_t rows, const float *in, float *out);
 } lh_embed_kernels;
 
+/* 64-byte lines of a panel. */
+size_t lh_embed_panel_lines(const lh_embed_linear *layer);
+/* Numbers of a row of an operand. */
+size_t lh_embed_operand_width(const lh_embed_linear *layer);
+
 /* Floats of scratch that attention needs for texts of at most tokens_max tokens. */
 size_t lh_embed_kernels_scratch_floats(const lh_embed_heads *heads, size_t tokens_max);
 
@@ -117,6 +139,14 @@ size_t lh_embed_kernels_scratch_floats(const lh_embed_heads *heads, size_t token
  * processors' conversion has it. */
 uint16_t lh_embed_half_of(float value);
 float lh_embed_half_value(uint16_t half);
+
+/* A peak's whole value: x rounded, plus the zero of its row, within what its parts can say. */
+static inline int32_t lh_embed_peak_value(float x, int32_t zero)
+{
+    float within = fminf(fmaxf(x, -LH_EMBED_PEAK_MOST), LH_EMBED_PEAK_MOST);
+    int32_t value = (int32_t)lrintf(within) + zero;
+    return LH_MIN(LH_MAX(value, -LH_EMBED_PEAK_MOST - 1), LH_EMBED_PEAK_MOST);
+}
 
 const lh_embed_kernels *lh_embed_kernels_get(void); /* of lh_simd_chosen */
 /* NULL when the CPU cannot run it. */

@@ -124,6 +124,22 @@ V_INLINE void v_multiply(const lh_embed_precision precision, v16 *sum, v_word x,
         sum->high = _mm256_fmadd_ps(x.even, line.high, sum->high);
     }
 }
+V_INLINE __m256 raise_peaks(__m256 sum)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(sum), LH_EMBED_PEAK_SHIFT));
+}
+/* Sums of int8 products, from the unit of the peaks' upper parts to that of all inputs. */
+V_INLINE v16 v_raise_peaks(v16 sum)
+{
+    return (v16){raise_peaks(sum.low), raise_peaks(sum.high)};
+}
+V_INLINE v16 v_add_whole(v16 x, v16 y)
+{
+    return (v16){_mm256_castsi256_ps(
+                     _mm256_add_epi32(_mm256_castps_si256(x.low), _mm256_castps_si256(y.low))),
+                 _mm256_castsi256_ps(
+                     _mm256_add_epi32(_mm256_castps_si256(x.high), _mm256_castps_si256(y.high)))};
+}
 V_INLINE v16 v_whole(v16 sum)
 {
     return (v16){_mm256_cvtepi32_ps(_mm256_castps_si256(sum.low)),
@@ -236,29 +252,50 @@ V_INLINE v16 int8_sum(const int8_row *row)
     return (v16){int8_pairs(row->c0, row->c1), int8_pairs(row->c2, row->c3)};
 }
 
+/* Three rows by one panel. */
+typedef struct int8_sums {
+    int8_row r0, r1, r2;
+} int8_sums;
+
 #define INT8_COLUMNS(part)                                                                         \
     do {                                                                                           \
         __m256i weights = int8_weights(line + 16 * (0##part));                                     \
-        int8_add(&r0.c##part, a, weights);                                                         \
+        int8_add(&s.r0.c##part, a, weights);                                                       \
         if (rows > 1)                                                                              \
-            int8_add(&r1.c##part, a + p->a_stride, weights);                                       \
+            int8_add(&s.r1.c##part, a + p->a_stride, weights);                                     \
         if (rows > 2)                                                                              \
-            int8_add(&r2.c##part, a + 2 * p->a_stride, weights);                                   \
+            int8_add(&s.r2.c##part, a + 2 * p->a_stride, weights);                                 \
     } while (0)
 
-V_INLINE void int8_tile(const int rows, const product *p, size_t row, size_t panel)
+V_INLINE int8_sums int8_words(const int rows, const product *p, size_t words, tile_cursor *at)
 {
-    const uint8_t *a = p->a + row * p->a_stride;
-    const uint8_t *line = p->b + panel * p->panel_stride;
     const __m256i none = _mm256_setzero_si256();
-    int8_row r0 = {none, none, none, none}, r1 = r0, r2 = r0;
-    for (size_t k = 0; k < p->depth; k++, a += INT8_WORD_BYTES, line += LINE_BYTES) {
+    const int8_row zero = {none, none, none, none};
+    int8_sums s = {zero, zero, zero};
+    const uint8_t *a = at->a;
+    const uint8_t *line = at->line;
+    for (size_t k = 0; k < words; k++, a += INT8_WORD_BYTES, line += LINE_BYTES) {
         INT8_COLUMNS(0);
         INT8_COLUMNS(1);
         INT8_COLUMNS(2);
         INT8_COLUMNS(3);
     }
-    v16 sums[3] = {int8_sum(&r0), int8_sum(&r1), int8_sum(&r2)};
+    at->a = a;
+    at->line = line;
+    return s;
+}
+
+V_INLINE void int8_tile(const int rows, const product *p, size_t row, size_t panel)
+{
+    tile_cursor from = {p->a + row * p->a_stride, p->b + panel * p->panel_stride, 0};
+    const v16 start = v_load_line(from.line);
+    from.line += LINE_BYTES;
+    const int8_sums high = int8_words(rows, p, 1, &from);
+    const int8_sums all = int8_words(rows, p, p->depth, &from);
+    v16 sums[3] = {int8_sum(&high.r0), int8_sum(&high.r1), int8_sum(&high.r2)};
+    const v16 whole[3] = {int8_sum(&all.r0), int8_sum(&all.r1), int8_sum(&all.r2)};
+    for (int i = 0; i < rows; i++)
+        sums[i] = v_add_whole(v_raise_peaks(v_add_whole(start, sums[i])), whole[i]);
     const tile_place at = {row, panel * LH_EMBED_PANEL, (size_t)rows, 1};
     p->finish(p, &at, sums);
 }

@@ -102,6 +102,11 @@ V_INLINE void v_multiply(const lh_embed_precision precision, v16 *sum, v_word x,
     else
         *sum = _mm512_fmadd_ps(_mm512_castsi512_ps(x), line, *sum);
 }
+/* Sums of int8 products, from the unit of the peaks' upper parts to that of all inputs. */
+V_INLINE v16 v_raise_peaks(v16 sum)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(sum), LH_EMBED_PEAK_SHIFT));
+}
 V_INLINE v16 v_whole(v16 sum)
 {
     return _mm512_cvtepi32_ps(_mm512_castps_si512(sum));

@@ -7,6 +7,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 static float half(float x)
 {
@@ -26,9 +27,18 @@ static void encode_half(const lh_embed_linear *layer, size_t rows, const float *
         values[i] = half(in[i]);
 }
 
-static float smoothed(const lh_embed_linear *layer, const float *in, size_t k)
+/* The peaks of a row, in two parts (kernels.h). */
+static void encode_peaks(const lh_embed_linear *layer, const float *in, float inverse, int32_t zero,
+                         uint8_t *high)
 {
-    return layer->factors != NULL ? in[k] * layer->factors[k] : in[k];
+    const int32_t unit = 1 << LH_EMBED_PEAK_SHIFT;
+    uint8_t *values = high + LH_EMBED_PEAKS;
+    for (size_t i = 0; i < LH_EMBED_PEAKS; i++) {
+        int32_t value = lh_embed_peak_value(in[layer->peaks[i]] * inverse, zero);
+        int32_t low = (value % unit + unit) % unit;
+        high[i] = (uint8_t)((value - low) / unit + LH_EMBED_PEAK_ZERO);
+        values[layer->peaks[i]] = (uint8_t)low;
+    }
 }
 
 /* 0 is always a value that can be said exactly: padding and dead inputs add nothing. */
@@ -36,12 +46,14 @@ static void encode_int8(const lh_embed_linear *layer, size_t rows, const float *
                         const lh_embed_operand *out)
 {
     const size_t inputs = layer->inputs;
-    uint8_t *values = out->values;
-    for (size_t r = 0; r < rows; r++, in += inputs, values += inputs) {
+    const size_t width = lh_embed_operand_width(layer);
+    uint8_t *row = out->values;
+    for (size_t r = 0; r < rows; r++, in += inputs, row += width) {
+        uint8_t *values = row + (width - inputs);
         float low = 0;
         float high = 0;
         for (size_t k = 0; k < inputs; k++) {
-            float x = smoothed(layer, in, k);
+            float x = in[k] * layer->reach[k];
             low = x < low ? x : low;
             high = x > high ? x : high;
         }
@@ -51,10 +63,11 @@ static void encode_int8(const lh_embed_linear *layer, size_t rows, const float *
         out->scales[r] = finite ? range / 255.0f : NAN;
         out->zeros[r] = finite ? (int32_t)lrintf(-low * inverse) : 0;
         for (size_t k = 0; k < inputs; k++) {
-            float x = smoothed(layer, in, k) * inverse;
-            int32_t q = finite && x == x ? (int32_t)lrintf(x) + out->zeros[r] : 0;
+            float x = fminf(fmaxf(in[k] * inverse, -255.0f), 255.0f);
+            int32_t q = (int32_t)lrintf(x) + out->zeros[r];
             values[k] = (uint8_t)LH_MIN(LH_MAX(q, 0), 255);
         }
+        encode_peaks(layer, in, inverse, out->zeros[r], row);
     }
 }
 
@@ -94,16 +107,29 @@ static void sum_half(const lh_embed_linear *layer, const float *in, size_t first
     add_bias(layer, first, sums);
 }
 
+/* Adds the products of some words; wraps, as the instructions do. */
+static void add_words(const uint8_t *values, const int8_t *line, size_t words, uint32_t *totals)
+{
+    for (size_t k = 0; k < words; k++, values += 4, line += (size_t)4 * LH_EMBED_PANEL)
+        for (size_t j = 0; j < LH_EMBED_PANEL; j++)
+            for (size_t i = 0; i < 4; i++)
+                totals[j] += (uint32_t)(values[i] * line[4 * j + i]);
+}
+
 static void sum_int8(const lh_embed_linear *layer, const lh_embed_operand *in, size_t row,
                      size_t first, float *sums)
 {
-    const uint8_t *values = (const uint8_t *)in->values + row * layer->inputs;
-    const int8_t *line = (const int8_t *)layer->panels + first * layer->inputs;
-    uint32_t totals[LH_EMBED_PANEL] = {0}; /* wraps, as the instructions do */
-    for (size_t k = 0; k < layer->inputs; k += 4, line += (size_t)4 * LH_EMBED_PANEL)
-        for (size_t j = 0; j < LH_EMBED_PANEL; j++)
-            for (size_t i = 0; i < 4; i++)
-                totals[j] += (uint32_t)(values[k + i] * line[4 * j + i]);
+    enum { LINE_BYTES = 4 * LH_EMBED_PANEL };
+    const uint8_t *values = (const uint8_t *)in->values + row * lh_embed_operand_width(layer);
+    const int8_t *line = (const int8_t *)layer->panels +
+                         first / LH_EMBED_PANEL * lh_embed_panel_lines(layer) * LINE_BYTES;
+    uint32_t totals[LH_EMBED_PANEL];
+    memcpy(totals, line, sizeof(totals));
+    line += LINE_BYTES;
+    add_words(values, line, 1, totals);
+    for (size_t j = 0; j < LH_EMBED_PANEL; j++)
+        totals[j] <<= LH_EMBED_PEAK_SHIFT;
+    add_words(values + LH_EMBED_PEAKS, line + LINE_BYTES, layer->inputs / 4, totals);
     /* Fused, as the vector sets have it. */
     const float row_scale = in->scales[row];
     const float zero = row_scale * -(float)in->zeros[row];

@@ -101,14 +101,6 @@ typedef enum finish_form {
     FINISH_INT8    /* scaled, what the zeros of the inputs added taken off, bias, epilogue */
 } finish_form;
 
-LHI_INLINE v16 finish_gelu(const finish_form form, const lh_embed_epilogue epilogue, v16 x)
-{
-    return form == FINISH_F32                        ? gelu_of(x)
-           : epilogue == LH_EMBED_EPILOGUE_GELU_HALF ? gelu_of_half(x)
-           : form == FINISH_INT8                     ? gelu_coarse(x)
-                                                     : gelu_of_half(x);
-}
-
 LHI_INLINE v16 finish_one(const finish_form form, const lh_embed_epilogue epilogue,
                           const product *p, size_t row, size_t column, v16 value)
 {
@@ -124,7 +116,7 @@ LHI_INLINE v16 finish_one(const finish_form form, const lh_embed_epilogue epilog
     if (form == FINISH_F32 || form == FINISH_HALF)
         value = v_add(value, v_load(p->layer->bias + column));
     if (epilogue == LH_EMBED_EPILOGUE_GELU || epilogue == LH_EMBED_EPILOGUE_GELU_HALF)
-        value = finish_gelu(form, epilogue, value);
+        value = form == FINISH_F32 ? gelu_of(value) : gelu_of_half(value);
     if (epilogue == LH_EMBED_EPILOGUE_RESIDUAL)
         value = v_add(value, v_load(p->residual + row * p->out_stride + column));
     return value;
@@ -170,48 +162,111 @@ FINISH_OF_LAYER(finish_int8, FINISH_INT8)
         name##_store, name##_store_half, name##_gelu, name##_gelu_half, name##_residual            \
     }
 
+/* The sums of a tile. */
+typedef struct tile_sums {
+    tile_row r0, r1, r2, r3, r4, r5;
+} tile_sums;
+
+/* Where a tile has come to, in its operand and in its first panel, and how many words are next. */
+typedef struct tile_cursor {
+    const uint8_t *a;
+    const uint8_t *line;
+    size_t words;
+} tile_cursor;
+
+LHI_INLINE tile_row tile_lines(const int panels, const product *p, const uint8_t *line)
+{
+    tile_row b = {v_set(0), v_set(0), v_set(0), v_set(0)};
+    b.c0 = v_load_line(line);
+    if (panels > 1)
+        b.c1 = v_load_line(line + p->panel_stride);
+    if (panels > 2) {
+        b.c2 = v_load_line(line + 2 * p->panel_stride);
+        b.c3 = v_load_line(line + 3 * p->panel_stride);
+    }
+    return b;
+}
+
+LHI_INLINE void tile_add(const lh_embed_precision precision, const int rows, const int panels,
+                         const product *p, tile_cursor *at, tile_sums *s)
+{
+    const size_t stride = p->a_stride;
+    const uint8_t *a = at->a;
+    const uint8_t *line = at->line;
+    for (size_t k = 0; k < at->words; k++, a += word_bytes(precision), line += p->line_stride) {
+        const tile_row b = tile_lines(panels, p, line);
+        tile_step(precision, panels, &s->r0, a, &b);
+        if (rows > 1)
+            tile_step(precision, panels, &s->r1, a + stride, &b);
+        if (rows > 2)
+            tile_step(precision, panels, &s->r2, a + 2 * stride, &b);
+        if (rows > 3)
+            tile_step(precision, panels, &s->r3, a + 3 * stride, &b);
+        if (rows > 4)
+            tile_step(precision, panels, &s->r4, a + 4 * stride, &b);
+        if (rows > 5)
+            tile_step(precision, panels, &s->r5, a + 5 * stride, &b);
+    }
+    at->a = a;
+    at->line = line;
+}
+
+LHI_INLINE void tile_raise(const int panels, tile_row *row)
+{
+    row->c0 = v_raise_peaks(row->c0);
+    if (panels > 1)
+        row->c1 = v_raise_peaks(row->c1);
+    if (panels > 2) {
+        row->c2 = v_raise_peaks(row->c2);
+        row->c3 = v_raise_peaks(row->c3);
+    }
+}
+
+/* The part of int8 sums that has the larger unit. */
+LHI_INLINE void tile_peaks(const int rows, const int panels, const product *p, tile_cursor *at,
+                           tile_sums *s)
+{
+    const tile_row start = tile_lines(panels, p, at->line);
+    *s = (tile_sums){start, start, start, start, start, start};
+    at->line += p->line_stride;
+    at->words = 1;
+    tile_add(LH_EMBED_PRECISION_INT8, rows, panels, p, at, s);
+    tile_raise(panels, &s->r0);
+    if (rows > 1)
+        tile_raise(panels, &s->r1);
+    if (rows > 2)
+        tile_raise(panels, &s->r2);
+    if (rows > 3)
+        tile_raise(panels, &s->r3);
+    if (rows > 4)
+        tile_raise(panels, &s->r4);
+    if (rows > 5)
+        tile_raise(panels, &s->r5);
+}
+
 LHI_INLINE void tile(const lh_embed_precision precision, const int rows, const int panels,
                      const product *p, size_t row, size_t panel)
 {
-    const size_t stride = p->a_stride;
-    const uint8_t *a = p->a + row * stride;
-    const uint8_t *line = p->b + panel * p->panel_stride;
-    const tile_row zero = {v_set(0), v_set(0), v_set(0), v_set(0)};
-    tile_row r0 = zero, r1 = zero, r2 = zero, r3 = zero, r4 = zero, r5 = zero;
-    for (size_t k = 0; k < p->depth; k++, a += word_bytes(precision), line += p->line_stride) {
-        tile_row b = zero;
-        b.c0 = v_load_line(line);
-        if (panels > 1)
-            b.c1 = v_load_line(line + p->panel_stride);
-        if (panels > 2) {
-            b.c2 = v_load_line(line + 2 * p->panel_stride);
-            b.c3 = v_load_line(line + 3 * p->panel_stride);
-        }
-        tile_step(precision, panels, &r0, a, &b);
-        if (rows > 1)
-            tile_step(precision, panels, &r1, a + stride, &b);
-        if (rows > 2)
-            tile_step(precision, panels, &r2, a + 2 * stride, &b);
-        if (rows > 3)
-            tile_step(precision, panels, &r3, a + 3 * stride, &b);
-        if (rows > 4)
-            tile_step(precision, panels, &r4, a + 4 * stride, &b);
-        if (rows > 5)
-            tile_step(precision, panels, &r5, a + 5 * stride, &b);
-    }
+    const tile_row none = {v_set(0), v_set(0), v_set(0), v_set(0)};
+    tile_cursor from = {p->a + row * p->a_stride, p->b + panel * p->panel_stride, 0};
+    tile_sums s = {none, none, none, none, none, none};
+    if (precision == LH_EMBED_PRECISION_INT8)
+        tile_peaks(rows, panels, p, &from, &s);
+    from.words = p->depth;
+    tile_add(precision, rows, panels, p, &from, &s);
     /* A hardened build would clear it first, which takes as long as a tenth of a tile. */
     __attribute__((uninitialized)) v16 sums[TILE_ROWS * TILE_PANELS];
-    tile_keep(panels, sums, &r0);
+    tile_keep(panels, sums, &s.r0);
     if (rows > 1)
-        tile_keep(panels, sums + panels, &r1);
+        tile_keep(panels, sums + panels, &s.r1);
     if (rows > 2)
-        tile_keep(panels, sums + 2 * panels, &r2);
+        tile_keep(panels, sums + 2 * panels, &s.r2);
     if (rows > 3)
-        tile_keep(panels, sums + 3 * panels, &r3);
+        tile_keep(panels, sums + 3 * panels, &s.r3);
     if (rows > 4)
-        tile_keep(panels, sums + 4 * panels, &r4);
+        tile_keep(panels, sums + 4 * panels, &s.r4);
     if (rows > 5)
-        tile_keep(panels, sums + 5 * panels, &r5);
+        tile_keep(panels, sums + 5 * panels, &s.r5);
     const tile_place at = {row, panel * LH_EMBED_PANEL, (size_t)rows, (size_t)panels};
     p->finish(p, &at, sums);
 }
@@ -272,12 +327,13 @@ static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, siz
                                                         const v16 *) = {
         FINISHES(finish_f32), FINISHES(finish_half), FINISHES(finish_int8)};
     const size_t words = layer->inputs / inputs_of_word[layer->precision];
+    const size_t row_words = lh_embed_operand_width(layer) / inputs_of_word[layer->precision];
     const size_t panels = layer->outputs / LH_EMBED_PANEL;
     product p = {.a = in->values,
-                 .a_stride = words * word_bytes(layer->precision),
+                 .a_stride = row_words * word_bytes(layer->precision),
                  .b = layer->panels,
                  .line_stride = LINE_BYTES,
-                 .panel_stride = words * LINE_BYTES,
+                 .panel_stride = lh_embed_panel_lines(layer) * LINE_BYTES,
                  .depth = words,
                  .layer = layer,
                  .operand = in,
@@ -293,21 +349,14 @@ static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, siz
     }
 }
 
-/* An input before it is rounded. */
-LHI_INLINE v16 smoothed(const bool smooth, const lh_embed_linear *layer, const float *in, size_t k)
-{
-    v16 x = v_load(in + k);
-    return smooth ? v_mul(x, v_load(layer->factors + k)) : x;
-}
-
 /* Scale and zero of a row, 0 being within its range; returns what its values are multiplied by. */
-LHI_INLINE float encode_range(const bool smooth, const lh_embed_linear *layer, const float *in,
-                              float *ret_scale, int32_t *ret_zero)
+LHI_INLINE float encode_range(const lh_embed_linear *layer, const float *in, float *ret_scale,
+                              int32_t *ret_zero)
 {
     v16 low = v_set(0);
     v16 high = v_set(0);
     for (size_t k = 0; k < layer->inputs; k += LH_EMBED_PANEL) {
-        v16 x = smoothed(smooth, layer, in, k);
+        v16 x = v_mul(v_load(in + k), v_load(layer->reach + k));
         low = v_min(low, x);
         high = v_max(high, x);
     }
@@ -320,16 +369,30 @@ LHI_INLINE float encode_range(const bool smooth, const lh_embed_linear *layer, c
     return inverse;
 }
 
-LHI_INLINE void encode_int8(const bool smooth, const lh_embed_linear *layer, size_t rows,
-                            const float *in, const lh_embed_operand *out)
+/* The peaks of a row, in two parts; values were made of all inputs before. */
+LHI_INLINE void encode_peaks(const lh_embed_linear *layer, const float *in, float inverse,
+                             int32_t zero, v_byte *high, v_byte *values)
+{
+    for (size_t i = 0; i < LH_EMBED_PEAKS; i++) {
+        const size_t input = layer->peaks[i];
+        int32_t value = lh_embed_peak_value(in[input] * inverse, zero);
+        high[i] = (v_byte)((value >> LH_EMBED_PEAK_SHIFT) + LH_EMBED_PEAK_ZERO);
+        values[input] = (v_byte)(value & ((1 << LH_EMBED_PEAK_SHIFT) - 1));
+    }
+}
+
+static void encode_int8(const lh_embed_linear *layer, size_t rows, const float *in,
+                        const lh_embed_operand *out)
 {
     const size_t inputs = layer->inputs;
-    v_byte *values = out->values;
-    for (size_t r = 0; r < rows; r++, in += inputs, values += inputs) {
-        float inverse = encode_range(smooth, layer, in, &out->scales[r], &out->zeros[r]);
+    v_byte *row = out->values;
+    for (size_t r = 0; r < rows; r++, in += inputs) {
+        v_byte *values = row + LH_EMBED_PEAKS;
+        float inverse = encode_range(layer, in, &out->scales[r], &out->zeros[r]);
         for (size_t k = 0; k < inputs; k += LH_EMBED_PANEL)
-            v_store_bytes(values + k, v_mul(smoothed(smooth, layer, in, k), v_set(inverse)),
-                          out->zeros[r]);
+            v_store_bytes(values + k, v_mul(v_load(in + k), v_set(inverse)), out->zeros[r]);
+        encode_peaks(layer, in, inverse, out->zeros[r], row, values);
+        row = values + inputs;
     }
 }
 
@@ -337,10 +400,7 @@ static void encode(const lh_embed_linear *layer, size_t rows, const float *in,
                    const lh_embed_operand *out)
 {
     if (layer->precision == LH_EMBED_PRECISION_INT8) {
-        if (layer->factors != NULL)
-            encode_int8(true, layer, rows, in, out);
-        else
-            encode_int8(false, layer, rows, in, out);
+        encode_int8(layer, rows, in, out);
         return;
     }
     v_half *values = out->values;

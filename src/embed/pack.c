@@ -15,6 +15,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 enum {
     VOCAB_BYTES_MAX = 64 * 1024 * 1024,
@@ -40,14 +41,17 @@ lh_embed_precision lh_embed_linear_precision(lh_embed_precision precision,
                                                                           : precision;
 }
 
+/* The list of peaks fills a line, so that what follows begins at one. */
+enum { PEAKS_ROOM = 16 };
+
 static size_t lay_linear(size_t at, lh_embed_precision precision, lh_embed_linear_name which,
                          uint32_t inputs, uint32_t outputs, lh_embed_linear_layout *linear)
 {
-    const bool smoothed = lh_embed_is_smoothed(which);
     precision = lh_embed_linear_precision(precision, which);
     *linear = (lh_embed_linear_layout){
         .precision = precision, .inputs = inputs, .outputs = outputs, .panels = at};
-    at += (size_t)inputs * outputs / inputs_of_word[precision] * sizeof(float);
+    const lh_embed_linear shape = {.inputs = inputs, .precision = precision};
+    at += lh_embed_panel_lines(&shape) * outputs * sizeof(float);
     linear->bias = at;
     at += outputs * sizeof(float);
     if (precision == LH_EMBED_PRECISION_INT8) {
@@ -55,10 +59,10 @@ static size_t lay_linear(size_t at, lh_embed_precision precision, lh_embed_linea
         at += outputs * sizeof(float);
         linear->sums = at;
         at += outputs * sizeof(float);
-        if (smoothed) {
-            linear->factors = at;
-            at += inputs * sizeof(float);
-        }
+        linear->reach = at;
+        at += inputs * sizeof(float);
+        linear->peaks = at;
+        at += PEAKS_ROOM * sizeof(uint32_t);
     }
     return at;
 }
@@ -211,27 +215,45 @@ static lh_rc read_matrix(packer *p, const matrix *m, lh_embed_int8_matrix *q)
     return LH_OK;
 }
 
-/* Panels, bias, scales, sums, factors. */
+/* The panel of 16 outputs (kernels.h), and the sum of each one's weights. */
+static void fill_panel(const lh_embed_int8_matrix *q, size_t first, int8_t *panel, float *sums)
+{
+    enum { PER_WORD = 4, LINE_BYTES = PER_WORD * LH_EMBED_PANEL };
+    int8_t *high = panel + LINE_BYTES;
+    int8_t *lines = high + LINE_BYTES;
+    for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
+        const int8_t *row = q->stored + (first + j) * q->inputs;
+        int32_t start = 0;
+        int32_t sum = 0;
+        for (size_t i = 0; i < LH_EMBED_PEAKS; i++) {
+            high[panel_place(i, j, PER_WORD)] = row[q->peaks[i]];
+            start -= LH_EMBED_PEAK_ZERO * row[q->peaks[i]];
+        }
+        memcpy(panel + j * sizeof(start), &start, sizeof(start));
+        for (size_t k = 0; k < q->inputs; k++) {
+            lines[panel_place(k, j, PER_WORD)] = row[k];
+            sum += row[k];
+        }
+        sums[j] = (float)sum * q->scales[first + j];
+    }
+}
+
+/* Panels, bias, scales, sums, reach, peaks. */
 static lh_rc write_int8(packer *p, const matrix *m, const lh_embed_int8_matrix *q, float *sums)
 {
-    int8_t *lines = p->lines;
+    const lh_embed_linear shape = {.inputs = m->inputs, .precision = LH_EMBED_PRECISION_INT8};
+    const size_t panel_words = lh_embed_panel_lines(&shape) * LH_EMBED_PANEL;
+    uint32_t peaks[PEAKS_ROOM] = {0};
+    memcpy(peaks, q->peaks, LH_EMBED_PEAKS * sizeof(uint32_t));
     for (size_t first = 0; first < m->outputs; first += LH_EMBED_PANEL) {
-        for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
-            const int8_t *row = q->stored + (first + j) * m->inputs;
-            int32_t sum = 0;
-            for (size_t k = 0; k < m->inputs; k++) {
-                lines[panel_place(k, j, inputs_of_word[LH_EMBED_PRECISION_INT8])] = row[k];
-                sum += row[k];
-            }
-            sums[first + j] = (float)sum * q->scales[first + j];
-        }
-        LH_TRY(lh_container_section_write(p->cx, p->writer,
-                                          lh_str_n(lines, (size_t)LH_EMBED_PANEL * m->inputs)));
+        fill_panel(q, first, p->lines, sums + first);
+        LH_TRY(write_floats(p, p->lines, panel_words));
     }
     LH_TRY(write_floats(p, q->bias, m->outputs));
     LH_TRY(write_floats(p, q->scales, m->outputs));
     LH_TRY(write_floats(p, sums, m->outputs));
-    return lh_embed_is_smoothed(m->which) ? write_floats(p, q->factors, m->inputs) : LH_OK;
+    LH_TRY(write_floats(p, q->reach, m->inputs));
+    return lh_container_section_write(p->cx, p->writer, lh_str_n(peaks, sizeof(peaks)));
 }
 
 static lh_rc write_quantized(packer *p, const matrix *m)
@@ -248,16 +270,17 @@ static lh_rc write_quantized(packer *p, const matrix *m)
                               .bias = LH_NEW_ARRAY(&inner, float, m->outputs),
                               .stored = LH_NEW_ARRAY(&inner, int8_t, count),
                               .scales = LH_NEW_ARRAY(&inner, float, m->outputs),
-                              .factors = LH_NEW_ARRAY(&inner, float, m->inputs)};
+                              .reach = LH_NEW_ARRAY(&inner, float, m->inputs),
+                              .peaks = LH_NEW_ARRAY(&inner, uint32_t, LH_EMBED_PEAKS)};
     float *sums = LH_NEW_ARRAY(&inner, float, m->outputs);
     lh_rc rc = LH_E_NO_MEMORY;
     if (q.weights != NULL && q.bias != NULL && q.stored != NULL && q.scales != NULL &&
-        q.factors != NULL && sums != NULL) {
+        q.reach != NULL && q.peaks != NULL && sums != NULL) {
         lh_embed_input_stats stats = lh_embed_calibration_get(p->calibration, m->layer, m->which);
         rc = read_matrix(p, m, &q);
         if (rc != LH_OK)
             return rc;
-        rc = lh_embed_quantize(&inner, &stats, m->which, &q);
+        rc = lh_embed_quantize(&inner, &stats, &q);
         if (rc == LH_OK)
             return write_int8(p, m, &q, sums);
     }

@@ -12,8 +12,9 @@
 
 #include "embed/model_info.h"
 
-#define LH_EMBED_MODEL_KIND         "embed-model"
-#define LH_EMBED_MODEL_KIND_VERSION 2 /* 1 is read as well: it has f32 weights only */
+#define LH_EMBED_MODEL_KIND              "embed-model"
+#define LH_EMBED_MODEL_KIND_VERSION      3 /* 1 (f32 only) and 2 (but for int8) are read as well */
+#define LH_EMBED_MODEL_KIND_VERSION_INT8 3 /* the first with int8 as it is read now */
 
 /* Sections. Those of weights come once a precision, under its own names. */
 #define LH_EMBED_MODEL_SECTION_INFO "model"      /* JSON, lh_embed_model_info_record */
@@ -40,8 +41,9 @@ typedef struct lh_embed_linear_layout {
     size_t panels;
     size_t bias;
     size_t scales; /* int8 only, as the two below */
-    size_t sums;   /* int32 */
-    size_t factors;
+    size_t sums;
+    size_t reach;
+    size_t peaks; /* u32 [LH_EMBED_PEAKS], then zeros up to 64 bytes */
 } lh_embed_linear_layout;
 
 /* qkv, mix, mix_norm, up, down, out_norm; all parts are multiples of 64 bytes. */

@@ -1,4 +1,5 @@
-/* quantize.c - smoothing, then rounding block by block of inputs, then the bias.
+/* quantize.c - peaks are chosen, weights rounded block by block of inputs, then the bias is
+ * corrected.
  *
  * The error of a row w of weights is (w - q)' C (w - q), C = covariance of the inputs (the mean is
  * the bias's business). With C = R'R, R upper triangular, Babai's nearest plane takes the inputs
@@ -7,51 +8,56 @@
  * up for them. */
 #include "embed/quantize.h"
 
+#include "embed/kernels.h"
+
 #include <math.h>
+#include <stdbool.h>
 
 #define LEVELS       127.0f
-#define SMOOTHING    0.6f  /* share of the difference that moves from the inputs to the weights */
 #define DAMPING      0.01f /* of the mean variance, added to each: texts seen are not all texts */
-#define SMALLEST     1e-5f
 #define VARIANCE_MIN 1e-12
 
-/* Largest weight of each input, into out. */
-static void largest_weights(const lh_embed_int8_matrix *m, float *out)
+static double variance_of(const lh_embed_input_stats *stats, size_t input)
 {
-    for (size_t k = 0; k < m->inputs; k++)
-        out[k] = SMALLEST;
-    for (size_t o = 0; o < m->outputs; o++)
-        for (size_t k = 0; k < m->inputs; k++)
-            out[k] = fmaxf(out[k], fabsf(m->weights[o * m->inputs + k]));
+    const size_t block = input / LH_EMBED_CALIBRATION_BLOCK * LH_EMBED_CALIBRATION_BLOCK;
+    const size_t width = LH_MIN(stats->inputs - block, (size_t)LH_EMBED_CALIBRATION_BLOCK);
+    const size_t at = input - block;
+    const double rows = (double)LH_MAX(stats->rows, (size_t)1);
+    const double mean = (double)stats->mean[input];
+    const double square =
+        (double)stats->products[block * LH_EMBED_CALIBRATION_BLOCK + at * width + at];
+    return fmax(square / rows - mean * mean, 0);
 }
 
-bool lh_embed_is_smoothed(lh_embed_linear_name which)
+/* The first of equals; what is no peak reaches as far as it is. */
+static void choose_peaks(const lh_embed_input_stats *stats, lh_embed_int8_matrix *m)
 {
-    return which == LH_EMBED_QKV || which == LH_EMBED_UP;
-}
-
-static lh_rc smooth(lh_ctx *cx, const lh_embed_input_stats *stats, lh_embed_linear_name which,
-                    lh_embed_int8_matrix *m)
-{
-    float *weights = LH_NEW_ARRAY(cx, float, m->inputs);
-    if (weights == NULL)
-        return LH_E_NO_MEMORY;
-    largest_weights(m, weights);
-    for (size_t k = 0; k < m->inputs; k++) {
-        float smoothing = 1.0f;
-        if (lh_embed_is_smoothed(which))
-            smoothing = powf(fmaxf(stats->largest[k], SMALLEST), SMOOTHING) /
-                        powf(weights[k], 1.0f - SMOOTHING);
-        m->factors[k] = 1.0f / smoothing;
-        if (!(isfinite(smoothing) && isfinite(m->factors[k]) && isfinite(weights[k])))
-            return lh_fail(cx, LH_E_UNPROCESSABLE, "weights that are not finite cannot be int8");
-        for (size_t o = 0; o < m->outputs; o++)
-            m->weights[o * m->inputs + k] *= smoothing;
+    for (uint32_t k = 0; k < m->inputs; k++)
+        m->reach[k] = 1.0f;
+    for (uint32_t i = 0; i < LH_EMBED_PEAKS; i++) {
+        uint32_t best = UINT32_MAX;
+        for (uint32_t k = 0; k < m->inputs; k++)
+            if (m->reach[k] == 1.0f &&
+                (best == UINT32_MAX || stats->largest[k] > stats->largest[best]))
+                best = k;
+        lh_assert(best != UINT32_MAX);
+        m->peaks[i] = best;
+        m->reach[best] = 1.0f / LH_EMBED_PEAK_REACH;
     }
+}
+
+static lh_rc choose_scales(lh_ctx *cx, lh_embed_int8_matrix *m)
+{
     for (size_t o = 0; o < m->outputs; o++) {
         float largest = 0;
-        for (size_t k = 0; k < m->inputs; k++)
-            largest = fmaxf(largest, fabsf(m->weights[o * m->inputs + k]));
+        bool finite = true;
+        for (size_t k = 0; k < m->inputs; k++) {
+            const float weight = m->weights[o * m->inputs + k];
+            largest = fmaxf(largest, fabsf(weight));
+            finite = finite && isfinite(weight);
+        }
+        if (!finite)
+            return lh_fail(cx, LH_E_UNPROCESSABLE, "weights that are not finite cannot be int8");
         m->scales[o] = fmaxf(largest / LEVELS, 1e-30f);
     }
     return LH_OK;
@@ -77,19 +83,16 @@ static void sort_by_variance(block *b)
     }
 }
 
-/* Covariance of the smoothed inputs in b's order, damped, into root. */
-static void fill_covariance(const lh_embed_input_stats *stats, const lh_embed_int8_matrix *m,
-                            block *b)
+/* Covariance of the inputs in b's order, damped, into root. */
+static void fill_covariance(const lh_embed_input_stats *stats, block *b)
 {
     const uint32_t n = b->width;
     const double rows = (double)LH_MAX(stats->rows, (size_t)1);
     const float *products = stats->products + (size_t)b->first * LH_EMBED_CALIBRATION_BLOCK;
     const float *mean = stats->mean + b->first;
-    const float *factors = m->factors + b->first;
     double damping = VARIANCE_MIN;
     for (size_t i = 0; i < n; i++) {
-        double variance = (double)products[i * n + i] / rows - (double)mean[i] * (double)mean[i];
-        b->variance[i] = fmax(variance, 0) * (double)factors[i] * (double)factors[i];
+        b->variance[i] = variance_of(stats, b->first + i);
         damping += (double)DAMPING * b->variance[i] / n;
     }
     sort_by_variance(b);
@@ -97,9 +100,8 @@ static void fill_covariance(const lh_embed_input_stats *stats, const lh_embed_in
         const size_t p = b->order[i];
         for (size_t j = i; j < n; j++) {
             const size_t q = b->order[j];
-            double together =
+            b->root[i * n + j] =
                 (double)products[p * n + q] / rows - (double)mean[p] * (double)mean[q];
-            b->root[i * n + j] = together * (double)factors[p] * (double)factors[q];
         }
         b->root[i * n + i] = b->variance[p] + damping;
     }
@@ -148,18 +150,18 @@ static void round_row(const lh_embed_int8_matrix *m, const block *b, size_t outp
 static void correct_bias(const lh_embed_input_stats *stats, lh_embed_int8_matrix *m)
 {
     for (size_t o = 0; o < m->outputs; o++) {
+        const double scale = (double)m->scales[o];
         double lost = 0;
         for (size_t k = 0; k < m->inputs; k++) {
-            double stored = (double)m->scales[o] * m->stored[o * m->inputs + k];
-            double error = (double)m->weights[o * m->inputs + k] - stored;
-            lost += error * (double)m->factors[k] * (double)stats->mean[k];
+            double error =
+                (double)m->weights[o * m->inputs + k] - scale * m->stored[o * m->inputs + k];
+            lost += error * (double)stats->mean[k];
         }
         m->bias[o] += (float)lost;
     }
 }
 
-lh_rc lh_embed_quantize(lh_ctx *cx, const lh_embed_input_stats *stats, lh_embed_linear_name which,
-                        lh_embed_int8_matrix *m)
+lh_rc lh_embed_quantize(lh_ctx *cx, const lh_embed_input_stats *stats, lh_embed_int8_matrix *m)
 {
     lh_assert(stats->inputs == m->inputs);
     const size_t widest = LH_MIN(m->inputs, (uint32_t)LH_EMBED_CALIBRATION_BLOCK);
@@ -169,10 +171,11 @@ lh_rc lh_embed_quantize(lh_ctx *cx, const lh_embed_input_stats *stats, lh_embed_
                .errors = LH_NEW_ARRAY(cx, double, widest)};
     if (b.root == NULL || b.order == NULL || b.variance == NULL || b.errors == NULL)
         return LH_E_NO_MEMORY;
-    LH_TRY(smooth(cx, stats, which, m));
+    choose_peaks(stats, m);
+    LH_TRY(choose_scales(cx, m));
     for (b.first = 0; b.first < m->inputs; b.first += b.width) {
         b.width = LH_MIN(m->inputs - b.first, (uint32_t)LH_EMBED_CALIBRATION_BLOCK);
-        fill_covariance(stats, m, &b);
+        fill_covariance(stats, &b);
         factor(&b);
         for (size_t o = 0; o < m->outputs; o++)
             round_row(m, &b, o);

@@ -33,38 +33,41 @@ static const lh_embed_precision precisions[] = {LH_EMBED_PRECISION_F32, LH_EMBED
 /* A layer of made-up weights, of any precision. */
 static lh_embed_linear make_layer(lh_embed_precision precision, uint32_t inputs, uint32_t outputs)
 {
-    static float scales[4096], factors[4096];
-    static float sums[4096];
-    fill(weights, (size_t)inputs * outputs, 2);
-    fill(bias, outputs, 3);
-    if (precision == LH_EMBED_PRECISION_F32)
-        return (lh_embed_linear){
-            .panels = weights, .bias = bias, .inputs = inputs, .outputs = outputs};
+    static float scales[4096], sums[4096], reach[4096];
+    static uint32_t peaks[LH_EMBED_PEAKS];
     const size_t count = (size_t)inputs * outputs;
-    memset(sums, 0, sizeof(sums));
-    for (size_t i = 0; i < count; i++) {
-        if (precision == LH_EMBED_PRECISION_BF16) {
-            ((uint16_t *)packed)[i] = lh_embed_half_of(weights[i]);
-            continue;
-        }
-        int8_t q = (int8_t)lrintf(weights[i] * 127.0f);
-        ((int8_t *)packed)[i] = q;
-        sums[i / (inputs * LH_EMBED_PANEL) * LH_EMBED_PANEL + i / 4 % LH_EMBED_PANEL] += q;
-    }
-    for (size_t i = 0; i < outputs; i++) {
-        scales[i] = (1.0f + (float)(i % 7)) / 500.0f;
-        sums[i] *= scales[i];
-    }
-    for (size_t i = 0; i < inputs; i++)
-        factors[i] = 1.0f / (1.0f + (float)(i % 3));
-    return (lh_embed_linear){.panels = packed,
+    lh_embed_linear layer = {.panels = precision == LH_EMBED_PRECISION_F32 ? weights : packed,
                              .bias = bias,
-                             .scales = scales,
-                             .sums = sums,
-                             .factors = factors,
                              .inputs = inputs,
                              .outputs = outputs,
                              .precision = precision};
+    fill(weights, count, 2);
+    fill(bias, outputs, 3);
+    for (size_t i = 0; i < count && precision == LH_EMBED_PRECISION_BF16; i++)
+        ((uint16_t *)packed)[i] = lh_embed_half_of(weights[i]);
+    if (precision != LH_EMBED_PRECISION_INT8)
+        return layer;
+    for (uint32_t i = 0; i < LH_EMBED_PEAKS; i++)
+        peaks[i] = (i * 29 + 3) % inputs;
+    for (size_t i = 0; i < inputs; i++)
+        reach[i] = 1.0f;
+    for (size_t i = 0; i < LH_EMBED_PEAKS; i++)
+        reach[peaks[i]] = 1.0f / LH_EMBED_PEAK_REACH;
+    layer.peaks = peaks;
+    layer.reach = reach;
+    layer.scales = scales;
+    layer.sums = sums;
+    const size_t lines = lh_embed_panel_lines(&layer);
+    for (size_t i = 0; i < lines * outputs * 4; i++)
+        ((int8_t *)packed)[i] = (int8_t)lrintf(weights[i % count] * 127.0f);
+    for (size_t i = 0; i < outputs; i++) {
+        int32_t start = (int32_t)(i * 79 % 64) - 32;
+        memcpy((int8_t *)packed + i / LH_EMBED_PANEL * lines * 64 + i % LH_EMBED_PANEL * 4, &start,
+               4);
+        scales[i] = (1.0f + (float)(i % 7)) / 500.0f;
+        sums[i] = scales[i] * (float)((int)(i * 37 % 21) - 10);
+    }
+    return layer;
 }
 
 /* Encodes and multiplies; halves are made floats again. */
@@ -130,26 +133,65 @@ LH_TEST(sums_of_half_and_int8_are_the_same_bits_everywhere)
     }
 }
 
-/* The largest products there are, of both signs: nothing saturates on the way. */
+/* The largest products there are, of both signs: nothing saturates on the way. Inputs are 255 or 0
+ * steps, the peaks 3825. */
 LH_TEST(int8_is_exact_at_its_extremes)
 {
+    enum { INPUTS = 4096, STEPS = 255 * 15 };
     for (int sign = -1; sign <= 1; sign += 2) {
-        lh_embed_linear layer = make_layer(LH_EMBED_PRECISION_INT8, 4096, 2 * LH_EMBED_PANEL);
-        memset(packed, sign * 127, (size_t)4096 * layer.outputs);
-        for (size_t i = 0; i < 4096; i++)
-            in[i] = i % 5 == 4 ? 0.0f : 1.0f * (float)(1 + i % 3); /* times factors: all 255 or 0 */
-        for (size_t i = 0; i < layer.outputs; i++)
-            ((float *)(uintptr_t)layer.sums)[i] = (float)(sign * 127 * 4096) * layer.scales[i];
+        lh_embed_linear layer =
+            make_layer(LH_EMBED_PRECISION_INT8, INPUTS, (uint32_t)2 * LH_EMBED_PANEL);
+        const size_t lines = lh_embed_panel_lines(&layer);
+        int32_t start = -sign * LH_EMBED_PEAKS * LH_EMBED_PEAK_ZERO * 127;
+        memset(packed, sign * 127, lines * layer.outputs * 4);
+        for (size_t i = 0; i < layer.outputs; i++) {
+            memcpy((int8_t *)packed + i / LH_EMBED_PANEL * lines * 64 + i % LH_EMBED_PANEL * 4,
+                   &start, 4);
+            ((float *)(uintptr_t)layer.sums)[i] = 0;
+        }
+        for (size_t i = 0; i < INPUTS; i++)
+            in[i] = i % 5 == 4 ? 0.0f : 1.0f;
+        for (size_t i = 0; i < LH_EMBED_PEAKS; i++)
+            in[layer.peaks[i]] = LH_EMBED_PEAK_REACH;
+        double steps = 0;
+        for (size_t i = 0; i < INPUTS; i++)
+            steps += in[i] == 0.0f ? 0 : in[i] == 1.0f ? 255 : STEPS;
         EMBED_FOR_KERNELS(kernels)
         {
             run_linear(kernels, &layer, LH_EMBED_EPILOGUE_STORE, 1, got);
             for (size_t i = 0; i < layer.outputs; i++) {
-                double exact = sign * 127.0 * (4096 - 4096 / 5) * (double)layer.scales[i] +
-                               (double)layer.bias[i];
-                ck_assert_msg(fabs((double)got[i] - exact) < 1e-6 * fabs(exact), "%s",
-                              kernels->name);
+                double exact =
+                    sign * 127.0 * steps * (double)layer.scales[i] / 255 + (double)layer.bias[i];
+                ck_assert_msg(fabs((double)got[i] - exact) < 1e-6 * fabs(exact), "%s: %g, not %g",
+                              kernels->name, (double)got[i], exact);
             }
         }
+    }
+}
+
+/* What a peak is, below and above its range: the nearest that can be said. */
+LH_TEST(a_peak_is_said_in_two_parts)
+{
+    lh_embed_linear layer = make_layer(LH_EMBED_PRECISION_INT8, 64, LH_EMBED_PANEL);
+    const size_t width = lh_embed_operand_width(&layer);
+    ck_assert_uint_eq(width, 64 + LH_EMBED_PEAKS);
+    EMBED_FOR_KERNELS(kernels)
+    for (int step = -60; step <= 60; step++) {
+        float scale = 0;
+        int32_t zero = 0;
+        lh_embed_operand operand = {encoded, &scale, &zero};
+        for (size_t i = 0; i < 64; i++)
+            in[i] = i % 2 == 0 ? 0.5f : -0.5f;
+        in[layer.peaks[1]] = (float)step / 8;
+        kernels->encode(&layer, 1, in, &operand);
+        const bool wide = strcmp(kernels->name, "avx2") == 0;
+        int parts[2];
+        const size_t places[2] = {1, LH_EMBED_PEAKS + layer.peaks[1]};
+        for (int i = 0; i < 2; i++)
+            parts[i] = wide ? ((int16_t *)encoded)[places[i]] : ((uint8_t *)encoded)[places[i]];
+        float value = scale * (float)((parts[0] - LH_EMBED_PEAK_ZERO) * 32 + parts[1] - zero);
+        ck_assert_msg(fabsf(value - (float)step / 8) <= 0.51f * scale, "%s: %g for %g",
+                      kernels->name, (double)value, (double)step / 8);
     }
 }
 

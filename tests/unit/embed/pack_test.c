@@ -225,8 +225,20 @@ static lh_rc write_file(lh_ctx *cx, void *arg, uint64_t offset, lh_str bytes)
     return LH_OK;
 }
 
-/* The f32 sections of a packed file as version 1 had them, or a later version. */
-static lh_str as_version(lh_scratch *s, lh_str whole, uint32_t version)
+/* The content of a section with the first peak of its first matrix set to what is not there. */
+static lh_str with_peak_outside(lh_scratch *s, lh_str content, const lh_embed_model_info *info)
+{
+    lh_embed_layer_layout layout;
+    lh_str copy = lh_ctx_dup(&s->cx, content);
+    lh_embed_layer_layout_of(info, LH_EMBED_PRECISION_INT8, &layout);
+    uint32_t outside = info->hidden;
+    memcpy((char *)(uintptr_t)copy.ptr + layout.linears[LH_EMBED_QKV].peaks, &outside, 4);
+    return copy;
+}
+
+/* A packed file again: as version 1 only its f32 sections; with info, a peak that lies. */
+static lh_str as_version(lh_scratch *s, lh_str whole, uint32_t version,
+                         const lh_embed_model_info *info)
 {
     LH_CLEANUP(lh_container_writer_free) lh_container_writer *w = NULL;
     LH_CLEANUP(lh_buf_done) lh_buf out;
@@ -240,9 +252,12 @@ static lh_str as_version(lh_scratch *s, lh_str whole, uint32_t version)
         const lh_container_section *section = &file.sections[i];
         lh_str name = lh_str_n(section->name, strnlen(section->name, LH_CONTAINER_NAME_MAX));
         lh_str content = lh_str_n(file.bytes + section->offset, section->bytes);
-        if (lh_str_starts(name, LH_S("bf16.")) || lh_str_starts(name, LH_S("int8.")))
+        if (version == 1 &&
+            (lh_str_starts(name, LH_S("bf16.")) || lh_str_starts(name, LH_S("int8."))))
             continue;
-        if (i == 0) { /* "precisions":[...] becomes "precision":"f32" */
+        if (info != NULL && lh_str_eq(name, LH_S("int8.layer.0")))
+            content = with_peak_outside(s, content, info);
+        if (i == 0 && version == 1) { /* "precisions":[...] becomes "precision":"f32" */
             const char *list = strstr(lh_ctx_dup(&s->cx, content).ptr, "\"precisions\"");
             const char *end = strchr(list, ']') + 1;
             size_t before = content.len - strlen(list);
@@ -263,16 +278,36 @@ LH_TEST(version_1_opens_as_f32_and_a_later_one_is_refused)
     lh_scratch_open(&s);
     lh_embed_model *model = NULL;
     lh_str whole = read_packed(&s, embed_pack_tiny(&s));
-    lh_str old = as_version(&s, whole, 1);
+    lh_str old = as_version(&s, whole, 1, NULL);
     ck_lh_ok(&s, lh_embed_open(&s.cx, old, NULL, &model));
     ck_assert_int_eq(lh_embed_info(model)->precision, LH_EMBED_PRECISION_F32);
     model = lh_embed_close(model);
     lh_embed_options opts = {.precision = LH_S("bf16")};
     ck_lh_fails(lh_embed_open(&s.cx, old, &opts, &model), LH_E_UNPROCESSABLE);
     ck_assert_msg(strstr(s.cx.err.hint, "--pack") != NULL, "%s", s.cx.err.hint);
-    lh_str later = as_version(&s, whole, LH_EMBED_MODEL_KIND_VERSION + 1);
+    lh_str later = as_version(&s, whole, LH_EMBED_MODEL_KIND_VERSION + 1, NULL);
     ck_lh_fails(lh_embed_open(&s.cx, later, NULL, &model), LH_E_UNPROCESSABLE);
     ck_assert_msg(strstr(s.cx.err.hint, "--pack") != NULL, "%s", s.cx.err.hint);
+    lh_scratch_close(&s);
+}
+
+LH_TEST(int8_of_an_older_version_or_with_a_peak_outside_is_refused)
+{
+    lh_scratch s;
+    lh_scratch_open(&s);
+    lh_embed_model *model = NULL;
+    lh_str whole = read_packed(&s, embed_pack_tiny(&s));
+    lh_embed_options int8 = {.precision = LH_S("int8")};
+    lh_embed_options bf16 = {.precision = LH_S("bf16")};
+    lh_str older = as_version(&s, whole, 2, NULL);
+    ck_lh_ok(&s, lh_embed_open(&s.cx, older, &bf16, &model));
+    lh_embed_model_info info = *lh_embed_info(model);
+    model = lh_embed_close(model);
+    ck_lh_fails(lh_embed_open(&s.cx, older, &int8, &model), LH_E_UNPROCESSABLE);
+    ck_assert_msg(strstr(s.cx.err.hint, "--pack") != NULL, "%s", s.cx.err.hint);
+    lh_str lies = as_version(&s, whole, LH_EMBED_MODEL_KIND_VERSION, &info);
+    ck_lh_fails(lh_embed_open(&s.cx, lies, &int8, &model), LH_E_CORRUPT);
+    ck_assert_msg(strstr(s.cx.err.message, "int8.layer.0") != NULL, "%s", s.cx.err.message);
     lh_scratch_close(&s);
 }
 
