@@ -212,8 +212,8 @@ lh_rc lh_fd_wait_readable(lh_ctx *cx, int fd)
 
 void lh_process_background(void)
 {
-    enum { NICE_LOWEST = 19 };
+    enum { BACKGROUND_NICENESS = 10 };
     const struct sched_param none = {0};
-    if (sched_setscheduler(0, SCHED_IDLE, &none) != 0)
-        (void)setpriority(PRIO_PROCESS, 0, NICE_LOWEST);
+    (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    (void)setpriority(PRIO_PROCESS, 0, BACKGROUND_NICENESS);
 }

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -385,4 +387,14 @@ LH_TEST(locks_end_with_their_block_and_waits_with_their_time)
     ck_assert_int_ge(lh_clock_mono_us() - before_us, 20000);
     ck_assert_int_eq(lh_cond_wait_until(&c.changed, &c.lock, 0), 0);
     lh_scratch_close(&s);
+}
+
+/* SCHED_IDLE would get next to nothing of a processor that somebody else keeps busy. */
+LH_TEST(background_work_gives_way_but_keeps_a_share)
+{
+    lh_process_background();
+    ck_assert_int_eq(sched_getscheduler(0), SCHED_BATCH);
+    int niceness = getpriority(PRIO_PROCESS, 0);
+    ck_assert_int_ge(niceness, 10);
+    ck_assert_int_lt(niceness, 20);
 }
