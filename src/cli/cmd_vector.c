@@ -107,6 +107,7 @@ static lh_rc open_index(lh_ctx *cx, vector_run *run)
     run->open_ms = (double)(lh_clock_mono_ns() - begun) / NS_PER_S * 1e3;
     lh_vector_index_stats(run->index, &run->stats);
     run->hash = lh_hash64(run->segment.bytes, 0);
+    lh_vector_index_trim(run->index);
     if (run->stats.dimensions != run->o->dim)
         return lh_fail(cx, LH_E_BAD_VALUE, "--dim %llu, the segment has %u dimensions",
                        (unsigned long long)run->o->dim, run->stats.dimensions);

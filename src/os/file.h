@@ -96,6 +96,9 @@ LH_WARN_UNUSED lh_rc lh_map_open(lh_ctx *cx, lh_str path, lh_map *ret_map);
 LH_WARN_UNUSED lh_rc lh_map_fd(lh_ctx *cx, int fd, lh_map *ret_map);
 void lh_map_close(lh_map *map); /* safe on a zeroed or closed map */
 LH_DEFINE_CLEANUP_VALUE(lh_map, lh_map_close)
+/* A part of a mapping that will not be read soon: its whole pages no longer count as this process's
+ * memory, and come back when they are read. Never of other memory, whose content would be gone. */
+void lh_map_forget(lh_str part);
 
 /* path joins in the arena: one slash between. */
 lh_str lh_path_join(lh_ctx *cx, lh_str a, lh_str b);

@@ -32,6 +32,15 @@ lh_rc lh_map_open(lh_ctx *cx, lh_str path, lh_map *ret_map)
     return lh_map_fd(cx, lh_file_fd(file), ret_map); /* the mapping outlives the descriptor */
 }
 
+void lh_map_forget(lh_str part)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)part.ptr + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)part.ptr + part.len) / page * page;
+    if (first < end)
+        (void)madvise((void *)first, end - first, MADV_DONTNEED); /* a hint: it may be refused */
+}
+
 void lh_map_close(lh_map *map)
 {
     if (map->bytes.len > 0) {

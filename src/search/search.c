@@ -34,6 +34,7 @@ static lh_rc open_files(lh_ctx *cx, lh_store *store, lhi_generation *g)
     LH_TRY(lh_store_local_path(cx, store, g->meta.segment_key, &path));
     LH_TRY(lh_map_open(cx, path, &g->segment_map));
     LH_TRY(lh_vector_index_open(cx, g->segment_map.bytes, &g->index));
+    lh_vector_index_trim(g->index);
     LH_TRY(lh_store_local_path(cx, store, g->meta.chunks_key, &path));
     LH_TRY(lh_map_open(cx, path, &g->chunks_map));
     LH_TRY(lh_chunk_store_open(cx, g->chunks_map.bytes, &g->chunks));

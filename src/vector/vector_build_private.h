@@ -98,7 +98,7 @@ static inline uint8_t *lhi_i8(const lhi_build *b, uint64_t at)
 #define LHI_F32(pages) ((float *)(pages).ptr)
 
 /* Prefetches the whole of something. */
-static inline void lhi_prefetch(const void *at, size_t bytes)
+LHI_PREFETCHES void lhi_prefetch(const void *at, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i += 64)
         __builtin_prefetch((const char *)at + i);

@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-#define B1_GROUP_MOST 60.0f /* + 6 x 0.5 of rounding = 63, four of which fit a byte */
+#define B1_GROUP_MOST 28.0f /* + 6 x 0.5 of rounding = 31, eight of which fit a byte */
 
 void lhi_code_query(const lh_vector_index *index, const float *values, lhi_coded_query *q)
 {

@@ -11,35 +11,55 @@
 #define SHORT_SORT     96u
 #define BLOCKS_BETWEEN 512u
 
-/* Hoare's selection. */
+static void swap_keys(uint64_t *a, uint64_t *b)
+{
+    uint64_t key = *a;
+    *a = *b;
+    *b = key;
+}
+
+/* The middle of three comes last. */
+static void choose_pivot(uint64_t *low, uint64_t *middle, uint64_t *last)
+{
+    if (*low < *middle)
+        swap_keys(low, middle);
+    if (*last > *low)
+        swap_keys(last, low);
+    if (*last < *middle)
+        swap_keys(last, middle);
+}
+
+/* Larger keys than the pivot to the front, without a branch to guess. Returns where it stands. */
+static size_t part_keys(uint64_t *keys, size_t low, size_t last)
+{
+    choose_pivot(&keys[low], &keys[low + (last - low) / 2], &keys[last]);
+    const uint64_t pivot = keys[last];
+    size_t at = low;
+    for (size_t i = low; i < last; i++) {
+        uint64_t key = keys[i];
+        keys[i] = keys[at];
+        keys[at] = key;
+        at += key > pivot;
+    }
+    swap_keys(&keys[at], &keys[last]);
+    return at;
+}
+
+/* Quickselect; no two keys are equal. */
 void lhi_select_keys(uint64_t *keys, size_t count, size_t keep)
 {
-    ptrdiff_t low = 0;
-    ptrdiff_t high = (ptrdiff_t)count - 1;
-    const ptrdiff_t wanted = (ptrdiff_t)keep - 1;
+    size_t low = 0;
+    size_t end = count;
     if (keep == 0 || keep >= count)
         return;
-    while (low < high) {
-        uint64_t pivot = keys[(low + high) / 2];
-        ptrdiff_t i = low;
-        ptrdiff_t j = high;
-        while (i <= j) {
-            while (keys[i] > pivot)
-                i++;
-            while (keys[j] < pivot)
-                j--;
-            if (i > j)
-                break;
-            uint64_t t = keys[i];
-            keys[i++] = keys[j];
-            keys[j--] = t;
-        }
-        if (wanted <= j)
-            high = j;
-        else if (wanted >= i)
-            low = i;
-        else
+    while (end - low > 1) {
+        size_t at = part_keys(keys, low, end - 1);
+        if (at == keep || at + 1 == keep)
             return;
+        if (at > keep)
+            end = at;
+        else
+            low = at + 1;
     }
 }
 

@@ -12,7 +12,7 @@
     12u /* places at most so far from the next expansion: neighbours are asked for */
 #define SUPERS_LOOKED 4u
 
-static void prefetch(const void *at, size_t bytes)
+LHI_PREFETCHES void prefetch(const void *at, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i += 64)
         __builtin_prefetch((const char *)at + i);

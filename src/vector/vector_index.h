@@ -117,6 +117,8 @@ LH_WARN_UNUSED lh_rc lh_vector_index_open_external(lh_ctx *cx, lh_str bytes, lh_
                                                    lh_vector_index **ret_index);
 lh_vector_index *lh_vector_index_close(lh_vector_index *index);
 LH_DEFINE_CLEANUP(lh_vector_index, lh_vector_index_close)
+/* When bytes is a lh_map: pages that only opening read are given back to the system. */
+void lh_vector_index_trim(const lh_vector_index *index);
 /* Every checksum of the file, the stored rows' too. */
 LH_WARN_UNUSED lh_rc lh_vector_index_verify(lh_ctx *cx, const lh_vector_index *index);
 

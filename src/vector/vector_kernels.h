@@ -115,14 +115,16 @@ typedef struct lh_vector_search_kernels {
     void (*b1_arrange)(const uint8_t *stored, size_t stored_blocks, const uint16_t *factors,
                        size_t padded, uint8_t *ret);
     size_t (*b1_table_bytes)(size_t padded);
-    /* query: int8 with sums of magnitudes of any 4 or 6 neighbours (from a multiple) <= 63. */
+    /* query: int8 with sums of magnitudes of any 4 or 6 neighbours (from a multiple) <= 31. */
     void (*b1_table)(const int8_t *query, size_t padded, uint8_t *ret);
     /* Blocks [first, end); stops early when keys are nearly full. Returns the next block. */
     size_t (*b1_scan)(lh_vector_b1_scan *scan, size_t first, size_t end);
 } lh_vector_search_kernels;
 
 /* Hardened builds zero every local: not in inner loops. */
-#define LHI_UNSET       __attribute__((uninitialized))
+#define LHI_UNSET __attribute__((uninitialized))
+/* A function that only prefetches has no effect the compiler can see: it leaves out calls of it. */
+#define LHI_PREFETCHES  static inline __attribute__((always_inline))
 
 #define LH_VECTOR_PANEL 16 /* rows of a panel */
 /* int8 rows by 16: products of panels, exact. */

@@ -103,11 +103,11 @@ LHI_INLINE void block_sums(const uint8_t *block, const uint8_t *table, size_t pa
     const __m256i low = _mm256_set1_epi8(15);
     byte_sums a = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     byte_sums b = a;
-    for (size_t g = 0; g < padded / 4; g += 8, block += 128, table += 128) {
+    for (size_t g = 0; g < padded / 4; g += 16, block += 256, table += 256) {
         __m256i x = _mm256_setzero_si256();
         __m256i y = x;
-#pragma GCC unroll 4
-        for (size_t j = 0; j < 4; j++) { /* four sums of at most 63 fit a byte */
+#pragma GCC unroll 8
+        for (size_t j = 0; j < 8; j++) { /* eight sums of at most 31 fit a byte */
             __m256i v = load(block + j * 32);
             __m256i t = load(table + j * 32);
             __m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);

@@ -49,16 +49,18 @@ static void i4_four(const uint8_t *const rows[4], const int8_t *query, size_t ch
 
 #include "vector/vector_i4_private.h"
 
-/* ---- 1 bit: 64 rows: per 6 dimensions 64 bytes; then 64 factors, even rows first ---- */
+/* ---- 1 bit: 64 rows: per 24 dimensions three times 64 bytes; then 64 factors, even rows first.
+ * The low six bits of the three are the first sextets of a row, the upper two bits together the
+ * fourth: a scan of all rows is bound by what it reads, and the look-up ignores upper bits. ---- */
 
 LHI_INLINE size_t sextets(size_t padded)
 {
-    return ((padded + 5) / 6 + 3) / 4 * 4; /* four are summed at once */
+    return ((padded + 5) / 6 + 7) / 8 * 8; /* eight are summed at once */
 }
 
 static size_t arranged_bytes(size_t padded)
 {
-    return sextets(padded) * 64 + 64 * sizeof(uint16_t);
+    return sextets(padded) * 48 + 64 * sizeof(uint16_t);
 }
 
 LHI_INLINE __m512i nibbles_of_64(const uint8_t *stored, size_t stored_blocks, size_t padded,
@@ -76,21 +78,33 @@ LHI_INLINE __m512i nibbles_of_64(const uint8_t *stored, size_t stored_blocks, si
     return _mm512_inserti64x4(_mm512_castsi256_si512(x), y, 1);
 }
 
+/* Two sextets of three nibbles. */
+LHI_INLINE void sextets_of(__m512i a, __m512i b, __m512i c, __m512i ret[2])
+{
+    const __m512i two = _mm512_set1_epi8(3);
+    ret[0] = _mm512_or_si512(a, _mm512_slli_epi16(_mm512_and_si512(b, two), 4));
+    ret[1] =
+        _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(b, 2), two), _mm512_slli_epi16(c, 2));
+}
+
 static void b1_arrange(const uint8_t *stored, size_t stored_blocks, const uint16_t *factors,
                        size_t padded, uint8_t *ret)
 {
-    const __m512i two = _mm512_set1_epi8(3);
+    const __m512i upper = _mm512_set1_epi8((char)0xc0);
     size_t groups = sextets(padded);
-    for (size_t s = 0, g = 0; s < groups; s += 2, g += 3) {
-        __m512i a = nibbles_of_64(stored, stored_blocks, padded, g);
-        __m512i b = nibbles_of_64(stored, stored_blocks, padded, g + 1);
-        __m512i c = nibbles_of_64(stored, stored_blocks, padded, g + 2);
-        __m512i first = _mm512_or_si512(a, _mm512_slli_epi16(_mm512_and_si512(b, two), 4));
-        __m512i high = _mm512_and_si512(_mm512_srli_epi16(b, 2), two);
-        _mm512_storeu_si512(ret + s * 64, first);
-        _mm512_storeu_si512(ret + s * 64 + 64, _mm512_or_si512(high, _mm512_slli_epi16(c, 2)));
+    for (size_t s = 0, g = 0; s < groups; s += 4, g += 6) {
+        __m512i n[6], x[4];
+        for (size_t i = 0; i < 6; i++)
+            n[i] = nibbles_of_64(stored, stored_blocks, padded, g + i);
+        sextets_of(n[0], n[1], n[2], x);
+        sextets_of(n[3], n[4], n[5], x + 2);
+        for (size_t i = 0; i < 3; i++) {
+            __m512i part = _mm512_sll_epi16(x[3], _mm_cvtsi32_si128(6 - 2 * (int)i));
+            _mm512_storeu_si512(ret + s * 48 + i * 64,
+                                _mm512_or_si512(x[i], _mm512_and_si512(part, upper)));
+        }
     }
-    uint16_t *ordered = (uint16_t *)(void *)(ret + groups * 64);
+    uint16_t *ordered = (uint16_t *)(void *)(ret + groups * 48);
     for (size_t r = 0; r < 64; r++)
         ordered[r % 2 * 32 + r / 2] = r < stored_blocks * 32 ? factors[r] : 0;
 }
@@ -118,9 +132,27 @@ static void b1_table(const int8_t *query, size_t padded, uint8_t *ret)
     }
 }
 
-LHI_INLINE __m512i look_up(const uint8_t *block, const uint8_t *table, size_t at)
+LHI_INLINE __m512i look_up(__m512i at, const uint8_t *table)
 {
-    return _mm512_permutexvar_epi8(load(block + at * 64), load(table + at * 64));
+    return _mm512_permutexvar_epi8(at, load(table));
+}
+
+/* Where the mask has ones, of the first; else of the second. */
+LHI_INLINE __m512i choose_bits(__m512i ones, __m512i zeros, __m512i mask)
+{
+    return _mm512_ternarylogic_epi32(ones, zeros, mask, 0xe4);
+}
+
+/* Sums of four look-ups, of at most 31 each. */
+LHI_INLINE __m512i four_sums(const uint8_t *block, const uint8_t *table)
+{
+    __m512i a = load(block);
+    __m512i b = load(block + 64);
+    __m512i c = load(block + 128);
+    __m512i d = choose_bits(_mm512_srli_epi16(a, 6), _mm512_srli_epi16(b, 4), _mm512_set1_epi8(3));
+    d = choose_bits(d, _mm512_srli_epi16(c, 2), _mm512_set1_epi8(15));
+    __m512i x = _mm512_add_epi8(look_up(a, table), look_up(b, table + 64));
+    return _mm512_add_epi8(x, _mm512_add_epi8(look_up(c, table + 128), look_up(d, table + 192)));
 }
 
 /* Sums of rows 0, 2 .. 62 and of rows 1, 3 .. 63. */
@@ -128,11 +160,9 @@ LHI_INLINE void block_sums(const uint8_t *block, const uint8_t *table, size_t gr
                            __m512i ret[2])
 {
     __m512i even = _mm512_setzero_si512(), odd = even;
-    for (size_t g = 0; g < groups; g += 4, block += 256, table += 256) {
-        __m512i x = _mm512_add_epi8(look_up(block, table, 0), look_up(block, table, 1));
-        __m512i y = _mm512_add_epi8(look_up(block, table, 2), look_up(block, table, 3));
-        x = _mm512_add_epi8(x, y); /* four sums of at most 63 fit a byte */
-        even = _mm512_add_epi16(even, x);
+    for (size_t g = 0; g < groups; g += 8, block += 384, table += 512) {
+        __m512i x = _mm512_add_epi8(four_sums(block, table), four_sums(block + 192, table + 256));
+        even = _mm512_add_epi16(even, x); /* eight sums of at most 31 fit a byte */
         odd = _mm512_add_epi16(odd, _mm512_srli_epi16(x, 8));
     }
     ret[0] = _mm512_sub_epi16(even, _mm512_slli_epi16(odd, 8));
@@ -170,7 +200,7 @@ LHI_INLINE uint64_t rows_of(const lh_vector_b1_scan *s, size_t b)
 LHI_INLINE uint64_t estimate_block(const lh_vector_b1_scan *s, size_t b, size_t groups, float e[64])
 {
     const uint8_t *block = s->blocks + b * s->block_bytes;
-    const uint16_t *factors = (const uint16_t *)(const void *)(block + groups * 64);
+    const uint16_t *factors = (const uint16_t *)(const void *)(block + groups * 48);
     const __m512 threshold = _mm512_set1_ps(s->threshold);
     LHI_UNSET __m512i sums[2];
     LHI_UNSET __m512 v[4];

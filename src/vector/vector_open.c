@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/num.h"
+#include "os/file.h"
 #include "vector/vector_half_private.h"
 
 #include <math.h>
@@ -201,6 +202,13 @@ lh_rc lh_vector_index_row(lh_ctx *cx, const lh_vector_index *index, uint64_t row
     LH_TRY(lhi_vector_check_row(cx, index, row));
     lhi_vector_row_floats(index, row, ret_values);
     return LH_OK;
+}
+
+void lh_vector_index_trim(const lh_vector_index *index)
+{
+    size_t bytes = (size_t)((index->meta.rows + 31) / 32) * index->meta.padded * 4;
+    if (index->b1_stored)
+        lh_map_forget(lh_str_n(index->b1_stored, bytes));
 }
 
 void lh_vector_index_stats(const lh_vector_index *index, lh_vector_stats *ret_stats)

@@ -127,6 +127,7 @@ static lh_rc arrange_b1(lh_ctx *cx, lh_vector_index *x)
     for (uint64_t b = 0; b < stored; b += 2)
         k->b1_arrange(x->b1_blocks + b * padded * 4, b + 1 < stored ? 2 : 1, x->b1_factors + b * 32,
                       padded, (uint8_t *)to + b / 2 * bytes);
+    x->b1_stored = x->b1_blocks;
     x->b1_blocks = to;
     x->b1_block_bytes = bytes;
     return LH_OK;

@@ -91,6 +91,7 @@ struct lh_vector_index {
     const float *halves;      /* minus half the squared length, for euclidean; else NULL */
     const uint8_t *b1_blocks; /* as the kernels want them */
     size_t b1_block_bytes;
+    const uint8_t *b1_stored; /* what was arranged anew and is not read again; NULL: nothing */
     const uint16_t *b1_factors;
     /* Lists and where searches begin. */
     const uint32_t *list_starts;

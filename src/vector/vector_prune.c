@@ -29,7 +29,7 @@ typedef struct kept_list {
     int8_t *codes;
 } kept_list;
 
-static void prefetch_code(const lhi_build *b, const candidate *c)
+LHI_PREFETCHES void prefetch_code(const lhi_build *b, const candidate *c)
 {
     lhi_prefetch(lhi_i8(b, c->place), b->padded);
 }

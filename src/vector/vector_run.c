@@ -33,7 +33,7 @@ static lh_rc offer_exact(lhi_run *r, uint64_t row)
     return LH_OK;
 }
 
-static void prefetch_row(const lh_vector_index *x, uint64_t row)
+LHI_PREFETCHES void prefetch_row(const lh_vector_index *x, uint64_t row)
 {
     const char *at = (const char *)x->rows + row * x->row_bytes;
     for (size_t i = 0; i < x->row_bytes; i += 64)

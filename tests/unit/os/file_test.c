@@ -171,6 +171,8 @@ LH_TEST(maps_have_the_length_of_the_file)
     ck_lh_ok(&s, lh_file_replace(&s.cx, lh_scratch_path(&s, "a"), LH_S("mapped")));
     ck_lh_ok(&s, lh_map_open(&s.cx, lh_scratch_path(&s, "a"), &map));
     ck_assert(lh_str_eq(map.bytes, LH_S("mapped")));
+    lh_map_forget(map.bytes);
+    ck_assert(lh_str_eq(map.bytes, LH_S("mapped")));
     lh_map_close(&map);
     lh_map_close(&map);
     ck_lh_ok(&s, lh_file_replace(&s.cx, lh_scratch_path(&s, "a"), LH_S("")));

@@ -449,3 +449,36 @@ LH_TEST(segments_of_version_1_stay_readable)
     lh_map_close(&map);
     lh_scratch_close(&s);
 }
+
+LH_TEST(a_graph_of_version_2_is_walked)
+{
+    lh_scratch s;
+    lh_map map = {0};
+    lh_vector_index *index = NULL;
+    lh_scratch_open(&s);
+    const char *data = getenv("LH_TEST_DATA");
+    lh_str path =
+        lh_ctx_fmt(&s.cx, "%s/../compat/vector_segment_v2.lhv", data ? data : "tests/data");
+    ck_assert_int_eq(lh_map_open(&s.cx, path, &map), LH_OK);
+    ck_assert_int_eq(lh_vector_index_open(&s.cx, map.bytes, &index), LH_OK);
+    lh_vector_index_trim(index);
+    for (uint64_t r = 0; r < 100; r++) {
+        float value[5];
+        lh_vector_hit hit;
+        uint32_t count;
+        lh_vector_search_stats stats;
+        for (uint64_t i = 0; i < 5; i++)
+            value[i] = (float)(((r * 5 + i) * 37 + 11) % 101) / 101.0f - 0.4f;
+        lh_vector_query query = {.vector = value, .k = 1, .ef_search = 64};
+        query.plan = LH_VECTOR_PLAN_GRAPH;
+        ck_assert_int_eq(lh_vector_index_search(&s.cx, index, &query, &hit, &count, &stats), LH_OK);
+        ck_assert_uint_eq(hit.row, r);
+        ck_assert_str_eq(stats.plan, "graph");
+        query.plan = LH_VECTOR_PLAN_FLAT;
+        ck_assert_int_eq(lh_vector_index_search(&s.cx, index, &query, &hit, &count, &stats), LH_OK);
+        ck_assert_uint_eq(hit.row, r);
+    }
+    lh_vector_index_close(index);
+    lh_map_close(&map);
+    lh_scratch_close(&s);
+}

@@ -275,8 +275,8 @@ LH_TEST_LOOP(one_bit_scans_equal_scalar, 2)
         for (int round = 0; round < 6; round++) {
             int8_t query[PADDED_MAX];
             fill(stored, sizeof stored, round == 5);
-            for (size_t i = 0; i < padded; i++) /* six neighbours: at most 60 */
-                query[i] = (int8_t)(round == 5 ? (i % 2 ? 10 : -10) : (int)(draw() % 21) - 10);
+            for (size_t i = 0; i < padded; i++) /* six neighbours: at most 30 */
+                query[i] = (int8_t)(round == 5 ? (i % 2 ? 5 : -5) : (int)(draw() % 11) - 5);
             for (size_t i = 0; i < 256; i++) {
                 factors[i] = (uint16_t)(0x3f00 + draw() % 256);
                 offsets[i] = draw_float() * 100;
