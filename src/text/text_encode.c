@@ -67,10 +67,11 @@ static lh_rc put_positions(lh_ctx *cx, lhi_text_encoder *enc, const uint32_t *po
         }
     }
     uint32_t bits = lhi_text_bits_of(all);
-    lh_rc rc = lhi_text_vec_reserve(cx, &enc->place, (count * bits + 7) / 8, 1);
-    if (rc == LH_OK) {
+    size_t bytes = (count * bits + 7) / 8; /* 0: first words of one-word fields only */
+    lh_rc rc = lhi_text_vec_reserve(cx, &enc->place, bytes, 1);
+    if (rc == LH_OK && bytes > 0) {
         lhi_text_pack(gaps, (uint32_t)count, bits, (uint8_t *)enc->place.items + enc->place.count);
-        enc->place.count += (count * bits + 7) / 8;
+        enc->place.count += bytes;
     }
     lh_free(gaps);
     *ret_bits = bits;
