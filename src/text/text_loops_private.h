@@ -17,6 +17,8 @@
 /* How much a posting that is added weighs against one that is looked up, when one list is walked
  * alone and when several are added anyway. */
 enum { ADD_ALONE = 2, ADD_MORE = 8, SPARSE = 32, WINDOW_POSTINGS = 1024, GROUP = 16 };
+/* A filter that lets fewer through, of 256: documents are looked at only if they are among them. */
+enum { FEW_ALLOWED = 20 };
 
 static inline uint32_t last_of(const lhi_text_cursor *c, uint32_t block)
 {
@@ -219,6 +221,79 @@ static inline uint32_t collect(const lhi_text_any *run, uint32_t start, uint32_t
     return n;
 }
 
+/* A list's bitmap and the filter's, word by word; ranks are counted along. start is a multiple of
+ * 512. */
+static inline void add_allowed_bits(lhi_text_cursor *c, const lhi_text_any *run, uint32_t start,
+                                    uint32_t end)
+{
+    uint32_t *restrict sums = run->work->sums;
+    uint32_t rank = c->ranks[start >> 9];
+    for (uint32_t w = start >> 6; w <= (end - 1) >> 6; w++) {
+        uint64_t have = c->bitmap[w];
+        for (uint64_t both = have & run->allow[w]; both; both &= both - 1) {
+            uint64_t lowest = both & -both;
+            uint32_t at = rank + (uint32_t)__builtin_popcountll(have & (lowest - 1));
+            uint32_t doc = w << 6 | (uint32_t)__builtin_ctzll(both);
+            sums[doc - start] += code_points(c, at / LHI_TEXT_BLOCK, at % LHI_TEXT_BLOCK, doc);
+        }
+        rank += (uint32_t)__builtin_popcountll(have);
+    }
+}
+
+/* As add_list, but only documents that the filter lets through. */
+static inline void add_allowed(lhi_text_cursor *c, const lhi_text_any *run, uint32_t start,
+                               uint32_t end)
+{
+    uint32_t *restrict sums = run->work->sums;
+    const uint64_t *restrict allow = run->allow;
+    if (c->bitmap) {
+        add_allowed_bits(c, run, start, end);
+        return;
+    }
+#define IS_ALLOWED(doc_) (allow[(doc_) >> 6] >> ((doc_)&63) & 1)
+    if (c->blocks == 0) {
+        for (; c->scan < c->count && c->docs[c->scan] < end; c->scan++)
+            if (IS_ALLOWED(c->docs[c->scan]))
+                sums[c->docs[c->scan] - start] += c->points[c->scan];
+        return;
+    }
+    uint32_t block = seek_block(c, c->scan, start);
+    for (; block < c->blocks; block++) {
+        decode_block(c, block);
+        uint32_t from = c->docs[0] < start ? lower_bound(c->docs, c->count, start) : 0;
+        uint32_t to = last_of(c, block) >= end ? lower_bound(c->docs, c->count, end) : c->count;
+        for (uint32_t i = from; i < to; i++)
+            if (LH_UNLIKELY(IS_ALLOWED(c->docs[i])))
+                sums[c->docs[i] - start] += code_points(c, block, i, c->docs[i]);
+        if (to < c->count)
+            break;
+    }
+#undef IS_ALLOWED
+    c->scan = block;
+}
+
+/* As collect, after add_allowed. */
+static inline uint32_t collect_allowed(const lhi_text_any *run, uint32_t start, uint32_t end,
+                                       uint32_t threshold)
+{
+    lhi_text_work *work = run->work;
+    uint32_t n = 0;
+    for (uint32_t w = start >> 6; w <= (end - 1) >> 6; w++) {
+        uint64_t bits = run->allow[w];
+        if (end - (w << 6) < 64)
+            bits &= (1ull << (end & 63)) - 1;
+        for (; bits; bits &= bits - 1) {
+            uint32_t doc = w << 6 | (uint32_t)__builtin_ctzll(bits);
+            uint32_t points = work->sums[doc - start];
+            work->sums[doc - start] = 0;
+            work->docs[n] = doc;
+            work->points[n] = points;
+            n += points > threshold;
+        }
+    }
+    return n;
+}
+
 /* Looks the terms below `essential` up for the candidates, dropping those that cannot make it. */
 static inline uint32_t look_up_rest(const lhi_text_any *run, const uint64_t *below, uint32_t first,
                                     uint32_t n)
@@ -308,6 +383,11 @@ static inline uint64_t any_window(lhi_text_any *run, uint64_t *below, uint32_t s
     uint32_t found;
     if (first + 1 == n) {
         found = stream_list(run->cursors[first], run, start, end, threshold);
+    } else if (share < FEW_ALLOWED) {
+        for (uint32_t i = first; i < n; i++)
+            if (run->cursors[i]->in_window > 0)
+                add_allowed(run->cursors[i], run, start, end);
+        found = collect_allowed(run, start, end, threshold);
     } else {
         int sparse = added * SPARSE < end - start;
         for (uint32_t i = first; i < n; i++) {

@@ -130,3 +130,46 @@ LH_TEST(the_worst_stays_bounded)
     w.own.deadline_us = LH_NO_DEADLINE;
     world_close(&w);
 }
+
+/* However far a search has come when its time is over, the next answers as if it had not been. */
+LH_TEST(a_search_that_is_ended_on_its_way_leaves_the_searcher_whole)
+{
+    enum { DOCS = 20000 };
+    world w;
+    lh_text_result want, got;
+    world_open(&w, 0, 10, 1);
+    lh_text_builder *b = world_builder(&w);
+    for (uint32_t d = 0; d < DOCS; d++) {
+        lh_str text = lh_ctx_fmt(&w.own, "all%u y%u z%u x", d % 3, d % 1000, d % 7);
+        lh_text_doc doc = {.row = d, .fields = &text};
+        ck_lh_ok(&w.s, lh_text_builder_add(&w.own, b, &doc));
+    }
+    w.bytes[0] = world_finish(&w, b);
+    ck_lh_ok(&w.s, lh_text_segment_open(&w.own, w.bytes[0], &w.segments[0]));
+    w.segments_count = 1;
+    lh_text_view view = {.segment = w.segments[0]};
+    ck_lh_ok(&w.s, lh_text_searcher_new(&w.own, &view, 1, &w.searcher));
+    static const char *const texts[] = {"all0 y7 z1 x", "+all0 +z1 -y3", "\"x\"", "all1 OR y*"};
+    for (size_t i = 0; i < LH_ARRAY_LEN(texts); i++) {
+        lh_text_node *node = NULL;
+        ck_lh_ok(&w.s, lh_text_query_parse(&w.own, lh_str_from(texts[i]), 0, &node));
+        lh_text_request request = {.query = node, .k = 50};
+        ck_lh_ok(&w.s, lh_text_search(&w.own, w.searcher, &request, &want));
+        uint32_t ended = 0;
+        lh_rc rc = LH_E_DEADLINE;
+        for (int64_t us = 0; rc != LH_OK; us += 1 + us / 8) {
+            w.own.deadline_us = lh_clock_mono_us() + us;
+            rc = lh_text_search(&w.own, w.searcher, &request, &got);
+            w.own.deadline_us = LH_NO_DEADLINE;
+            ck_assert(rc == LH_OK || rc == LH_E_DEADLINE);
+            ended += rc != LH_OK;
+            ck_lh_ok(&w.s, lh_text_search(&w.own, w.searcher, &request, &got));
+            ck_assert_uint_eq(got.hits_count, want.hits_count);
+            for (uint32_t h = 0; h < want.hits_count; h++)
+                ck_assert(got.hits[h].doc == want.hits[h].doc &&
+                          got.hits[h].points == want.hits[h].points);
+        }
+        ck_assert_uint_gt(ended, 0);
+    }
+    world_close(&w);
+}

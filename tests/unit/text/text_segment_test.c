@@ -250,3 +250,34 @@ LH_TEST(memory_that_runs_out_anywhere_leaves_nothing_behind)
     }
     world_close(&w);
 }
+
+/* Whatever step of it fails, each run of postings still has one owner: both builders can be freed
+ * (a second free would end the program). */
+LH_TEST(absorbing_without_memory_leaves_nothing_behind)
+{
+    world w;
+    world_open(&w, 400, 30, 1);
+    for (uint64_t n = 0;; n++) {
+        lh_arena *arena = lh_arena_new(0);
+        lh_ctx cx;
+        lh_ctx_init(&cx, arena);
+        lh_text_builder *parts[6];
+        for (uint32_t i = 0; i < LH_ARRAY_LEN(parts); i++) {
+            parts[i] = world_builder(&w);
+            world_add(&w, parts[i], 60 * i, 60 * (i + 1));
+        }
+        lh_rc rc = LH_OK;
+        lh_alloc_fail_after(n, 0);
+        for (uint32_t i = 1; i < LH_ARRAY_LEN(parts) && rc == LH_OK; i++)
+            rc = lh_text_builder_absorb(&cx, parts[0], parts[i]);
+        uint64_t failures = lh_alloc_failures();
+        lh_alloc_fail_off();
+        for (uint32_t i = 0; i < LH_ARRAY_LEN(parts); i++)
+            lh_text_builder_free(parts[i]);
+        lh_arena_free(arena);
+        ck_assert(rc == LH_OK || rc == LH_E_NO_MEMORY);
+        if (failures == 0)
+            break;
+    }
+    world_close(&w);
+}
