@@ -66,7 +66,7 @@ static lhi_shape choose_shape(const lh_vector_options *o)
     } steps[] = {{40, {24, 4, 8, 8, 1000, 1.2f}},
                  {100, {32, 6, 8, 8, 1000, 1.2f}},
                  {160, {48, 8, 8, 8, 1000, 1.2f}},
-                 {LH_VECTOR_EF_CONSTRUCTION_MAX, {48, 12, 12, 12, 1000, 1.1f}}};
+                 {LH_VECTOR_EF_CONSTRUCTION_MAX, {48, 10, 12, 14, 1000, 1.1f}}};
     uint32_t ef = o->ef_construction;
     if (ef == 0)
         ef = o->preset == LH_VECTOR_FRESH ? 80 : 200;

@@ -20,13 +20,17 @@
 
 typedef struct costs {
     double b1, i4, exact;
+    double last; /* of the last step: exact scores of the candidates that get one */
 } costs;
 
-static costs costs_of(const lh_vector_index *x)
+static costs costs_of(const lh_vector_index *x, uint32_t k, uint32_t considered)
 {
-    return (costs){B1_NS_PER_DIMENSION * x->meta.padded,
-                   I4_RANDOM_NS + I4_NS_PER_DIMENSION * x->meta.padded,
-                   EXACT_RANDOM_NS + EXACT_NS_PER_DIMENSION * x->meta.dimensions};
+    costs c = {B1_NS_PER_DIMENSION * x->meta.padded,
+               I4_RANDOM_NS + I4_NS_PER_DIMENSION * x->meta.padded,
+               EXACT_RANDOM_NS + EXACT_NS_PER_DIMENSION * x->meta.dimensions, 0};
+    int some = x->sample && x->sample->i4_error > 0; /* those that can still be answers */
+    c.last = c.exact * (some ? LH_MIN(1.5 * k, considered) : considered);
+    return c;
 }
 
 /* The least setting that reached the recall at k = 10, and its evaluations; 0: none did. */
@@ -77,14 +81,12 @@ static double flat_cost(const lh_vector_index *x, const costs *c, const lhi_plan
                         uint64_t may_answer)
 {
     double map = may_answer < x->meta.rows ? MAP_NS * (double)may_answer : 0;
-    return c->b1 * (double)x->meta.rows + c->i4 * p->depth + c->exact * p->exact + map + 3000;
+    return c->b1 * (double)x->meta.rows + c->i4 * p->depth + c->last + map + 3000;
 }
 
-static double graph_cost(const lh_vector_index *x, const costs *c, const lhi_plan_choice *p,
-                         float evaluations)
+static double graph_cost(const lh_vector_index *x, const costs *c, float evaluations)
 {
-    return (c->i4 + 10) * (double)evaluations + c->exact * p->exact +
-           (double)x->meta.rows / 64 * 0.3 + 3000;
+    return (c->i4 + 10) * (double)evaluations + c->last + (double)x->meta.rows / 64 * 0.3 + 3000;
 }
 
 /* Flat: depth for the recall; 0 when the 1-bit codes of this set cannot reach it. */
@@ -141,7 +143,7 @@ static double graph_option(const lh_vector_index *x, const lh_vector_query *q, f
                            double near, lhi_plan_choice *p)
 {
     const lhi_sample *s = x->sample;
-    const costs c = costs_of(x);
+    const costs c = costs_of(x, q->k, p->exact);
     if (!x->graph || near < GRAPH_NEAR_LEAST)
         return 0;
     const lh_vector_point *at =
@@ -153,7 +155,7 @@ static double graph_option(const lh_vector_index *x, const lh_vector_query *q, f
     wanted = LH_MAX(wanted, q->k);
     p->ef = (uint32_t)LH_MIN((double)wanted / sqrt(near), (double)LHI_EF_MAX);
     float evaluations = at && !q->ef_search ? at->evaluations : 14.0f * (float)ef;
-    return graph_cost(x, &c, p, evaluations * (float)p->ef / (float)ef);
+    return graph_cost(x, &c, evaluations * (float)p->ef / (float)ef);
 }
 
 /* Lists to look into and their cost. Effort given is the number of lists. A filter leaves fewer
@@ -162,7 +164,7 @@ static double ivf_option(const lh_vector_index *x, const lh_vector_query *q, flo
                          double selectivity, lhi_plan_choice *p)
 {
     const lhi_sample *s = x->sample;
-    const costs c = costs_of(x);
+    const costs c = costs_of(x, q->k, p->exact);
     if (x->meta.kind != LH_VECTOR_IVF || !s)
         return 0;
     const lh_vector_point *at = point_for(s->graph_points, s->graph_points_count, recall);
@@ -173,7 +175,7 @@ static double ivf_option(const lh_vector_index *x, const lh_vector_query *q, flo
     p->lists = (uint32_t)LH_MIN(wanted, (double)x->meta.lists);
     double share = (double)p->lists / x->meta.lists;
     return c.b1 * 2 * share * (double)x->meta.rows + c.i4 * (p->depth + (double)x->meta.lists / 4) +
-           c.exact * p->exact + 3000;
+           c.last + 3000;
 }
 
 lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query *q, uint64_t may_answer,
@@ -186,7 +188,7 @@ lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query *q, u
     int codes_do = p.exact > 0;
     if (!codes_do)
         p.exact = for_k(800, q->k, LHI_DEPTH_MAX); /* only when a plan is forced */
-    const costs c = costs_of(x);
+    const costs c = costs_of(x, q->k, p.exact);
     option best = {LH_VECTOR_PLAN_AUTO, 0};
     double graph_ns = graph_option(x, q, recall, p.near, &p);
     p.depth = x->i4 ? flat_depth(x, q, recall) : 0;
@@ -203,7 +205,7 @@ lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query *q, u
     }
     consider(&best, LH_VECTOR_PLAN_EXACT, c.exact * (double)may_answer);
     if (codes_do && recall < 1) {
-        consider(&best, LH_VECTOR_PLAN_SCAN, c.i4 * (double)may_answer + c.exact * p.exact + 2000);
+        consider(&best, LH_VECTOR_PLAN_SCAN, c.i4 * (double)may_answer + c.last + 2000);
         if (p.depth > 0)
             consider(&best, LH_VECTOR_PLAN_FLAT, flat_cost(x, &c, &p, may_answer));
         if (ivf_ns > 0 && p.depth > 0)

@@ -1,7 +1,7 @@
 /* vector/vector_probe.c - how good the codes and the graph are for these very vectors: a sample of
  * queries is answered exactly and by each code, and the numbers go into the segment.
  *
- * Half of the queries are rows (without themselves), half are rows shifted towards another row: the
+ * Half of the queries are rows (without themselves), half stand midway between two rows: the
  * first are easier than real queries, the second harder. The worse of the two counts. */
 #include "vector/vector_build_private.h"
 #include "vector/vector_half_private.h"
@@ -13,8 +13,8 @@
 #define QUERIES_MAX    128u /* of a quality build; half for a fresh one */
 #define TRUTH          10u
 #define CODE_DEPTH     1600u
-#define SHIFT          0.35f /* how far the second half stands off its row */
-#define NEAR           64u   /* of int8 scores, given exact ones */
+#define SHIFT          0.5f /* of the way to another row: farthest from both */
+#define NEAR           64u  /* of int8 scores, given exact ones */
 #define ROWS_PER_PIECE 4096u
 
 static const uint32_t depths[5] = {10, 40, 100, 200, 400};
