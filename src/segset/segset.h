@@ -130,6 +130,11 @@ LH_WARN_UNUSED lh_rc lh_segset_put(lh_ctx *cx, lh_segset *set, const lh_segset_c
 /* Ids that are not there are no error; *ret_deleted says how many were. */
 LH_WARN_UNUSED lh_rc lh_segset_delete(lh_ctx *cx, lh_segset *set, const uint64_t *ids, size_t count,
                                       uint64_t *ret_deleted);
+/* Gives a set that has seen no change yet its first segment, written elsewhere: fill writes its
+ * bytes, row r gets id r. Durable and visible when it returns LH_OK. LH_E_CONFLICT when the set is
+ * not new. */
+LH_WARN_UNUSED lh_rc lh_segset_import(lh_ctx *cx, lh_segset *set, uint64_t rows,
+                                      lh_segset_fill fill, void *fill_arg);
 /* A sink for the engine's writer that appends to a buffer. */
 lh_container_sink lh_segset_buf_sink(lh_buf *buf);
 

@@ -320,6 +320,49 @@ lh_rc lh_segset_merge(lh_ctx *cx, lh_segset *set, lh_segset_merge_how how, uint6
     return rc;
 }
 
+/* ---- a first segment from elsewhere ---- */
+
+static lh_rc import_locked(lh_ctx *cx, lhi_merge *m, lh_segset_fill fill, void *fill_arg)
+{
+    lh_segset *set = m->set;
+    lh_str name = lhi_object_name(cx, set, LHI_OBJECT_SEGMENT, m->number);
+    m->ids = lh_alloc_zero((size_t)m->rows, sizeof *m->ids);
+    if (!m->ids || !name.ptr)
+        return lh_fail(cx, LH_E_NO_MEMORY, "ids of %llu rows", (unsigned long long)m->rows);
+    for (uint64_t row = 0; row < m->rows; row++)
+        m->ids[row] = row;
+    LH_FAULT(cx, SEGSET_BEFORE_SEGMENT);
+    LH_TRY(set->home.put(cx, set->home.arg, name, fill, fill_arg));
+    LH_FAULT(cx, SEGSET_AFTER_SEGMENT);
+    LH_TRY(lhi_ids_put(cx, set, m->number, m->ids, (size_t)m->rows));
+    LH_TRY(lhi_segment_open(cx, set, m->number, &m->made));
+    return swap(cx, m);
+}
+
+lh_rc lh_segset_import(lh_ctx *cx, lh_segset *set, uint64_t rows, lh_segset_fill fill,
+                       void *fill_arg)
+{
+    LH_WITH_LOCK(&set->merge_lock);
+    LH_CLEANUP(lh_segset_view_unref) lh_segset_view *view = lh_segset_get_view(set);
+    lh_segset_stats stats;
+    lh_segset_get_stats(set, &stats);
+    if (stats.changes > 0 || view->count > 0)
+        return lh_fail(cx, LH_E_CONFLICT, "the %s set is not new", set->engine->name);
+    if (rows == 0)
+        return LH_OK;
+    if (rows > set->engine->segment_rows_max)
+        return lh_fail(cx, LH_E_TOO_LARGE, "%llu rows in one segment", (unsigned long long)rows);
+    lhi_merge m = {.set = set, .view = view, .rows = rows, .number = set->next_segment++};
+    lh_rc rc = import_locked(cx, &m, fill, fill_arg);
+    lh_free(m.ids);
+    if (rc != LH_OK) {
+        discard(cx, &m);
+        return rc;
+    }
+    lhi_segment_unref(m.made);
+    return LH_OK;
+}
+
 /* ---- the thread ---- */
 
 /* Waits until something may be due; 0 when the set closes. */

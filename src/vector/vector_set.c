@@ -184,22 +184,47 @@ static lh_rc encode(lh_ctx *cx, void *arg, const lh_segset_order *order, lh_buf 
     return lh_vector_build(cx, &options, &source, lh_segset_buf_sink(out), &bytes);
 }
 
-static lh_rc put_rows(lh_ctx *cx, lh_vector_set *set, const lh_vector_rows *rows, lh_segset_how how)
+static lh_rc put_rows(lh_ctx *cx, lh_vector_set *set, const lh_vector_change *asked,
+                      lh_segset_how how)
 {
-    new_rows n = {.set = set, .rows = rows};
-    lh_segset_change change = {
-        .how = how, .ids = rows->ids, .count = rows->count, .encode = encode, .arg = &n};
+    new_rows n = {.set = set, .rows = &asked->rows};
+    lh_segset_change change = {.how = how,
+                               .ids = asked->rows.ids,
+                               .count = asked->rows.count,
+                               .encode = encode,
+                               .arg = &n,
+                               .deletes = asked->deletes,
+                               .deletes_count = asked->deletes_count};
     return lh_segset_put(cx, set->segments, &change);
 }
 
 lh_rc lh_vector_set_append(lh_ctx *cx, lh_vector_set *set, const lh_vector_rows *rows)
 {
-    return put_rows(cx, set, rows, LH_SEGSET_APPEND);
+    return put_rows(cx, set, &(lh_vector_change){.rows = *rows}, LH_SEGSET_APPEND);
 }
 
 lh_rc lh_vector_set_upsert(lh_ctx *cx, lh_vector_set *set, const lh_vector_rows *rows)
 {
-    return put_rows(cx, set, rows, LH_SEGSET_UPSERT);
+    return put_rows(cx, set, &(lh_vector_change){.rows = *rows}, LH_SEGSET_UPSERT);
+}
+
+lh_rc lh_vector_set_change(lh_ctx *cx, lh_vector_set *set, const lh_vector_change *change)
+{
+    uint64_t deleted;
+    if (change->rows.count > 0)
+        return put_rows(cx, set, change, LH_SEGSET_APPEND);
+    return lh_vector_set_delete(cx, set, change->deletes, change->deletes_count, &deleted);
+}
+
+static lh_rc copy_bytes(lh_ctx *cx, lh_container_sink sink, void *arg)
+{
+    const lh_str *bytes = arg;
+    return sink.write_at(cx, sink.arg, 0, *bytes);
+}
+
+lh_rc lh_vector_set_import(lh_ctx *cx, lh_vector_set *set, uint64_t rows, lh_str bytes)
+{
+    return lh_segset_import(cx, set->segments, rows, copy_bytes, &bytes);
 }
 
 lh_rc lh_vector_set_delete(lh_ctx *cx, lh_vector_set *set, const uint64_t *ids, size_t count,

@@ -50,6 +50,17 @@ LH_WARN_UNUSED lh_rc lh_vector_set_append(lh_ctx *cx, lh_vector_set *set,
                                           const lh_vector_rows *rows);
 LH_WARN_UNUSED lh_rc lh_vector_set_upsert(lh_ctx *cx, lh_vector_set *set,
                                           const lh_vector_rows *rows);
+/* Appends rows and deletes ids in one change: readers see both or none. */
+typedef struct lh_vector_change {
+    lh_vector_rows rows; /* count may be 0 */
+    const uint64_t *deletes;
+    size_t deletes_count;
+} lh_vector_change;
+LH_WARN_UNUSED lh_rc lh_vector_set_change(lh_ctx *cx, lh_vector_set *set,
+                                          const lh_vector_change *change);
+/* As lh_segset_import: bytes is a whole vector segment. */
+LH_WARN_UNUSED lh_rc lh_vector_set_import(lh_ctx *cx, lh_vector_set *set, uint64_t rows,
+                                          lh_str bytes);
 /* Ids that are not there are no error; *ret_deleted says how many were. */
 LH_WARN_UNUSED lh_rc lh_vector_set_delete(lh_ctx *cx, lh_vector_set *set, const uint64_t *ids,
                                           size_t count, uint64_t *ret_deleted);
@@ -84,6 +95,10 @@ typedef struct lh_vector_set_search_stats {
     uint64_t scanned;
     uint64_t exact;
     uint32_t segments; /* that were searched */
+    /* Of the largest segment. */
+    const char *plan;
+    uint32_t ef;
+    char why[96];
 } lh_vector_set_search_stats;
 /* Best first, equal scores in order of id; only live rows that the filter allows are scored.
  * ret_hits has room for k. */

@@ -11,6 +11,7 @@ typedef struct search_run {
     lh_vector_set_hit *best;   /* of all segments so far */
     lh_vector_set_hit *merged; /* room to merge into */
     uint32_t count;
+    uint64_t largest; /* rows of the segment whose plan is told */
     lh_vector_set_search_stats stats;
 } search_run;
 
@@ -66,6 +67,12 @@ static lh_rc search_part(lh_ctx *cx, search_run *r, const lh_segset_part *part)
     r->stats.scanned += stats.scanned;
     r->stats.exact += stats.exact;
     r->stats.segments++;
+    if (part->rows >= r->largest) {
+        r->largest = part->rows;
+        r->stats.plan = stats.plan;
+        r->stats.ef = stats.ef;
+        memcpy(r->stats.why, stats.why, sizeof r->stats.why);
+    }
     return LH_OK;
 }
 
@@ -74,7 +81,7 @@ lh_rc lh_vector_view_search(lh_ctx *cx, const lh_segset_view *view,
                             uint32_t *ret_count, lh_vector_set_search_stats *ret_stats)
 {
     lh_assert(query->k > 0 && query->k <= LH_VECTOR_K_MAX);
-    search_run r = {.query = query};
+    search_run r = {.query = query, .stats = {.plan = "none"}};
     r.found = LH_NEW_ARRAY(cx, lh_vector_hit, query->k);
     r.best = LH_NEW_ARRAY(cx, lh_vector_set_hit, query->k);
     r.merged = LH_NEW_ARRAY(cx, lh_vector_set_hit, query->k);

@@ -223,3 +223,40 @@ LH_TEST(a_set_of_another_shape_is_refused)
     ck_lh_ok(&f.s, open_as(&f, 1));
     end(&f);
 }
+
+static lh_rc fill_numbers(lh_ctx *cx, lh_container_sink sink, void *arg)
+{
+    return sink.write_at(cx, sink.arg, 0, lh_str_n(arg, 3 * sizeof(uint64_t)));
+}
+
+LH_TEST(a_new_set_takes_a_segment_that_was_written_elsewhere)
+{
+    fixture f;
+    uint64_t numbers[] = {7, 8, 9};
+    uint64_t ids[] = {3};
+    uint64_t gone = 1;
+    begin(&f);
+    ck_lh_ok(&f.s, lh_segset_import(&f.s.cx, f.set, 3, fill_numbers, numbers));
+    lh_segset_change change = {.how = LH_SEGSET_APPEND,
+                               .ids = ids,
+                               .count = 1,
+                               .encode = encode,
+                               .arg = numbers,
+                               .deletes = &gone,
+                               .deletes_count = 1};
+    ck_lh_ok(&f.s, lh_segset_put(&f.s.cx, f.set, &change));
+    ck_lh_fails(lh_segset_import(&f.s.cx, f.set, 3, fill_numbers, numbers), LH_E_CONFLICT);
+    for (int i = 0; i < 3; i++) {
+        lh_segset_view *view = lh_segset_get_view(f.set);
+        ck_assert_uint_eq(number_of(view, 0), 7);
+        ck_assert_uint_eq(number_of(view, 1), 0);
+        ck_assert_uint_eq(number_of(view, 2), 9);
+        ck_assert_uint_eq(number_of(view, 3), 7);
+        lh_segset_view_unref(view);
+        if (i == 0)
+            merge_all(&f);
+        f.set = lh_segset_close(f.set);
+        ck_lh_ok(&f.s, open_as(&f, 1));
+    }
+    end(&f);
+}
