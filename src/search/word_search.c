@@ -308,10 +308,10 @@ static int stays(const lhi_words *words, const lhi_words_slot *slot, lh_str key)
     if (slot->current && slot->current->meta.damage.len > 0)
         return 1;
     if (slot->current && slot->current->set &&
-        lh_str_starts(key, slot->current->set->store_home.prefix))
+        lh_str_starts(key, slot->current->set->numbered.store_home.prefix))
         return 1;
     for (const lhi_words_set *set = words->retired; set; set = set->next_retired)
-        if (lh_str_starts(key, set->store_home.prefix))
+        if (lh_str_starts(key, set->numbered.store_home.prefix))
             return 1;
     return 0;
 }

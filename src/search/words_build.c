@@ -39,8 +39,8 @@ typedef struct building {
     size_t bytes;
     /* of a refresh */
     int is_refresh;
-    int is_too_much;       /* for one change */
-    lhi_words_known known; /* documents there are */
+    int is_too_much; /* for one change */
+    lhi_known known; /* documents there are */
     lh_segset_view *view;
     uint64_t *claimed; /* a bit a document */
     lh_str digest;     /* of the row that is looked at */
@@ -94,7 +94,7 @@ static lh_rc flush(lh_ctx *cx, building *b, const uint64_t *deletes, size_t dele
 {
     uint64_t first = 0;
     if (b->count > 0)
-        LH_TRY(lhi_words_add_rows(cx, b->set, b->rows, b->count, &first));
+        LH_TRY(lhi_numbered_add(cx, &b->set->numbered, b->rows, b->count, &first));
     for (size_t i = 0; i < b->count; i++)
         b->docs[i].row = first + i;
     lh_text_change change = {b->docs, b->count, deletes, deletes_count};
@@ -136,7 +136,7 @@ static void claim(void *arg, uint64_t document)
     uint64_t at;
     if (b->is_kept || (b->claimed[document / 64] >> (document % 64) & 1) ||
         !lh_segset_view_find(b->view, document, &part, &at) ||
-        lhi_words_row(&b->row, &b->known, document, &row) != LH_OK ||
+        lhi_known_row(&b->row, &b->known, document, &row) != LH_OK ||
         !lh_str_eq(row.text, b->digest))
         return;
     b->claimed[document / 64] |= 1ull << (document % 64);
@@ -187,7 +187,7 @@ static lh_rc take_row(lh_ctx *cx, building *b, const lh_json *row)
     LH_TRY(digest_of(cx, b, values, count, digest));
     b->is_kept = 0;
     if (b->is_refresh)
-        LH_TRY(lhi_words_find(cx, &b->known, row->first->text, claim, b));
+        LH_TRY(lhi_known_find(cx, &b->known, row->first->text, claim, b));
     if (b->is_kept)
         return LH_OK;
     LH_TRY(take_doc(cx, b, row->first->text, values));
@@ -240,7 +240,7 @@ static int goes_on(const building *b)
 {
     lh_segset_stats stats;
     lh_text_set_get_stats(b->set->set, &stats);
-    return b->known.count < ROWS_OBJECTS && stats.rows_live * 3 + 1000 > b->known.documents;
+    return b->known.count < ROWS_OBJECTS && stats.rows_live * 3 + 1000 > b->known.end;
 }
 
 static lh_rc refresh(lh_ctx *cx, building *b, lh_str bytes)
@@ -248,8 +248,8 @@ static lh_rc refresh(lh_ctx *cx, building *b, lh_str bytes)
     uint64_t *deletes;
     size_t count;
     b->view = lh_text_set_view(b->set->set);
-    LH_TRY(lhi_words_known_rows(cx, b->set, &b->known));
-    b->claimed = LH_NEW_ARRAY(cx, uint64_t, (size_t)(b->known.documents / 64 + 1));
+    LH_TRY(lhi_numbered_known(cx, &b->set->numbered, &b->known));
+    b->claimed = LH_NEW_ARRAY(cx, uint64_t, (size_t)(b->known.end / 64 + 1));
     if (!b->claimed)
         return cx->err.rc;
     if (!goes_on(b)) {

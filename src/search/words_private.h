@@ -7,31 +7,17 @@
 #ifndef LH_SEARCH_WORDS_PRIVATE_H
 #define LH_SEARCH_WORDS_PRIVATE_H
 
+#include "search/numbered_private.h"
 #include "search/search_private.h"
-#include "search/store_home_private.h"
 #include "search/word_search.h"
 #include "text/text_highlight.h"
 #include "text/text_set.h"
 
-/* Documents first .. first + store.count - 1: id of the row, digest of its texts. */
-typedef struct lhi_words_rows {
-    uint64_t first;
-    lh_map map;
-    lh_chunk_store store;
-} lhi_words_rows;
-
 /* The documents of one generation. */
 typedef struct lhi_words_set {
     atomic_uint references;
-    lh_arena *arena; /* of prefix */
-    lhi_store_home store_home;
-    lh_segset_home home;
+    lhi_numbered numbered; /* which rows they are */
     lh_text_set *set;
-    lh_mutex lock;
-    lhi_words_rows **rows; /* lock; in order of first; only grows */
-    size_t rows_count;
-    size_t rows_capacity;
-    uint64_t next_document; /* of the one build that runs */
     struct lhi_words_set *next_retired;
 } lhi_words_set;
 lhi_words_set *lhi_words_set_unref(lhi_words_set *set);
@@ -39,21 +25,6 @@ LH_DEFINE_CLEANUP(lhi_words_set, lhi_words_set_unref)
 /* Opens or makes the set of that generation, with what is known of its documents. */
 LH_WARN_UNUSED lh_rc lhi_words_set_open(lh_ctx *cx, lh_store *store, const lh_words_meta *meta,
                                         lhi_words_set **ret_set);
-/* Rows as they are known now, in the arena; valid as long as the set. Take the view before. */
-typedef struct lhi_words_known {
-    lhi_words_rows **items;
-    size_t count;
-    uint64_t documents; /* numbers below */
-} lhi_words_known;
-LH_WARN_UNUSED lh_rc lhi_words_known_rows(lh_ctx *cx, lhi_words_set *set, lhi_words_known *ret);
-LH_WARN_UNUSED lh_rc lhi_words_row(lh_ctx *cx, const lhi_words_known *known, uint64_t document,
-                                   lh_chunk_row *ret_row);
-/* Calls visit for every document of that id, dead ones too. */
-LH_WARN_UNUSED lh_rc lhi_words_find(lh_ctx *cx, const lhi_words_known *known, lh_str id,
-                                    void (*visit)(void *arg, uint64_t document), void *arg);
-/* Writes what the next count documents are, durably; they get numbers from *ret_first on. */
-LH_WARN_UNUSED lh_rc lhi_words_add_rows(lh_ctx *cx, lhi_words_set *set, const lh_chunk_row *rows,
-                                        size_t count, uint64_t *ret_first);
 
 /* A state of an index. */
 typedef struct lhi_words_state {

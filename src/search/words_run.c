@@ -16,7 +16,7 @@ typedef struct finding {
     lhi_words_state *state;
     lh_segset_view *view;
     uint64_t changes; /* of the view, or of a little before */
-    lhi_words_known known;
+    lhi_known known;
     lh_snapshot *snapshot;
     lh_grant grant;
     lh_text_node *node;
@@ -127,7 +127,7 @@ static void allow(void *arg, uint64_t document)
 static lh_rc allow_id(lh_ctx *cx, void *arg, lh_str id)
 {
     finding *f = arg;
-    return lhi_words_find(cx, &f->known, id, allow, &f->rows->bitmap);
+    return lhi_known_find(cx, &f->known, id, allow, &f->rows->bitmap);
 }
 
 static lhi_source source_of(const finding *f)
@@ -142,7 +142,7 @@ static lh_rc compute_rows(lh_ctx *cx, finding *f)
 {
     lhi_source source = source_of(f);
     f->filter = "computed";
-    LH_TRY(lhi_filter_rows_new(cx, f->known.documents, &f->rows));
+    LH_TRY(lhi_filter_rows_new(cx, f->known.end, &f->rows));
     LH_TRY(lhi_source_ids(cx, &source, f->request->filter, allow_id, f));
     lhi_filter_rows_count(f->rows);
     return LH_OK;
@@ -161,7 +161,7 @@ static lh_str filter_key(lh_ctx *cx, const finding *f)
     lh_str domain = cx->principal ? cx->principal->domain : LH_STR_NONE;
     return lh_ctx_fmt(cx, "%zu:%.*s %.*s %llu %zu:%.*s %zu:%.*s %.*s", meta->index_name.len,
                       LH_STR_ARG(meta->index_name), LH_STR_ARG(meta->generation),
-                      (unsigned long long)f->known.documents, f->grant.version.len,
+                      (unsigned long long)f->known.end, f->grant.version.len,
                       LH_STR_ARG(f->grant.version), domain.len, LH_STR_ARG(domain),
                       LH_STR_ARG(f->request->filter));
 }
@@ -225,7 +225,7 @@ static lh_rc search(lh_ctx *cx, finding *f)
         return cx->err.rc;
     for (uint32_t i = 0; i < f->page_count; i++) {
         lh_chunk_row row;
-        LH_TRY(lhi_words_row(cx, &f->known, f->page[i].row, &row));
+        LH_TRY(lhi_known_row(cx, &f->known, f->page[i].row, &row));
         f->hits[i] = (lh_find_hit){.id = lh_ctx_dup(cx, row.id), .score = f->page[i].score};
         if (!f->hits[i].id.ptr)
             return cx->err.rc;
@@ -389,7 +389,7 @@ static lh_rc find(lh_ctx *cx, finding *f, lh_find_result *ret_result)
     LH_TRY(parse_query(cx, f));
     lh_text_set_get_stats(f->state->set->set, &stats);
     f->view = lh_text_set_view(f->state->set->set);
-    LH_TRY(lhi_words_known_rows(cx, f->state->set, &f->known));
+    LH_TRY(lhi_numbered_known(cx, &f->state->set->numbered, &f->known));
     LH_TRY(choose_rows(cx, f));
     LH_TRY(search(cx, f));
     LH_TRY(explain(cx, f));
