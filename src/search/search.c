@@ -20,40 +20,49 @@ lhi_generation *lhi_generation_unref(lhi_generation *g)
     }
     if (before != 1)
         return NULL;
-    lh_vector_index_close(g->index);
-    lh_map_close(&g->segment_map);
-    lh_map_close(&g->chunks_map);
+    lhi_vectors_unref(g->vectors);
     lh_arena_free(g->arena);
     return lh_free(g);
 }
 
-/* Damage is not the caller's failure: the generation says it, and every search of it does. */
-static lh_rc open_files(lh_ctx *cx, lh_store *store, lhi_generation *g)
+/* An index of before sets gets one, and its meta object says so. */
+static lh_rc adopt(lh_ctx *cx, lh_search *search, lhi_generation *g)
 {
-    lh_str path;
-    LH_TRY(lh_store_local_path(cx, store, g->meta.segment_key, &path));
-    LH_TRY(lh_map_open(cx, path, &g->segment_map));
-    LH_TRY(lh_vector_index_open(cx, g->segment_map.bytes, &g->index));
-    lh_vector_index_trim(g->index);
-    LH_TRY(lh_store_local_path(cx, store, g->meta.chunks_key, &path));
-    LH_TRY(lh_map_open(cx, path, &g->chunks_map));
-    LH_TRY(lh_chunk_store_open(cx, g->chunks_map.bytes, &g->chunks));
-    LH_TRY(lhi_index_describe(cx, g->index, &g->meta));
-    lh_vector_stats stats;
-    lh_vector_index_stats(g->index, &stats);
-    if (stats.rows != g->chunks.count || stats.rows != g->meta.chunks ||
-        stats.dimensions != g->meta.dimensions)
-        return lh_fail(cx, LH_E_CORRUPT, "segment and chunk store do not fit each other");
+    lh_store *store = lh_catalog_store(search->parts.catalog);
+    g->meta.set_prefix = lhi_set_prefix(cx, &g->meta);
+    if (!g->meta.set_prefix.ptr)
+        return cx->err.rc;
+    LH_TRY(lhi_vectors_adopt(cx, search, &g->meta, &g->vectors));
+    g->meta.segment_key = LH_STR_NONE;
+    g->meta.chunks_key = LH_STR_NONE;
+    return lhi_put_record(cx, store, lhi_meta_key(cx, g->meta.index_name), &lh_index_meta_record,
+                          &g->meta);
+}
+
+/* Damage is not the caller's failure: the generation says it, and every search of it does. */
+static lh_rc open_vectors(lh_ctx *cx, lh_search *search, lhi_generation *g)
+{
+    if (g->meta.set_prefix.len == 0)
+        LH_TRY(adopt(cx, search, g));
+    else if (!g->vectors)
+        LH_TRY(lhi_vectors_open(cx, search, &g->meta, &g->vectors));
+    uint64_t chunks = g->meta.chunks;
+    LH_TRY(lhi_vectors_describe(cx, g->vectors, &g->meta));
+    if (g->meta.chunks == 0 && chunks > 0)
+        return lh_fail(cx, LH_E_CORRUPT, "its vectors are gone");
     return LH_OK;
 }
 
-lh_rc lhi_generation_open(lh_ctx *cx, lh_store *store, lh_str meta_json,
+lh_rc lhi_generation_open(lh_ctx *cx, lh_search *search, lh_str meta_json, lhi_vectors *vectors,
                           lhi_generation **ret_generation)
 {
     LH_CLEANUP(lhi_generation_unref) lhi_generation *g = lh_alloc_zero(1, sizeof *g);
     if (!g)
         return lh_fail(cx, LH_E_NO_MEMORY, "index generation");
     atomic_init(&g->references, 1);
+    if (vectors)
+        atomic_fetch_add(&vectors->references, 1);
+    g->vectors = vectors;
     g->arena = lh_arena_new(META_BYTES_MAX * 2);
     if (!g->arena)
         return lh_fail(cx, LH_E_NO_MEMORY, "index generation");
@@ -68,11 +77,11 @@ lh_rc lhi_generation_open(lh_ctx *cx, lh_store *store, lh_str meta_json,
         g->meta.precision = lh_str_sub(version, 0, end == LH_STR_NPOS ? version.len : end);
     }
     if (rc == LH_OK)
-        rc = open_files(&own, store, g);
+        rc = open_vectors(&own, search, g);
     if (rc == LH_E_NO_MEMORY)
         return lh_fail(cx, LH_E_NO_MEMORY, "index generation");
     if (rc != LH_OK) {
-        g->index = lh_vector_index_close(g->index);
+        g->vectors = lhi_vectors_unref(g->vectors);
         g->meta.damage = lh_ctx_dup(&own, lh_str_from(own.err.message));
         if (g->meta.damage.len == 0)
             g->meta.damage = LH_S("its files cannot be read");
@@ -121,7 +130,7 @@ static lh_rc open_one(lh_ctx *cx, lh_search *search, lh_str key)
     lh_str json;
     LH_TRY(lh_store_get(cx, store, key, META_BYTES_MAX, &json));
     LH_CLEANUP(lhi_generation_unref) lhi_generation *g = NULL;
-    LH_TRY(lhi_generation_open(cx, store, json, &g));
+    LH_TRY(lhi_generation_open(cx, search, json, NULL, &g));
     if (!lh_str_eq(g->meta.index_name,
                    name)) { /* a copied or damaged object: the key is what people ask for */
         lh_ctx own;
@@ -319,12 +328,15 @@ void lhi_search_end_build(lh_search *search, lh_str index_name)
     slot->building = 0;
 }
 
-static lh_rc copy_meta(lh_ctx *cx, const lh_index_meta *from, lh_index_meta *ret)
+/* With what the set is now: merges go on between refreshes. */
+static lh_rc copy_meta(lh_ctx *cx, const lhi_generation *g, lh_index_meta *ret)
 {
+    const lh_index_meta *from = &g->meta;
     LH_CLEANUP(lh_buf_done) lh_buf json;
     lh_buf_init(&json, META_BYTES_MAX);
     LH_TRY(lh_record_append(cx, &lh_index_meta_record, from, &json));
-    return lh_record_parse(cx, &lh_index_meta_record, lh_ctx_dup(cx, lh_buf_str(&json)), ret);
+    LH_TRY(lh_record_parse(cx, &lh_index_meta_record, lh_ctx_dup(cx, lh_buf_str(&json)), ret));
+    return g->vectors ? lhi_vectors_describe(cx, g->vectors, ret) : LH_OK;
 }
 
 lh_rc lh_search_list(lh_ctx *cx, lh_search *search, lh_str source, lh_str model,
@@ -343,7 +355,7 @@ lh_rc lh_search_list(lh_ctx *cx, lh_search *search, lh_str source, lh_str model,
         if (!g || (source.len && !lh_str_eq(source, g->meta.source)) ||
             (model.len && !lh_str_eq(model, g->meta.model_name)) || !may_see(cx, search, g))
             continue;
-        LH_TRY(copy_meta(cx, &g->meta, &items[n]));
+        LH_TRY(copy_meta(cx, g, &items[n]));
         n++;
     }
     *ret_items = items;
@@ -357,5 +369,5 @@ lh_rc lh_search_get(lh_ctx *cx, lh_search *search, lh_str index_name, lh_index_m
     lhi_slot *slot = find_slot(search, index_name);
     if (!slot || !slot->current || !may_see(cx, search, slot->current))
         return no_such_index(cx, search, index_name);
-    return copy_meta(cx, &slot->current->meta, ret_meta);
+    return copy_meta(cx, slot->current, ret_meta);
 }

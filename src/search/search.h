@@ -6,7 +6,7 @@
  * Limits:  k <= 10,000; one build per index at a time.
  * Formats: `vectors/meta/<index>.json` (IndexMeta), `vectors/building/<index>.json` (plan of a
  *          build that goes on), `vectors/<index>/<generation>/`: part-<n>.parquet (contract A13),
- *          chunks.lhc (chunk store), segment.lhv (vector segment).
+ *          set/ (a segment set and rows-<first>.lhc, chunk stores; number = row of the parts).
  * Why:     parts are checkpoints: a build goes on after a crash where its last part ended. The meta
  *          object is the pointer; putting it swaps generations, readers of the old one finish on
  *          it. */
@@ -102,6 +102,8 @@ typedef struct lh_index_engine {
     uint32_t ef_construction;
     uint64_t seed;
     bool rotated;
+    uint32_t segments;  /* of the set; what follows and stands above is of the largest */
+    uint64_t rows_dead; /* that merges will drop */
     uint64_t bytes_file;
     uint64_t bytes_resident;
     uint64_t bytes_mapped;
@@ -132,14 +134,14 @@ typedef struct lh_index_meta {
     lh_str source_fingerprint; /* of the files of that commit: equal = the same rows */
     uint64_t rows;             /* of the source */
     uint64_t chunks;           /* vectors */
-    uint64_t bytes;            /* of segment and chunk store */
+    uint64_t bytes;            /* of segment and chunk store as they were built */
     lh_list parts;             /* lh_index_part */
     lh_str dead_key;           /* which rows of the parts are gone or replaced; empty = none */
     lh_str dead_sha256;
-    lh_str segment_key;
-    lh_str segment_sha256;
-    lh_str chunks_key;
-    lh_str chunks_sha256;
+    lh_str set_prefix;     /* objects of the segment set and its rows are below */
+    lh_str segment_key;    /* of before sets; empty */
+    lh_str segment_sha256; /* of the first segment of the set */
+    lh_str chunks_key;     /* of before sets; empty */
     lh_index_engine engine;
     lh_str damage; /* why it cannot be searched; empty = fine */
 } lh_index_meta;

@@ -15,7 +15,11 @@ lh_rc lhi_base_init(lh_ctx *cx, lhi_base *base, lhi_generation *generation)
     *base = (lhi_base){.generation = generation};
     if (!generation)
         return LH_OK;
-    base->claimed.rows = generation->chunks.count;
+    base->view = lh_vector_set_view(generation->vectors->set);
+    LH_TRY(lhi_numbered_known(cx, &generation->vectors->numbered, &base->known));
+    for (size_t i = 0; i < lh_segset_view_count(base->view); i++)
+        base->live += lh_segset_view_part(base->view, i).rows_live;
+    base->claimed.rows = base->known.end;
     base->claimed.words = LH_NEW_ARRAY(cx, uint64_t, (size_t)(base->claimed.rows / 64 + 1));
     return base->claimed.words ? LH_OK : cx->err.rc;
 }
@@ -23,6 +27,10 @@ lh_rc lhi_base_init(lh_ctx *cx, lhi_base *base, lhi_generation *generation)
 static void note_candidate(void *arg, uint64_t row)
 {
     lhi_base *base = arg;
+    size_t part;
+    uint64_t at;
+    if (!lh_segset_view_find(base->view, row, &part, &at))
+        return; /* it is gone */
     if (base->candidates_count == base->candidates_capacity) {
         size_t capacity = base->candidates_capacity ? base->candidates_capacity * 2 : 64;
         uint64_t *rows = lh_realloc_array(base->candidates, capacity, sizeof *rows);
@@ -42,7 +50,7 @@ lh_rc lhi_base_row(lh_ctx *cx, lhi_base *base, lh_str id)
     base->candidates_at = 0;
     if (!base->generation)
         return LH_OK;
-    LH_TRY(lh_chunk_store_find(cx, &base->generation->chunks, id, note_candidate, base));
+    LH_TRY(lhi_known_find(cx, &base->known, id, note_candidate, base));
     if (base->out_of_memory)
         return lh_fail(cx, LH_E_NO_MEMORY, "rows of one id");
     return LH_OK;
@@ -58,7 +66,7 @@ lh_rc lhi_base_keep(lh_ctx *cx, lhi_base *base, uint32_t chunk_no, lh_str text, 
         lh_chunk_row have;
         if (lh_bitmap_get(&base->claimed, row))
             continue;
-        LH_TRY(lh_chunk_store_get(cx, &base->generation->chunks, row, &have));
+        LH_TRY(lhi_known_row(cx, &base->known, row, &have));
         if (have.chunk_no != chunk_no || !lh_str_eq(have.text, text))
             continue;
         lh_bitmap_set(&base->claimed, row);
@@ -73,11 +81,12 @@ lh_rc lhi_base_keep(lh_ctx *cx, lhi_base *base, uint32_t chunk_no, lh_str text, 
 void lhi_base_done(lhi_base *base)
 {
     base->candidates = lh_free(base->candidates);
+    base->view = lh_segset_view_unref(base->view);
 }
 
 /* ---- rows of parts that are dead ---- */
 
-static uint64_t rows_of_parts(const lh_list *parts)
+uint64_t lhi_rows_of_parts(const lh_list *parts)
 {
     const lh_index_part *items = parts->items;
     uint64_t rows = 0;
@@ -88,7 +97,7 @@ static uint64_t rows_of_parts(const lh_list *parts)
 
 lh_rc lhi_dead_read(lh_ctx *cx, lh_store *store, const lh_index_meta *meta, lh_bitmap *ret_dead)
 {
-    lh_bitmap dead = {.rows = rows_of_parts(&meta->parts)};
+    lh_bitmap dead = {.rows = lhi_rows_of_parts(&meta->parts)};
     size_t words = (size_t)(dead.rows / 64 + 1);
     dead.words = LH_NEW_ARRAY(cx, uint64_t, words);
     if (!dead.words)
@@ -111,28 +120,51 @@ lh_rc lhi_dead_read(lh_ctx *cx, lh_store *store, const lh_index_meta *meta, lh_b
     return LH_OK;
 }
 
-/* Rows of the old parts that were dead already, or that nobody claimed; those of new parts live. */
+int lhi_base_has(const lhi_base *base, const lhi_plan *plan)
+{
+    uint64_t before = lhi_rows_of_parts(&base->generation->meta.parts);
+    uint64_t more = lhi_rows_of_parts(&plan->parts);
+    size_t part;
+    uint64_t row;
+    return more > 0 && base->known.end == before + more &&
+           lh_segset_view_find(base->view, base->known.end - 1, &part, &row);
+}
+
+/* Of an index of before sets whose parts had dead rows: its numbers are the live ones in order. */
+static lh_rc dead_by_order(lh_ctx *cx, const lhi_base *base, const lh_bitmap *before,
+                           lh_bitmap *dead)
+{
+    uint64_t live = 0;
+    for (uint64_t row = 0; row < before->rows; row++) {
+        int was_live = !lh_bitmap_get(before, row);
+        if (was_live && live >= base->claimed.rows)
+            return lh_fail(cx, LH_E_CORRUPT, "parts and rows of the index do not fit");
+        if (!was_live || !lh_bitmap_get(&base->claimed, live))
+            lh_bitmap_set(dead, row);
+        live += (uint64_t)was_live;
+    }
+    if (live != base->claimed.rows)
+        return lh_fail(cx, LH_E_CORRUPT, "parts and rows of the index do not fit");
+    return LH_OK;
+}
+
+/* Rows of the old parts that nobody claimed; those of new parts live. */
 lh_rc lhi_dead_find(lh_ctx *cx, lh_store *store, const lhi_base *base, const lh_list *all_parts,
                     lh_bitmap *ret_dead)
 {
     const lh_index_meta *meta = &base->generation->meta;
     lh_bitmap before = {0};
-    lh_bitmap dead = {.rows = rows_of_parts(all_parts)};
+    lh_bitmap dead = {.rows = lhi_rows_of_parts(all_parts)};
     LH_TRY(lhi_dead_read(cx, store, meta, &before));
     dead.words = LH_NEW_ARRAY(cx, uint64_t, (size_t)(dead.rows / 64 + 1));
     if (!dead.words)
         return cx->err.rc;
-    uint64_t live = 0;
-    for (uint64_t row = 0; row < before.rows; row++) {
-        int was_live = !lh_bitmap_get(&before, row);
-        if (was_live && live >= base->claimed.rows)
-            return lh_fail(cx, LH_E_CORRUPT, "parts and chunk store of the index do not fit");
-        if (!was_live || !lh_bitmap_get(&base->claimed, live))
-            lh_bitmap_set(&dead, row);
-        live += (uint64_t)was_live;
-    }
-    if (live != base->claimed.rows)
-        return lh_fail(cx, LH_E_CORRUPT, "parts and chunk store of the index do not fit");
+    if (base->known.end < before.rows)
+        LH_TRY(dead_by_order(cx, base, &before, &dead));
+    else
+        for (uint64_t row = 0; row < before.rows; row++)
+            if (!lh_bitmap_get(&base->claimed, row))
+                lh_bitmap_set(&dead, row);
     *ret_dead = dead;
     return LH_OK;
 }

@@ -111,13 +111,13 @@ static lh_rc write_json(lh_ctx *cx, const lh_record *record, const void *value, 
     return ret_json->ptr ? LH_OK : cx->err.rc;
 }
 
-static lh_rc publish(lh_ctx *cx, lh_search *search, const lh_index_meta *meta)
+static lh_rc publish(lh_ctx *cx, lh_search *search, const lh_index_meta *meta, lhi_vectors *vectors)
 {
     lh_store *store = lh_catalog_store(search->parts.catalog);
     lh_str json;
     LH_TRY(write_json(cx, &lh_index_meta_record, meta, &json));
     LH_CLEANUP(lhi_generation_unref) lhi_generation *generation = NULL;
-    LH_TRY(lhi_generation_open(cx, store, json, &generation));
+    LH_TRY(lhi_generation_open(cx, search, json, vectors, &generation));
     if (generation->meta.damage.len > 0)
         return lh_fail(cx, LH_E_CORRUPT, "the new generation does not open: %.*s",
                        LH_STR_ARG(generation->meta.damage));
@@ -147,7 +147,8 @@ static lh_index_meta meta_of_plan(const lhi_plan *plan)
                            .precision = plan->request.precision,
                            .dimensions = plan->dimensions,
                            .engine = {.kind_asked = plan->request.kind,
-                                      .ef_construction = plan->request.ef_construction},
+                                      .ef_construction = plan->request.ef_construction,
+                                      .seed = plan->request.seed},
                            .generation = plan->generation,
                            .bucket = LH_S("primary"),
                            .vector_backend = LH_S("parquet"),
@@ -178,25 +179,45 @@ typedef struct running { /* one run of the job */
     lhi_plan *plan;
     lhi_base base;
     lhi_embed_outcome outcome;
+    lhi_vectors *vectors; /* of the new generation */
     int64_t began_us;
 } running;
 
 static uint64_t removed_by(const running *r)
 {
-    return r->base.claimed.rows - r->base.kept;
+    return r->base.live - r->base.kept;
+}
+
+/* The set that was changed goes on in the new generation. */
+static void keep_set(running *r, lh_index_meta *meta)
+{
+    const lh_index_meta *before = &r->base.generation->meta;
+    meta->set_prefix = before->set_prefix;
+    meta->segment_sha256 = before->segment_sha256;
+    meta->bytes = before->bytes;
+    meta->engine = before->engine;
+    r->vectors = r->base.generation->vectors;
+    atomic_fetch_add(&r->vectors->references, 1);
 }
 
 static lh_rc write_generation(lh_ctx *cx, running *r, lh_index_meta *meta)
 {
     lh_store *store = lh_catalog_store(r->search->parts.catalog);
     lh_bitmap dead = {0};
+    int appended = 0;
     meta->chunks = r->base.kept + r->outcome.added;
     if (r->base.generation) {
         LH_TRY(join_parts(cx, &r->base.generation->meta.parts, &r->plan->parts, &meta->parts));
         LH_TRY(lhi_dead_find(cx, store, &r->base, &meta->parts, &dead));
         LH_TRY(lhi_dead_write(cx, store, r->plan, &dead, meta));
+        LH_TRY(lhi_append_to_set(cx, r->search, r->job, r->plan, &r->base, &appended));
     }
-    LH_TRY(lhi_write_segment(cx, r->search, r->job, r->plan, dead.words ? &dead : NULL, meta));
+    if (appended)
+        keep_set(r, meta);
+    else
+        LH_TRY(lhi_write_set(cx, r->search, r->job, r->plan, meta, &r->vectors));
+    if (!appended && dead.words)
+        LH_TRY(lhi_vectors_delete(cx, r->vectors, &dead));
     meta->created_at = lh_clock_real_us();
     meta->build_ms = r->plan->spent_ms + (lh_clock_mono_us() - r->began_us) / 1000;
     return LH_OK;
@@ -232,14 +253,16 @@ static lh_rc run_plan(lh_ctx *cx, running *r)
     lh_index_meta meta = meta_of_plan(r->plan);
     if (r->base.generation && r->outcome.added == 0 && removed_by(r) == 0) {
         meta = r->base.generation->meta; /* the same vectors, of a later commit */
+        keep_set(r, &meta);
         meta.source_commit = r->plan->source_commit;
         meta.source_fingerprint = r->plan->source_fingerprint;
     } else {
         LH_TRY(write_generation(cx, r, &meta));
     }
     meta.rows = r->outcome.rows;
+    LH_TRY(lhi_vectors_describe(cx, r->vectors, &meta));
     lh_job_phase(r->job, "publishing", "files", 2);
-    LH_TRY(publish(cx, r->search, &meta));
+    LH_TRY(publish(cx, r->search, &meta, r->vectors));
     LH_TRY(finish(cx, r->search, r->plan));
     return tell_result(cx, r, &meta);
 }
@@ -260,9 +283,11 @@ static lh_rc build_run(lh_ctx *cx, lh_job *job, void *arg)
     if (b->plan.base.len > 0 && (!current || !lh_str_eq(current->meta.generation, b->plan.base)))
         return lh_fail(cx, LH_E_CONFLICT, "index '%.*s' is not what the refresh began with",
                        LH_STR_ARG(b->plan.request.index_name));
-    LH_TRY(lhi_base_init(cx, &r->base, b->plan.base.len > 0 ? current : NULL));
-    lh_rc rc = run_plan(cx, r);
+    lh_rc rc = lhi_base_init(cx, &r->base, b->plan.base.len > 0 ? current : NULL);
+    if (rc == LH_OK)
+        rc = run_plan(cx, r);
     lhi_base_done(&r->base);
+    lhi_vectors_unref(r->vectors);
     return rc;
 }
 

@@ -26,6 +26,9 @@ typedef struct collection {
     lh_str *keep; /* keys, sorted */
     size_t keep_count;
     size_t keep_capacity;
+    lh_str *prefixes; /* of sets */
+    size_t prefixes_count;
+    size_t prefixes_capacity;
     lh_str *whole; /* indexes that keep all they have */
     size_t whole_count;
     size_t whole_capacity;
@@ -86,6 +89,16 @@ static lh_rc keep_key(lh_ctx *cx, collection *c, lh_str key)
     return c->keep[c->keep_count++].ptr ? LH_OK : cx->err.rc;
 }
 
+static lh_rc keep_prefix(lh_ctx *cx, collection *c, lh_str prefix)
+{
+    if (prefix.len == 0)
+        return LH_OK;
+    LH_TRY(lh_ctx_grow(cx, (void **)&c->prefixes, c->prefixes_count, &c->prefixes_capacity,
+                       sizeof *c->prefixes));
+    c->prefixes[c->prefixes_count] = lh_ctx_dup(cx, prefix);
+    return c->prefixes[c->prefixes_count++].ptr ? LH_OK : cx->err.rc;
+}
+
 static lh_rc keep_parts(lh_ctx *cx, collection *c, const lh_list *list)
 {
     const lh_index_part *parts = list->items;
@@ -109,6 +122,7 @@ static lh_rc keep_generation(lh_ctx *cx, collection *c, const lhi_generation *g)
         LH_TRY(keep_whole(cx, c, meta->index_name));
     LH_TRY(keep_parts(cx, c, &meta->parts));
     LH_TRY(keep_key(cx, c, meta->dead_key));
+    LH_TRY(keep_prefix(cx, c, meta->set_prefix));
     LH_TRY(keep_key(cx, c, meta->segment_key));
     return keep_key(cx, c, meta->chunks_key);
 }
@@ -167,6 +181,9 @@ static int stays(const collection *c, lh_str key)
     name.len = LH_MIN(name.len, lh_str_find_char(name, '/'));
     for (size_t i = 0; i < c->whole_count; i++)
         if (lh_str_eq(c->whole[i], name))
+            return 1;
+    for (size_t i = 0; i < c->prefixes_count; i++)
+        if (lh_str_starts(key, c->prefixes[i]))
             return 1;
     return c->keep_count > 0 &&
            bsearch(&key, c->keep, c->keep_count, sizeof *c->keep, by_text) != NULL;

@@ -194,7 +194,8 @@ lh_rc lhi_embed_source(lh_ctx *cx, lh_search *search, lh_job *job, lhi_plan *pla
                      .plan = plan,
                      .base = base,
                      .rows_seen = base->generation ? 0 : plan->rows_done,
-                     .chunks_skip = base->generation ? plan->chunks_done : 0,
+                     .chunks_skip =
+                         base->generation && !lhi_base_has(base, plan) ? plan->chunks_done : 0,
                      .outcome = ret_outcome};
     lh_ctx_init_child(&r->row, arena, cx);
     lhi_lane_options opts = {search->parts.embedder, plan->request.precision, plan->dimensions};

@@ -90,6 +90,7 @@ lh_rc lhi_index_describe(lh_ctx *cx, const lh_vector_index *index, lh_index_meta
     lh_vector_index_stats(index, &s);
     meta->kind = lh_str_from(s.kind);
     lh_index_engine e = {.kind_asked = meta->engine.kind_asked,
+                         .segments = 1,
                          .tiers = lh_ctx_dup(cx, lh_str_from(s.tiers)),
                          .preset = lh_str_from(s.preset),
                          .metric = lh_str_from(s.metric),

@@ -10,12 +10,34 @@
 #include "os/file.h"
 #include "os/thread.h"
 #include "search/chunk_store.h"
+#include "search/numbered_private.h"
 #include "search/search.h"
 #include "search/search_lane_private.h"
 #include "search/source_rows_private.h"
-#include "vector/vector_index.h"
+#include "vector/vector_set.h"
 
 #include <stdatomic.h>
+
+/* search_vectors.c: the vectors of an index, and what they are; counted. */
+typedef struct lhi_vectors {
+    atomic_uint references;
+    lhi_numbered numbered; /* numbers are rows of the parts, one after another */
+    lh_vector_set *set;
+} lhi_vectors;
+lhi_vectors *lhi_vectors_unref(lhi_vectors *vectors);
+LH_DEFINE_CLEANUP(lhi_vectors, lhi_vectors_unref)
+/* Opens or makes those below meta->set_prefix. */
+LH_WARN_UNUSED lh_rc lhi_vectors_open(lh_ctx *cx, lh_search *search, const lh_index_meta *meta,
+                                      lhi_vectors **ret_vectors);
+/* Those of an index of before sets, whose set_prefix says where they shall be. */
+LH_WARN_UNUSED lh_rc lhi_vectors_adopt(lh_ctx *cx, lh_search *search, const lh_index_meta *meta,
+                                       lhi_vectors **ret_vectors);
+/* Kind, engine and chunks as they are now. */
+LH_WARN_UNUSED lh_rc lhi_vectors_describe(lh_ctx *cx, const lhi_vectors *vectors,
+                                          lh_index_meta *meta);
+lh_str lhi_set_prefix(lh_ctx *cx, const lh_index_meta *meta);
+/* The numbers stay with their rows, so that a number is a row of the parts. */
+LH_WARN_UNUSED lh_rc lhi_vectors_delete(lh_ctx *cx, lhi_vectors *vectors, const lh_bitmap *dead);
 
 /* One open generation. */
 typedef struct lhi_generation {
@@ -24,16 +46,14 @@ typedef struct lhi_generation {
     struct lhi_generation *next_retired;
     lh_arena *arena; /* of meta */
     lh_index_meta meta;
-    lh_map segment_map;
-    lh_map chunks_map;
-    lh_vector_index *index; /* NULL when damaged */
-    lh_chunk_store chunks;
+    lhi_vectors *vectors; /* NULL when damaged; generations that refreshes made share them */
 } lhi_generation;
 lhi_generation *lhi_generation_unref(lhi_generation *generation);
 LH_DEFINE_CLEANUP(lhi_generation, lhi_generation_unref)
-/* Opens what the meta object says. A damaged generation opens with meta.damage set. */
-LH_WARN_UNUSED lh_rc lhi_generation_open(lh_ctx *cx, lh_store *store, lh_str meta_json,
-                                         lhi_generation **ret_generation);
+/* Opens what the meta object says; vectors: that are open already (a reference is taken), or NULL.
+ * A damaged generation opens with meta.damage set. */
+LH_WARN_UNUSED lh_rc lhi_generation_open(lh_ctx *cx, lh_search *search, lh_str meta_json,
+                                         lhi_vectors *vectors, lhi_generation **ret_generation);
 
 typedef struct lhi_slot { /* one index */
     struct lhi_slot *next;
@@ -100,11 +120,16 @@ lh_str lhi_plan_key(lh_ctx *cx, lh_str index_name);
 lh_str lhi_meta_key(lh_ctx *cx, lh_str index_name);
 LH_WARN_UNUSED lh_rc lhi_put_record(lh_ctx *cx, lh_store *store, lh_str key,
                                     const lh_record *record, const void *value);
-/* search_segment.c: the parts of meta without their dead rows -> chunk store and segment; publishes
- * both, fills the keys, hashes and bytes of meta. dead may be NULL. */
-LH_WARN_UNUSED lh_rc lhi_write_segment(lh_ctx *cx, lh_search *search, lh_job *job,
-                                       const lhi_plan *plan, const lh_bitmap *dead,
-                                       lh_index_meta *meta);
+/* search_segment.c: all rows of the parts of meta -> a new set, whose prefix and sizes go to
+ * meta. */
+LH_WARN_UNUSED lh_rc lhi_write_set(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_plan *plan,
+                                   lh_index_meta *meta, lhi_vectors **ret_vectors);
+/* The parts of the plan -> one change of the base's set, with what nobody claimed deleted.
+ * *ret_done 0: too much for a change, or numbers do not fit the parts; write a new set. */
+struct lhi_base;
+LH_WARN_UNUSED lh_rc lhi_append_to_set(lh_ctx *cx, lh_search *search, lh_job *job,
+                                       const lhi_plan *plan, const struct lhi_base *base,
+                                       int *ret_done);
 
 /* search_index.c: a file of f32 rows -> a segment, built by an index worker. */
 LH_WARN_UNUSED lh_rc lhi_index_build(lh_ctx *cx, lh_search *search, lh_job *job,
@@ -137,7 +162,10 @@ void lhi_filter_cache_put(lhi_filter_cache *cache, lh_str key, lhi_filter_rows *
 /* search_base.c: chunks that a refresh keeps. generation NULL: there is nothing to keep. */
 typedef struct lhi_base {
     lhi_generation *generation; /* borrowed */
-    lh_bitmap claimed;          /* by row of its chunk store */
+    lh_segset_view *view;       /* of its vectors */
+    lhi_known known;            /* their rows */
+    lh_bitmap claimed;          /* by number */
+    uint64_t live;              /* numbers that are */
     uint64_t kept;
     uint64_t *candidates; /* rows of the id that is looked at */
     size_t candidates_count;
@@ -147,6 +175,9 @@ typedef struct lhi_base {
 } lhi_base;
 LH_WARN_UNUSED lh_rc lhi_base_init(lh_ctx *cx, lhi_base *base, lhi_generation *generation);
 void lhi_base_done(lhi_base *base);
+uint64_t lhi_rows_of_parts(const lh_list *parts);
+/* 1: the change of that plan was made already, by a run that was cut off before it could say so. */
+int lhi_base_has(const lhi_base *base, const lhi_plan *plan);
 /* The next row of the source, then each of its chunks. */
 LH_WARN_UNUSED lh_rc lhi_base_row(lh_ctx *cx, lhi_base *base, lh_str id);
 LH_WARN_UNUSED lh_rc lhi_base_keep(lh_ctx *cx, lhi_base *base, uint32_t chunk_no, lh_str text,

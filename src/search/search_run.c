@@ -13,6 +13,9 @@ typedef struct search_run {
     lh_search *search;
     const lh_search_request *request;
     lhi_generation *generation;
+    lh_segset_view *view;
+    lhi_known known; /* what its rows are */
+    uint64_t live;
     lh_snapshot *snapshot;
     lh_grant grant;
     lhi_filter_rows *rows; /* NULL: every row may answer */
@@ -21,15 +24,19 @@ typedef struct search_run {
 
 /* ---- ids that may answer ---- */
 
-static void mark(void *arg, uint64_t row)
+static void mark(void *arg, uint64_t number)
 {
-    lh_bitmap_set(arg, row);
+    search_run *r = arg;
+    size_t part;
+    uint64_t row;
+    if (lh_segset_view_find(r->view, number, &part, &row))
+        lh_bitmap_set(&r->rows->bitmap, number);
 }
 
 static lh_rc take_id(lh_ctx *cx, void *arg, lh_str id)
 {
     search_run *r = arg;
-    return lh_chunk_store_find(cx, &r->generation->chunks, id, mark, &r->rows->bitmap);
+    return lhi_known_find(cx, &r->known, id, mark, r);
 }
 
 static lhi_source source_of(const search_run *r)
@@ -69,7 +76,7 @@ static lh_rc compute_rows(lh_ctx *cx, search_run *r)
 {
     lhi_source source = source_of(r);
     r->filter = "computed";
-    LH_TRY(lhi_filter_rows_new(cx, r->generation->chunks.count, &r->rows));
+    LH_TRY(lhi_filter_rows_new(cx, r->known.end, &r->rows));
     LH_TRY(lhi_source_ids(cx, &source, r->request->filter, take_id, r));
     lhi_filter_rows_count(r->rows);
     return LH_OK;
@@ -192,13 +199,13 @@ static lh_rc fetch_columns(lh_ctx *cx, search_run *r, lh_search_hit *hits, size_
 
 /* ---- all of it ---- */
 
-static lh_rc make_hits(lh_ctx *cx, search_run *r, const lh_vector_hit *found, uint32_t count,
+static lh_rc make_hits(lh_ctx *cx, search_run *r, const lh_vector_set_hit *found, uint32_t count,
                        lh_search_hit *hits)
 {
     int text_visible = lhi_grant_column(&r->grant, r->generation->meta.text_column) != NULL;
     for (uint32_t i = 0; i < count; i++) {
         lh_chunk_row row;
-        LH_TRY(lh_chunk_store_get(cx, &r->generation->chunks, found[i].row, &row));
+        LH_TRY(lhi_known_row(cx, &r->known, found[i].id, &row));
         hits[i] =
             (lh_search_hit){.id = lh_ctx_dup(cx, row.id),
                             .chunk_no = row.chunk_no,
@@ -212,15 +219,15 @@ static lh_rc make_hits(lh_ctx *cx, search_run *r, const lh_vector_hit *found, ui
 }
 
 /* What the request says, else what is configured. Effort and recall exclude each other. */
-static lh_vector_query vector_query(const search_run *r, const float *vector)
+static lh_vector_set_query vector_query(const search_run *r, const float *vector)
 {
     const lh_search_settings *s = &r->search->parts.settings;
     const lh_search_request *rq = r->request;
-    lh_vector_query query = {.vector = vector,
-                             .k = rq->k,
-                             .filter = r->rows ? &r->rows->bitmap : NULL,
-                             .ef_search = rq->ef_search,
-                             .recall = (float)rq->recall};
+    lh_vector_set_query query = {.vector = vector,
+                                 .k = rq->k,
+                                 .by_id = r->rows ? &r->rows->bitmap : NULL,
+                                 .ef_search = rq->ef_search,
+                                 .recall = (float)rq->recall};
     if (rq->ef_search == 0 && rq->recall == 0) {
         query.ef_search = s->ef_search;
         query.recall = (float)s->recall;
@@ -235,16 +242,20 @@ static lh_rc run_on_generation(lh_ctx *cx, search_run *r, lh_search_result *ret_
     LH_TRY(lh_policy_grant(cx, r->search->parts.policy, cx->principal, r->snapshot, &r->grant));
     LH_TRY(check_columns(cx, r));
     float *vector = LH_NEW_ARRAY(cx, float, meta->dimensions);
-    lh_vector_hit *found = LH_NEW_ARRAY(cx, lh_vector_hit, r->request->k);
+    lh_vector_set_hit *found = LH_NEW_ARRAY(cx, lh_vector_set_hit, r->request->k);
     lh_search_hit *hits = LH_NEW_ARRAY(cx, lh_search_hit, r->request->k);
     if (!vector || !found || !hits)
         return cx->err.rc;
     LH_TRY(query_vector(cx, r, vector));
+    r->view = lh_vector_set_view(r->generation->vectors->set);
+    LH_TRY(lhi_numbered_known(cx, &r->generation->vectors->numbered, &r->known));
+    for (size_t i = 0; i < lh_segset_view_count(r->view); i++)
+        r->live += lh_segset_view_part(r->view, i).rows_live;
     LH_TRY(choose_rows(cx, r));
-    lh_vector_search_stats stats;
+    lh_vector_set_search_stats stats;
     uint32_t count;
-    lh_vector_query query = vector_query(r, vector);
-    LH_TRY(lh_vector_index_search(cx, r->generation->index, &query, found, &count, &stats));
+    lh_vector_set_query query = vector_query(r, vector);
+    LH_TRY(lh_vector_view_search(cx, r->view, &query, found, &count, &stats));
     LH_TRY(make_hits(cx, r, found, count, hits));
     LH_TRY(fetch_columns(cx, r, hits, count));
     *ret_result = (lh_search_result){
@@ -255,7 +266,7 @@ static lh_rc run_on_generation(lh_ctx *cx, search_run *r, lh_search_result *ret_
         .plan = {.plan = lh_str_from(stats.plan),
                  .why = lh_ctx_dup(cx, lh_str_from(stats.why)),
                  .ef = stats.ef,
-                 .rows_allowed = r->rows ? r->rows->count : r->generation->chunks.count,
+                 .rows_allowed = r->rows ? r->rows->count : r->live,
                  .filter = lh_str_from(r->filter),
                  .hops = stats.hops,
                  .scanned = stats.scanned,
@@ -270,6 +281,7 @@ lh_rc lh_search_run(lh_ctx *cx, lh_search *search, const lh_search_request *requ
     search_run r = {.search = search, .request = request};
     LH_TRY(lhi_search_ref(cx, search, request->index_name, &r.generation));
     lh_rc rc = run_on_generation(cx, &r, ret_result);
+    lh_segset_view_unref(r.view);
     lh_snapshot_unref(r.snapshot);
     lhi_filter_rows_unref(r.rows);
     lhi_generation_unref(r.generation);

@@ -61,7 +61,7 @@ def test_a_refresh_builds_what_is_not_there_and_repeats_for_nothing(client, name
 def test_only_new_and_changed_rows_are_embedded_and_gone_ones_leave(client, name):
     rows = {i: text_of(i) for i in range(300)}
     client.ingest(as_csv(rows.items()), name)
-    client.index(name, "id", "text", name)
+    built = client.index(name, "id", "text", name)
     rows.update({i: text_of(i) for i in range(300, 350)})
     rows.update({i: text_of(i, "second") for i in range(0, 20)})
     for gone in range(20, 30):
@@ -77,6 +77,8 @@ def test_only_new_and_changed_rows_are_embedded_and_gone_ones_leave(client, name
     assert first(client, name, text_of(5, "second"))["id"] == "5"
     assert first(client, name, text_of(5, "second"))["text"] == text_of(5, "second")
     assert client.get(f"/catalog/datasets/by-name/{name}")["embedding_stale_since"] is None
+    shown = client.get(f"/vectors/indexes/{name}")  # one change of the set there is, not a new one
+    assert shown["set_prefix"] == built["set_prefix"] and shown["generation"] != built["generation"]
     # and once more over the parts that are there now: dead rows stay dead
     rows[1000] = "A submarine under the lighthouse."
     del rows[0]

@@ -212,7 +212,7 @@ def test_fsck_and_inspect(make_server, tmp_path):
             assert said["type"] != "unknown" and said["whole"], (path, said)
             kinds.setdefault(said["type"], path)
     assert {"container", "parquet", "manifest"} <= set(kinds)
-    assert meta["segment_key"]
+    assert meta["set_prefix"]
     for kind, path in kinds.items():
         content = path.read_bytes()
         path.write_bytes(content[:-5])
