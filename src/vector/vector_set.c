@@ -60,6 +60,7 @@ static lh_rc open_index(lh_ctx *cx, void *arg, lh_str bytes, uint64_t rows, void
     lh_vector_index_stats(index, &stats);
     if (stats.rows != rows || stats.dimensions != set->opts.build.dimensions)
         return lh_fail(cx, LH_E_CORRUPT, "its vectors do not fit its ids or the set");
+    lh_vector_index_trim(index); /* bytes are a mapping of the home */
     *ret_index = LH_TAKE(index);
     return LH_OK;
 }
