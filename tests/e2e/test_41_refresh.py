@@ -355,3 +355,40 @@ def test_refreshes_at_the_same_time_are_one(client, name):
     done = [one for one in results if isinstance(one, dict)]
     assert done and all(one == 409 for one in results if not isinstance(one, dict)), results
     assert sum(one["embedded"] for one in done) == 100, results
+
+
+@pytest.mark.parametrize(
+    "point", ["SEGSET_BEFORE_BATCH", "SEGSET_AFTER_BATCH", "INDEX_BEFORE_META", "INDEX_AFTER_META", "INDEX_AFTER_PART"]
+)
+def test_a_refresh_that_is_cut_off_at_its_change_is_finished(make_server, point):
+    server = make_server()
+    client = server.client()
+    rows = {i: text_of(i) for i in range(60)}
+    client.ingest(as_csv(rows.items()), "d")
+    client.index("d", "id", "text", "d")
+    rows.update({i: text_of(i, "second") for i in range(5)})
+    del rows[9]
+    rows[100] = "A submarine under the lighthouse."
+    client.ingest(as_csv(rows.items()), "d")
+    server.restart(env={"LAKEHOUSE_FAULTS": f"{point}=crash@1"})
+    try:
+        server.client().post("/vectors/refresh/d", {}, query={"wait_ms": 50000})
+    except Exception:  # pylint: disable=broad-except
+        pass
+    wait_until(lambda: not server.running(), 60, "the crash")
+    server.env = {}
+    server.start()
+    client = server.client()
+    wait_until(lambda: not client.get("/vectors/refresh/d")["embedding_stale_since"], 60, "the rest of the refresh")
+    assert ids_of(client, "d") == sorted(map(str, rows))
+    assert first(client, "d", "submarine")["id"] == "100"
+    done = refresh(client, "d")
+    assert done["unchanged"] and done["kept"] == len(rows), done
+    rows[101] = "A balloon over the sea."
+    client.ingest(as_csv(rows.items()), "d")
+    done = refresh(client, "d")
+    assert (done["added"], done["removed"]) == (1, 0), done
+    assert ids_of(client, "d") == sorted(map(str, rows))
+    server.stop()
+    code, summary, findings = server.fsck()
+    assert code == 0 and summary["clean"], findings
