@@ -509,8 +509,26 @@ static inline void all_next(const lhi_text_all *run, uint32_t term, uint64_t res
     b->count = kept;
 }
 
+/* Asks for the positions of a document that is looked at soon: where they begin is known, how far
+ * in they are is guessed from one a posting. */
+static inline void fetch_positions(const lhi_text_all *run, const lhi_text_all_block *b, uint32_t i)
+{
+    for (uint32_t j = 0; j < run->count; j++) {
+        const lhi_text_cursor *c = run->cursors[j];
+        if (c->blocks == 0)
+            continue;
+        const uint32_t block = b->blocks[j][i];
+        const uint32_t within = b->indexes[j][i] * (uint32_t)c->place_bits[block] / 8;
+        __builtin_prefetch(c->segment->positions.ptr + c->term->positions +
+                           lhi_text_u32(c->places + 4 * (size_t)block) + within);
+    }
+}
+
 static inline void all_accept(lhi_text_all *run, const lhi_text_all_block *b)
 {
+    enum { AHEAD = 3 };
+    for (uint32_t i = 0; run->accept && i < LH_MIN(b->count, (uint32_t)AHEAD); i++)
+        fetch_positions(run, b, i);
     uint32_t blocks[LH_TEXT_PHRASE_MAX];
     uint32_t indexes[LH_TEXT_PHRASE_MAX];
     for (uint32_t i = 0; i < b->count; i++) {
@@ -520,6 +538,8 @@ static inline void all_accept(lhi_text_all *run, const lhi_text_all_block *b)
                 blocks[j] = b->blocks[j][i];
                 indexes[j] = b->indexes[j][i];
             }
+            if (i + AHEAD < b->count)
+                fetch_positions(run, b, i + AHEAD);
             points = run->accept(run, b->docs[i], blocks, indexes);
         }
         if (points > run->top->threshold)

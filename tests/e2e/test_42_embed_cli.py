@@ -109,3 +109,23 @@ def test_a_slow_producer_sees_its_vectors():
         process.kill()
         process.stdout.close()
         process.wait()
+
+
+# Of f32's ten nearest among 207 sentences of our own demo data (tests/data/embed/recall.txt, made by `lakehouse demo`,
+# under the licence of this repository), asked by 40 others.
+@pytest.mark.parametrize("precision, floor", [("bf16", 0.98), ("int8", 0.96)])
+def test_a_precision_finds_the_neighbours_of_f32(precision, floor):
+    folder = os.environ.get("LH_RELEASE_BIN_DIR")
+    path = os.path.join(os.path.dirname(__file__), "..", "data", "embed", "recall.txt")
+    with open(path, "rb") as source:
+        lines = source.read()
+    found = {}
+    for wanted in ("f32", precision):
+        command = [os.path.join(folder, "lakehouse") if folder else program(), "embed", "--precision", wanted]
+        rows = vectors(subprocess.run(command, input=lines, capture_output=True, timeout=240, check=True).stdout)
+        found[wanted] = [
+            set(sorted(range(40, len(rows)), key=lambda i, q=question: -cosine(q, rows[i]))[:10])
+            for question in rows[:40]
+        ]
+    same = sum(len(a & b) for a, b in zip(found["f32"], found[precision])) / 400
+    assert same >= floor, f"recall@10 {same}"
