@@ -33,9 +33,12 @@ static const lh_cli_option ingest_options[] = {
     CLIENT_OPTIONS,
     {0}};
 static const lh_cli_option index_options[] = {
-    {"text", 't', "COLUMN", "column whose text is searched"},
+    {"text", 't', "COLUMN", "column whose text is searched; mode text: several, A,B"},
     {"id", 'i', "COLUMN", "column whose value names a row"},
-    {"name", 'n', "NAME", "name of the index; DATASET_COLUMN by default"},
+    {"name", 'n', "NAME", "name of the index; DATASET_COLUMN, mode text DATASET_text by default"},
+    {"mode", 'm', "MODE", "vector (default): by meaning; text: by words"},
+    {"facets", 0, "A,B", "mode text: columns whose values can be counted"},
+    {"language", 0, "LANGUAGE", "mode text: words are cut to their stems, as english"},
     {"chunk-size", 0, "N", "characters of a chunk at most"},
     {"overlap", 0, "N", "characters repeated between chunks"},
     {"precision", 0, "PRECISION",
@@ -46,7 +49,7 @@ static const lh_cli_option index_options[] = {
     {0}};
 static const lh_cli_option search_options[] = {
     {"k", 'k', "N", "hits at most; 10 by default"},
-    {"mode", 'm', "MODE", "vector (default); text and hybrid come with the text engine"},
+    {"mode", 'm', "MODE", "vector (default): by meaning; text: by words, in a text index"},
     {"filter", 0, "SQL", "condition over the dataset"},
     {"columns", 0, "A,B", "columns to show with each hit"},
     {"json", 0, NULL, "print the reply as JSON"},
@@ -110,11 +113,10 @@ const lh_cli_command lh_cli_commands[] = {
      lh_cmd_sql},
     {"ingest", "FILE... [options]", "Uploads files; each becomes a dataset.",
      "lakehouse ingest candidates.csv --dataset candidates", ingest_options, lh_cmd_ingest},
-    {"index", "DATASET --text COLUMN --id COLUMN [options]",
-     "Builds a vector index over a text column.",
+    {"index", "DATASET --text COLUMN --id COLUMN [options]", "Builds an index over a text column.",
      "lakehouse index candidates --text resume_text --id candidate_id", index_options,
      lh_cmd_index},
-    {"search", "INDEX \"words\" [options]", "Searches by meaning.",
+    {"search", "INDEX \"words\" [options]", "Searches by meaning or by words.",
      "lakehouse search candidates_resume_text \"night shift forklift driver near Chicago\"",
      search_options, lh_cmd_search},
     {"demo", "[options]", "Writes the demo data as CSV files.",

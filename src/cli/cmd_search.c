@@ -14,6 +14,26 @@ static void kv_text(lh_json_writer *w, const char *key, const char *value)
         lh_jw_kv_str(w, lh_str_from(key), lh_str_from(value));
 }
 
+/* "a, b" as a list; nothing when it was not given. */
+static void kv_names(lh_json_writer *w, const char *key, const char *value)
+{
+    lh_str rest = lh_str_from(value ? value : "");
+    lh_str name;
+    if (!value)
+        return;
+    lh_jw_key(w, lh_str_from(key));
+    lh_jw_array_begin(w);
+    while (lh_str_split_next(&rest, ',', &name))
+        lh_jw_str(w, lh_str_trim(name));
+    lh_jw_array_end(w);
+}
+
+static int is_text(const lh_cli_args *args)
+{
+    const char *mode = lh_cli_get(args, "mode");
+    return mode && strcmp(mode, "text") == 0;
+}
+
 /* Numbers are checked here: a typo should not travel to the server as text. */
 static lh_rc kv_number(lh_ctx *cx, lh_json_writer *w, const char *key, const char *option,
                        const char *value)
@@ -36,7 +56,12 @@ static lh_rc build(lh_ctx *cx, const lh_cli_args *args, const lh_json **ret_meta
     lh_jw_init(&w, cx, &body);
     lh_jw_object_begin(&w);
     kv_text(&w, "dataset", args->rest[0]);
-    kv_text(&w, "text_column", lh_cli_get(args, "text"));
+    if (is_text(args))
+        kv_names(&w, "text_columns", lh_cli_get(args, "text"));
+    else
+        kv_text(&w, "text_column", lh_cli_get(args, "text"));
+    kv_names(&w, "facets", lh_cli_get(args, "facets"));
+    kv_text(&w, "language", lh_cli_get(args, "language"));
     kv_text(&w, "id_column", lh_cli_get(args, "id"));
     kv_text(&w, "index_name", lh_cli_get(args, "name"));
     kv_text(&w, "precision", lh_cli_get(args, "precision"));
@@ -45,8 +70,9 @@ static lh_rc build(lh_ctx *cx, const lh_cli_args *args, const lh_json **ret_meta
     lh_jw_object_end(&w);
     LH_TRY(lh_jw_end(&w));
     LH_TRY(lh_client_open(cx, args, &client));
-    lh_client_call call = {
-        .method = "POST", .path = LH_S("/vectors/index"), .body = lh_buf_str(&body)};
+    lh_client_call call = {.method = "POST",
+                           .path = is_text(args) ? LH_S("/text/index") : LH_S("/vectors/index"),
+                           .body = lh_buf_str(&body)};
     const lh_json *started;
     const lh_json *job;
     LH_TRY(lh_client_json(cx, &client, &call, &started));
@@ -72,6 +98,12 @@ int lh_cmd_index(lh_ctx *cx, const lh_cli_args *args)
     }
     if (lh_cli_has(args, "json"))
         printf("%.*s\n", LH_STR_ARG(meta->raw));
+    else if (is_text(args))
+        printf("text index '%.*s': %.*s documents of %.*s rows, %.*s ms\n",
+               LH_STR_ARG(lh_json_get_str(meta, LH_S("index_name"))),
+               LH_STR_ARG(number_text(meta, LH_S("documents"))),
+               LH_STR_ARG(number_text(meta, LH_S("rows"))),
+               LH_STR_ARG(number_text(meta, LH_S("build_ms"))));
     else
         printf("index '%.*s': %.*s chunks of %.*s rows, %.*s dimensions, %.*s ms\n",
                LH_STR_ARG(lh_json_get_str(meta, LH_S("index_name"))),
@@ -94,20 +126,15 @@ static lh_rc search(lh_ctx *cx, const lh_cli_args *args, const lh_json **ret_rep
     kv_text(&w, "query", args->rest[1]);
     kv_text(&w, "filter", lh_cli_get(args, "filter"));
     LH_TRY(kv_number(cx, &w, "k", "k", lh_cli_get(args, "k")));
-    if (lh_cli_has(args, "columns")) {
-        lh_str rest = lh_str_from(lh_cli_get(args, "columns"));
-        lh_str name;
-        lh_jw_key(&w, LH_S("columns"));
-        lh_jw_array_begin(&w);
-        while (lh_str_split_next(&rest, ',', &name))
-            lh_jw_str(&w, lh_str_trim(name));
-        lh_jw_array_end(&w);
-    }
+    kv_names(&w, "columns", lh_cli_get(args, "columns"));
+    if (is_text(args))
+        kv_text(&w, "mode", "text");
     lh_jw_object_end(&w);
     LH_TRY(lh_jw_end(&w));
     LH_TRY(lh_client_open(cx, args, &client));
-    lh_client_call call = {
-        .method = "POST", .path = LH_S("/vectors/search"), .body = lh_buf_str(&body)};
+    lh_client_call call = {.method = "POST",
+                           .path = is_text(args) ? LH_S("/search") : LH_S("/vectors/search"),
+                           .body = lh_buf_str(&body)};
     return lh_client_json(cx, &client, &call, ret_reply);
 }
 
@@ -136,8 +163,8 @@ int lh_cmd_search(lh_ctx *cx, const lh_cli_args *args)
     const lh_json *reply;
     if (args->rest_count != 2)
         return lh_cli_usage(NULL, "search needs an index and the words to look for");
-    if (mode && strcmp(mode, "vector") != 0)
-        return lh_cli_usage(NULL, "mode '%s': this version searches in mode vector", mode);
+    if (mode && strcmp(mode, "vector") != 0 && strcmp(mode, "text") != 0)
+        return lh_cli_usage(NULL, "mode '%s': this version has the modes vector and text", mode);
     if (search(cx, args, &reply) != LH_OK)
         return lh_cli_failed(cx);
     if (lh_cli_has(args, "json")) {

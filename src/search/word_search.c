@@ -388,7 +388,7 @@ static lh_rc open_one(lh_ctx *cx, lh_search *search, lh_str key)
     if (rc == LH_OK && !lh_str_eq(meta.index_name, name))
         rc = lh_fail(cx, LH_E_CORRUPT, "its meta object names another index");
     if (rc == LH_OK)
-        rc = lhi_words_set_open(cx, store, &meta, &set);
+        rc = lhi_words_set_open(cx, store, &meta, LH_SEGSET_BACKGROUND, &set);
     if (rc == LH_E_NO_MEMORY)
         return rc;
     meta.index_name = name;

@@ -278,9 +278,11 @@ static lh_rc new_generation(lh_ctx *cx, building *b)
     b->rows_seen = b->added = b->kept = b->removed = 0;
     b->count = b->bytes = 0;
     lh_arena_reset(b->batch.arena);
-    return lhi_words_set_open(cx, lh_catalog_store(b->search->parts.catalog), b->meta, &b->set);
+    return lhi_words_set_open(cx, lh_catalog_store(b->search->parts.catalog), b->meta, 0, &b->set);
 }
 
+/* While it is built nobody merges beside it: a thread of low priority would hold the lock that the
+ * merge at the end waits for. Then it is opened as it will live. */
 static lh_rc build_all(lh_ctx *cx, building *b, lh_str bytes)
 {
     uint64_t merged;
@@ -293,7 +295,10 @@ static lh_rc build_all(lh_ctx *cx, building *b, lh_str bytes)
         lh_err_clear(cx);
         rc = LH_OK;
     }
-    return rc;
+    LH_TRY(rc);
+    b->set = lhi_words_set_unref(b->set);
+    return lhi_words_set_open(cx, lh_catalog_store(b->search->parts.catalog), b->meta,
+                              LH_SEGSET_BACKGROUND, &b->set);
 }
 
 /* ---- the job ---- */

@@ -22,9 +22,10 @@ typedef struct lhi_words_set {
 } lhi_words_set;
 lhi_words_set *lhi_words_set_unref(lhi_words_set *set);
 LH_DEFINE_CLEANUP(lhi_words_set, lhi_words_set_unref)
-/* Opens or makes the set of that generation, with what is known of its documents. */
+/* Opens or makes the set of that generation, with what is known of its documents. flags: of
+ * lh_segset_options. */
 LH_WARN_UNUSED lh_rc lhi_words_set_open(lh_ctx *cx, lh_store *store, const lh_words_meta *meta,
-                                        lhi_words_set **ret_set);
+                                        uint32_t flags, lhi_words_set **ret_set);
 
 /* A state of an index. */
 typedef struct lhi_words_state {

@@ -46,11 +46,10 @@ lh_text_set_options lhi_words_options(lh_ctx *cx, const lh_words_meta *meta)
                   .analyzer = {.flags = meta->keep_accents ? LH_TEXT_KEEP_ACCENTS : 0,
                                .stem = meta->language,
                                .stop_words = strings(&meta->stop_words),
-                               .synonyms = strings(&meta->synonyms)}},
-        .flags = LH_SEGSET_BACKGROUND};
+                               .synonyms = strings(&meta->synonyms)}}};
 }
 
-lh_rc lhi_words_set_open(lh_ctx *cx, lh_store *store, const lh_words_meta *meta,
+lh_rc lhi_words_set_open(lh_ctx *cx, lh_store *store, const lh_words_meta *meta, uint32_t flags,
                          lhi_words_set **ret_set)
 {
     lhi_words_set *made = lh_alloc_zero(1, sizeof *made);
@@ -63,6 +62,7 @@ lh_rc lhi_words_set_open(lh_ctx *cx, lh_store *store, const lh_words_meta *meta,
     LH_CLEANUP(lhi_words_set_unref) lhi_words_set *set = made;
     LH_TRY(rc);
     lh_text_set_options options = lhi_words_options(cx, meta);
+    options.flags = flags;
     options.build.scratch_path = lh_store_staging(store);
     LH_TRY(lh_text_set_open(cx, &set->numbered.home, &options, &set->set));
     LH_TRY(lhi_numbered_load(cx, &set->numbered));

@@ -110,6 +110,9 @@ def test_ingest_index_and_search(url, tmp_path, name):
     assert "[not_found]" in refused(cli(url, "search", "nope", "x"))
     refused(cli(url, "search", name + "_text"), 2)
     refused(cli(url, "search", name + "_text", "x", "--mode", "sideways"), 2)
+    assert "text index" in ok(cli(url, "index", name, "--text", "text", "--id", "id", "--mode", "text", "--name", name))
+    assert "no hits" in ok(cli(url, "search", name, "zebra", "--mode", "text"))
+    assert json.loads(ok(cli(url, "search", name, "cat", "--mode", "text", "--json")))["hits"]
     refused(cli(url, "index", name), 2)
     refused(cli(url, "ingest"), 2)
     refused(cli(url, "ingest", tmp_path / "not_there.csv"))
