@@ -636,6 +636,18 @@ def part_others(state):
         peer.close()
 
 
+def part_ivf(state):
+    """Kind ivf on all rows, without a peer: recall by lists, and what wanted recalls come to."""
+    data = state.data()
+    segment = state.segment(kind="ivf")
+    for key in ("in", "out"):
+        curve, wanted = Curve(), Curve()
+        own_pass(curve, data, key, segment, ["--plan", "ivf", "--ef", "10,20,40,80,160,320"])
+        own_pass(wanted, data, key, segment, ["--plan", "ivf", "--recall", "0.9,0.95,0.99"])
+        emit("ivf/%s" % key, curve.at(0.95), "us", 1, points=curve.points(), rows=len(data.rows),
+             wanted=sorted((effort[1], recall) for effort, recall in wanted.recall.items()))
+
+
 def part_hostile(state):
     folder = prepare.ensure("hostile")
     with open(os.path.join(folder, "sets.json"), encoding="utf-8") as source:
@@ -656,7 +668,7 @@ def part_hostile(state):
 
 PARTS = {"build": part_build, "search": part_search, "filter": part_filter, "memory": part_memory, "threads": part_threads,
          "append": part_append,
-         "open": part_open, "others": part_others, "avx2": part_avx2, "hostile": part_hostile, "768": part_768,
+         "open": part_open, "others": part_others, "avx2": part_avx2, "ivf": part_ivf, "hostile": part_hostile, "768": part_768,
          "million": part_million}
 QUICK = ["build", "search", "filter", "memory", "threads", "append", "open", "avx2"]
 

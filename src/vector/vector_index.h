@@ -126,7 +126,7 @@ LH_WARN_UNUSED lh_rc lh_vector_index_verify(lh_ctx *cx, const lh_vector_index *i
 /* What a setting came to on the sample of the build. */
 typedef struct lh_vector_point {
     uint32_t setting;  /* ef of the graph, lists of ivf, or rows kept by the 1-bit scan */
-    float recall;      /* recall@10, the worse of rows of the set and of shifted rows */
+    float recall;      /* recall@10, the worse of rows and of points between two */
     float evaluations; /* scores computed per search */
 } lh_vector_point;
 
