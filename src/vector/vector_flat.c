@@ -228,9 +228,22 @@ lh_rc lhi_flat_scan(lh_ctx *cx, const lh_vector_index *index, lhi_scratch *s, lh
     return LH_OK;
 }
 
+/* The largest to the front; the least of them is what others must reach. */
+static uint32_t keep_largest(uint64_t *keys, uint32_t count, uint32_t keep, uint64_t *ret_least)
+{
+    lhi_select_keys(keys, count, keep);
+    uint64_t least = keys[0];
+    for (uint32_t i = 1; i < LH_MIN(count, keep); i++)
+        least = LH_MIN(least, keys[i]);
+    *ret_least = least;
+    return LH_MIN(count, keep);
+}
+
 uint32_t lhi_i4_select(const lh_vector_index *index, lhi_scratch *s, uint32_t count, uint32_t keep)
 {
     uint64_t *keys = s->keys;
+    uint64_t least = 0;
+    uint32_t kept = 0;
     lh_vector_i4_ask ask = lhi_i4_ask(index, &s->query);
     for (uint32_t first = 0; first < count; first += SCORED_AT_ONCE) {
         LHI_UNSET uint32_t places[SCORED_AT_ONCE];
@@ -241,9 +254,13 @@ uint32_t lhi_i4_select(const lh_vector_index *index, lhi_scratch *s, uint32_t co
         for (uint32_t i = some; i % 4 != 0; i++)
             places[i] = places[some - 1];
         index->kernels->search.i4_scores(&ask, places, some, scores);
-        for (uint32_t i = 0; i < some; i++)
-            keys[first + i] = lh_vector_key(scores[i], places[i]);
+        for (uint32_t i = 0; i < some; i++) { /* never ahead of what was read */
+            keys[kept] = lh_vector_key(scores[i], places[i]);
+            kept += keys[kept] > least;
+        }
+        if (kept > 2 * keep + SCORED_AT_ONCE)
+            kept = keep_largest(keys, kept, keep, &least);
     }
-    lhi_select_keys(keys, count, keep);
-    return LH_MIN(count, keep);
+    lhi_select_keys(keys, kept, keep);
+    return LH_MIN(kept, keep);
 }
