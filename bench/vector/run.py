@@ -658,7 +658,7 @@ def part_hostile(state):
         peer_pass(curve, data, "in", peer, [200])
         for kind in ("flat", "graph"):
             segment, _ = build_ours(data, "quality", kind)
-            words = ["--ef", 200, "--plan", kind]
+            words = ["--ef", 200] + (["--plan", kind] if len(data.rows) > 1 else [])
             found[kind + " at 200"] = own_pass(Curve(), data, "in", segment, words)[0]["recall_at_k"]
             found[kind + " for .99"] = own_pass(Curve(), data, "in", segment, ["--recall", 0.99])[0]["recall_at_k"]
         emit("hostile/" + name, min(found.values()), "recall@10", 1, peer.name, curve.recall[200],

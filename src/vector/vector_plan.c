@@ -64,15 +64,18 @@ static uint32_t exact_rows(const lh_vector_index *x, const lh_vector_query *q, f
 {
     const lhi_sample *s = x->sample;
     uint32_t k = q->k;
-    if (s && s->i4_error > 0) /* the error decides, one by one */
-        return for_k(CONSIDERED, k, LHI_DEPTH_MAX);
-    if (q->ef_search)
-        return k + LH_MIN(LH_MAX(k, q->ef_search / 4), 40u) + k / 2;
     float codes = 1 - (1 - recall) / 2;
     const lh_vector_point *p =
         s ? point_for(s->exact_points, s->exact_points_count, LH_MIN(codes, 0.9999f)) : NULL;
+    int known = s && s->i4_error > 0; /* then the error decides, one by one */
+    if (q->ef_search && !known)
+        return k + LH_MIN(LH_MAX(k, q->ef_search / 4), 40u) + k / 2;
+    if (q->ef_search && !p)
+        return for_k(CONSIDERED, k, LHI_DEPTH_MAX);
     if (!p)
         return 0;
+    if (known)
+        return for_k(LH_MAX(p->setting, CONSIDERED), k, LHI_DEPTH_MAX);
     uint32_t least = recall > 0.997f ? 50 : recall > 0.98f ? 22 : 14;
     return for_k(LH_MAX(p->setting, least), k, LHI_DEPTH_MAX);
 }
