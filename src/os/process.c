@@ -17,7 +17,6 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,19 +25,6 @@
 #endif
 
 enum { CHILD_FDS_MAX = 64, CHILD_FD_FIRST = 3 };
-enum { BACKGROUND_SLICE_NS = 100000 }; /* the least a kernel takes; before 6.12 it is ignored */
-
-/* What sched_setattr reads (its header cannot be included beside sched.h in Debian 12). */
-typedef struct fair_schedule {
-    uint32_t size;
-    uint32_t sched_policy;
-    uint64_t sched_flags;
-    int32_t sched_nice;
-    uint32_t sched_priority;
-    uint64_t sched_runtime; /* of a fair policy: its slice */
-    uint64_t sched_deadline;
-    uint64_t sched_period;
-} fair_schedule;
 
 void lh_fd_close(int fd)
 {
@@ -226,14 +212,8 @@ lh_rc lh_fd_wait_readable(lh_ctx *cx, int fd)
 
 void lh_process_background(void)
 {
-    enum { BACKGROUND_NICENESS = 10 };
-    const fair_schedule attr = {.size = sizeof(attr),
-                                .sched_policy = SCHED_BATCH,
-                                .sched_nice = BACKGROUND_NICENESS,
-                                .sched_runtime = BACKGROUND_SLICE_NS};
+    enum { NICE_LOWEST = 19 };
     const struct sched_param none = {0};
-    if (syscall(SYS_sched_setattr, 0, &attr, 0) == 0)
-        return;
-    (void)sched_setscheduler(0, SCHED_BATCH, &none);
-    (void)setpriority(PRIO_PROCESS, 0, BACKGROUND_NICENESS);
+    if (sched_setscheduler(0, SCHED_IDLE, &none) != 0)
+        (void)setpriority(PRIO_PROCESS, 0, NICE_LOWEST);
 }

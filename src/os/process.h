@@ -64,11 +64,9 @@ void lh_fd_close(int fd); /* -1 ok */
  * LH_E_CANCELLED. */
 LH_WARN_UNUSED lh_rc lh_fd_wait_readable(lh_ctx *cx, int fd);
 
-/* From now on this thread, and those it starts, give way to others: niceness 10, so that of a
- * processor that is fought for they get a tenth of what an ordinary thread gets, and never none
- * (SCHED_IDLE would be kinder to others, but a job would stand still for as long as the machine is
- * busy); SCHED_BATCH, so that they preempt nobody when they wake; slices of 0.1 ms, so that who
- * wakes does not wait for the end of one. There is no way back without a privilege. */
+/* From now on this thread, and those it starts, run only while no other thread wants the processor
+ * (SCHED_IDLE). There is no way back without a privilege. Where the kernel refuses, the lowest
+ * niceness has to do. */
 void lh_process_background(void);
 
 uint64_t lh_process_rss_bytes(pid_t pid); /* 0 when gone; 0 = self is pid 0 */

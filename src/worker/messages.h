@@ -21,7 +21,7 @@ typedef struct lh_setup_message {
     lh_str model_path;
     uint64_t memory_bytes;
     uint32_t threads;
-    bool background; /* gives way to others (lh_process_background) */
+    bool background; /* at the lowest priority there is */
 } lh_setup_message;
 
 /* ERROR */

@@ -36,7 +36,7 @@ typedef struct lh_worker_limits {
     /* watched RSS in all builds; in release builds RLIMIT_AS is half as much again. 0 = no limit */
     uint64_t memory_bytes;
     int64_t idle_us; /* an idle worker beyond the first ends after so long */
-    bool background; /* its processes give way to others (lh_process_background) */
+    bool background; /* its processes run only while nobody else wants the processor */
 } lh_worker_limits;
 
 typedef struct lh_pool lh_pool;

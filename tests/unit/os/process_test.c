@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -389,12 +388,10 @@ LH_TEST(locks_end_with_their_block_and_waits_with_their_time)
     lh_scratch_close(&s);
 }
 
-/* SCHED_IDLE would get next to nothing of a processor that somebody else keeps busy. */
-LH_TEST(background_work_gives_way_but_keeps_a_share)
+/* A processor that runs nothing else counts as free to whoever wakes, which keeps the latency of
+ * requests; any niceness leaves them waiting at times. */
+LH_TEST(background_work_runs_when_nobody_else_wants_to)
 {
     lh_process_background();
-    ck_assert_int_eq(sched_getscheduler(0), SCHED_BATCH);
-    int niceness = getpriority(PRIO_PROCESS, 0);
-    ck_assert_int_ge(niceness, 10);
-    ck_assert_int_lt(niceness, 20);
+    ck_assert_int_eq(sched_getscheduler(0), SCHED_IDLE);
 }
