@@ -146,8 +146,8 @@ lh_rc lhi_words_ref(lh_ctx *cx, lh_search *search, lh_str index_name, lhi_words_
 
 lh_rc lhi_words_of_dataset(lh_ctx *cx, lh_search *search, lh_str dataset, lh_str *ret_name)
 {
-    lh_words_meta *items;
-    size_t count;
+    lh_words_meta *items = NULL;
+    size_t count = 0;
     LH_TRY(lh_words_list(cx, search, dataset, &items, &count));
     if (count == 1) {
         *ret_name = items[0].index_name;

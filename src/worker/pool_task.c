@@ -278,7 +278,7 @@ lh_rc lh_lease_read(lh_ctx *cx, lh_lease *lease, lh_frame *ret_frame)
 lh_rc lh_lease_done(lh_ctx *cx, lh_lease *lease, const lh_record *record, void *ret_done)
 {
     for (;;) {
-        lh_frame frame;
+        lh_frame frame = {0};
         LH_TRY(lh_lease_read(cx, lease, &frame));
         if (frame.kind == LH_FRAME_DONE)
             return lh_record_parse(cx, record, lh_ctx_dup(cx, frame.payload), ret_done);
