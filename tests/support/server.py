@@ -297,12 +297,22 @@ class Server:
             found += [os.path.relpath(os.path.join(folder, name), self.data) for name in names]
         return sorted(found)
 
+    def journal(self):
+        """Records of the journal; it merges its files at any time, so they may vanish and be there twice."""
+        while True:
+            try:
+                texts = [(self.data / name).read_text() for name in self.files("journal")]
+            except FileNotFoundError:
+                continue
+            return sorted({line for text in texts for line in text.splitlines() if not line.startswith('{"lh_batch"')})
+
     def listing(self):
         """Every file of the data folder but what may be deleted, with size and time: for "nothing changed"."""
-        rows = {}
+        rows = {"journal": self.journal()}
         for name in self.files():
-            stat = (self.data / name).stat()
-            rows[name] = (stat.st_size, stat.st_mtime_ns)
+            if not name.startswith("journal/"):
+                stat = (self.data / name).stat()
+                rows[name] = (stat.st_size, stat.st_mtime_ns)
         staging = self.data / ".lakehouse" / "staging"
         rows["staging"] = sorted(p.name for p in staging.iterdir()) if staging.is_dir() else []
         return rows
