@@ -119,3 +119,41 @@ lh_rc lhi_fsck_orphans(lhi_fsck_run *run, const lh_object_page *page, lh_str why
     }
     return LH_OK;
 }
+
+lh_rc lhi_fsck_keep(lhi_fsck_run *run, lhi_fsck_kept *kept, lh_str prefix)
+{
+    LH_TRY(lh_ctx_grow(run->cx, (void **)&kept->items, kept->count, &kept->capacity,
+                       sizeof *kept->items));
+    kept->items[kept->count] = lh_ctx_dup(run->cx, prefix);
+    return kept->items[kept->count++].ptr ? LH_OK : run->cx->err.rc;
+}
+
+int lhi_fsck_is_kept(const lhi_fsck_kept *kept, lh_str key)
+{
+    for (size_t i = 0; i < kept->count; i++)
+        if (lh_str_starts(key, kept->items[i]))
+            return 1;
+    return 0;
+}
+
+lh_rc lhi_fsck_read_json(lh_ctx *scratch, lhi_fsck_run *run, lh_str key, size_t bytes_max,
+                         lhi_fsck_kept *kept, const lh_json **ret_root)
+{
+    lh_str text;
+    const lh_json *root = NULL;
+    *ret_root = NULL;
+    lh_rc rc = lh_store_get(scratch, run->store, key, bytes_max, &text);
+    if (rc == LH_E_NOT_FOUND)
+        return LH_OK;
+    if (rc == LH_OK)
+        rc = lh_json_parse(scratch, text, 0, &root);
+    if (rc == LH_OK && root->kind != LH_JSON_OBJECT)
+        rc = lh_fail(scratch, LH_E_CORRUPT, "it is not a JSON object");
+    if (rc != LH_OK && lhi_fsck_judge(run, key, rc, scratch->err.message)) {
+        kept->unreadable = 1;
+        return LH_OK;
+    }
+    LH_TRY(rc);
+    *ret_root = root;
+    return LH_OK;
+}

@@ -9,6 +9,7 @@
 #ifndef LH_CATALOG_FSCK_PRIVATE_H
 #define LH_CATALOG_FSCK_PRIVATE_H
 
+#include "base/json.h"
 #include "catalog/catalog_private.h"
 #include "catalog/fsck.h"
 
@@ -46,6 +47,20 @@ int lhi_fsck_judge(lhi_fsck_run *run, lh_str key, lh_rc rc, const char *message)
 
 const lhi_fsck_ref *lhi_fsck_find(const lhi_fsck_run *run, lh_str key);
 LH_WARN_UNUSED lh_rc lhi_fsck_add(lhi_fsck_run *run, const lh_data_file *file);
+
+/* Prefixes that keep all that is below them: segment sets, whose own names say what is live. */
+typedef struct lhi_fsck_kept {
+    lh_str *items;
+    size_t count;
+    size_t capacity;
+    int unreadable; /* something that might have kept more could not be read, which was told */
+} lhi_fsck_kept;
+LH_WARN_UNUSED lh_rc lhi_fsck_keep(lhi_fsck_run *run, lhi_fsck_kept *kept, lh_str prefix);
+int lhi_fsck_is_kept(const lhi_fsck_kept *kept, lh_str key);
+/* The object of an index. *ret_root NULL: gone since it was listed, or unreadable. */
+LH_WARN_UNUSED lh_rc lhi_fsck_read_json(lh_ctx *scratch, lhi_fsck_run *run, lh_str key,
+                                        size_t bytes_max, lhi_fsck_kept *kept,
+                                        const lh_json **ret_root);
 
 /* Reports, and when asked removes, the objects that nothing references. */
 LH_WARN_UNUSED lh_rc lhi_fsck_orphans(lhi_fsck_run *run, const lh_object_page *objects, lh_str why);

@@ -12,75 +12,57 @@
 #define PLANS_PREFIX "text/building/"
 #define META_MAX     (1u << 20)
 
-typedef struct kept_prefixes {
-    lh_str *items;
-    size_t count;
-    size_t capacity;
-    int unreadable;
-} kept_prefixes;
-
 static lh_str name_of(lh_str key, const char *prefix)
 {
     lh_str name = lh_str_from_offset(key, strlen(prefix));
     return lh_str_sub(name, 0, name.len - LH_MIN(name.len, sizeof ".json" - 1));
 }
 
-static lh_rc keep(lhi_fsck_run *run, kept_prefixes *kept, lh_str prefix)
+/* prefix: made in cx. */
+static lh_rc keep(lh_ctx *cx, lhi_fsck_run *run, lhi_fsck_kept *kept, lh_str prefix)
 {
-    LH_TRY(lh_ctx_grow(run->cx, (void **)&kept->items, kept->count, &kept->capacity,
-                       sizeof *kept->items));
-    kept->items[kept->count++] = prefix;
-    return prefix.ptr ? LH_OK : run->cx->err.rc;
+    return prefix.ptr ? lhi_fsck_keep(run, kept, prefix) : cx->err.rc;
 }
 
 typedef struct meta_look {
     lh_str key;
-    kept_prefixes *kept;
+    lhi_fsck_kept *kept;
 } meta_look;
 
 static lh_rc read_meta(lh_ctx *scratch, lhi_fsck_run *run, void *arg)
 {
     meta_look *look = arg;
-    lh_str text;
     const lh_json *root;
-    lh_rc rc = lh_store_get(scratch, run->store, look->key, META_MAX, &text);
-    if (rc == LH_E_NOT_FOUND) /* deleted since it was listed */
+    LH_TRY(lhi_fsck_read_json(scratch, run, look->key, META_MAX, look->kept, &root));
+    if (!root)
         return LH_OK;
-    if (rc == LH_OK)
-        rc = lh_json_parse(scratch, text, 0, &root);
-    lh_str generation = LH_STR_NONE;
-    if (rc == LH_OK)
-        generation = lh_json_get_str(root, LH_S("generation"));
-    if (rc == LH_OK && generation.len == 0)
-        rc = lh_fail(scratch, LH_E_CORRUPT, "it names no generation");
-    if (rc != LH_OK && lhi_fsck_judge(run, look->key, rc, scratch->err.message)) {
+    lh_str generation = lh_json_get_str(root, LH_S("generation"));
+    if (generation.len == 0) {
         look->kept->unreadable = 1;
+        lhi_fsck_found(run, LH_FINDING_DAMAGED, look->key, "it names no generation");
         return LH_OK;
     }
-    LH_TRY(rc);
-    return keep(run, look->kept,
-                lh_ctx_fmt(run->cx, PREFIX "%.*s/%.*s/",
+    return keep(scratch, run, look->kept,
+                lh_ctx_fmt(scratch, PREFIX "%.*s/%.*s/",
                            LH_STR_ARG(name_of(look->key, META_PREFIX)), LH_STR_ARG(generation)));
 }
 
-static int is_kept(const kept_prefixes *kept, lh_str key)
+static int is_ours(const lhi_fsck_kept *kept, lh_str key)
 {
-    for (size_t i = 0; i < kept->count; i++)
-        if (lh_str_starts(key, kept->items[i]))
-            return 1;
-    return lh_str_starts(key, LH_S(META_PREFIX)) || lh_str_starts(key, LH_S(PLANS_PREFIX));
+    return lhi_fsck_is_kept(kept, key) || lh_str_starts(key, LH_S(META_PREFIX)) ||
+           lh_str_starts(key, LH_S(PLANS_PREFIX));
 }
 
 lh_rc lhi_fsck_text(lhi_fsck_run *run)
 {
     lh_object_page objects;
     lh_object_page page;
-    kept_prefixes kept = {0};
+    lhi_fsck_kept kept = {0};
     /* Listed first: what a running server publishes meanwhile is not taken for garbage. */
     LH_TRY(lh_store_list(run->cx, run->store, LH_S(PREFIX), LH_STR_NONE, 0, &objects));
     LH_TRY(lh_store_list(run->cx, run->store, LH_S(PLANS_PREFIX), LH_STR_NONE, 0, &page));
     for (size_t i = 0; i < page.count; i++)
-        LH_TRY(keep(run, &kept,
+        LH_TRY(keep(run->cx, run, &kept,
                     lh_ctx_fmt(run->cx, PREFIX "%.*s/",
                                LH_STR_ARG(name_of(page.items[i].key, PLANS_PREFIX)))));
     LH_TRY(lh_store_list(run->cx, run->store, LH_S(META_PREFIX), LH_STR_NONE, 0, &page));
@@ -91,7 +73,7 @@ lh_rc lhi_fsck_text(lhi_fsck_run *run)
     }
     size_t count = 0;
     for (size_t i = 0; i < objects.count; i++)
-        if (!is_kept(&kept, objects.items[i].key))
+        if (!is_ours(&kept, objects.items[i].key))
             objects.items[count++] = objects.items[i];
     objects.count = count;
     return kept.unreadable ? LH_OK

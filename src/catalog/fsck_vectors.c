@@ -40,32 +40,16 @@ static lh_rc add(lh_ctx *scratch, lhi_fsck_run *run, const lh_json *object, cons
     return lhi_fsck_add(run, &file);
 }
 
-/* Everything below them is a segment set's, whose own names say what is live. */
-typedef struct prefixes {
-    lh_str *items;
-    size_t count;
-    size_t capacity;
-} prefixes;
-
-static lh_rc keep_prefix(lhi_fsck_run *run, prefixes *sets, lh_str prefix)
-{
-    LH_TRY(lh_ctx_grow(run->cx, (void **)&sets->items, sets->count, &sets->capacity,
-                       sizeof *sets->items));
-    sets->items[sets->count] = lh_ctx_dup(run->cx, prefix);
-    return sets->items[sets->count++].ptr ? LH_OK : run->cx->err.rc;
-}
-
 typedef struct meta_look {
     lh_str key;
-    prefixes *sets;
-    int unreadable;
+    lhi_fsck_kept *kept;
 } meta_look;
 
 static lh_rc walk(lh_ctx *scratch, lhi_fsck_run *run, meta_look *look, const lh_json *parent)
 {
     for (const lh_json *value = parent->first; value; value = value->next) {
         if (value->kind == LH_JSON_STRING && is_key(value->text))
-            LH_TRY(lh_str_ends(value->text, LH_S("/")) ? keep_prefix(run, look->sets, value->text)
+            LH_TRY(lh_str_ends(value->text, LH_S("/")) ? lhi_fsck_keep(run, look->kept, value->text)
                                                        : add(scratch, run, parent, value));
         else if (value->kind == LH_JSON_OBJECT || value->kind == LH_JSON_ARRAY)
             LH_TRY(walk(scratch, run, look, value));
@@ -76,59 +60,37 @@ static lh_rc walk(lh_ctx *scratch, lhi_fsck_run *run, meta_look *look, const lh_
 static lh_rc read_meta(lh_ctx *scratch, lhi_fsck_run *run, void *arg)
 {
     meta_look *look = arg;
-    lh_str text;
     const lh_json *root;
-    lh_rc rc = lh_store_get(scratch, run->store, look->key, META_MAX, &text);
-    if (rc == LH_E_NOT_FOUND) /* a build that ended since it was listed */
-        return LH_OK;
-    if (rc == LH_OK)
-        rc = lh_json_parse(scratch, text, 0, &root);
-    if (rc == LH_OK && root->kind != LH_JSON_OBJECT)
-        rc = lh_fail(scratch, LH_E_CORRUPT, "it is not a JSON object");
-    if (rc != LH_OK && lhi_fsck_judge(run, look->key, rc, scratch->err.message)) {
-        look->unreadable = 1;
-        return LH_OK;
-    }
-    LH_TRY(rc);
-    return walk(scratch, run, look, root);
+    LH_TRY(lhi_fsck_read_json(scratch, run, look->key, META_MAX, look->kept, &root));
+    return root ? walk(scratch, run, look, root) : LH_OK;
 }
 
-static lh_rc read_metas(lhi_fsck_run *run, lh_str prefix, prefixes *sets, int *unreadable)
+static lh_rc read_metas(lhi_fsck_run *run, lh_str prefix, lhi_fsck_kept *kept)
 {
     lh_object_page page;
     LH_TRY(lh_store_list(run->cx, run->store, prefix, LH_STR_NONE, 0, &page));
     for (size_t i = 0; i < page.count; i++) {
         if (!lh_str_ends(page.items[i].key, LH_S(".json")))
             continue;
-        meta_look look = {page.items[i].key, sets, 0};
+        meta_look look = {page.items[i].key, kept};
         LH_TRY(lh_ctx_check(run->cx));
         LH_TRY(lhi_fsck_scratch(run, read_meta, &look));
-        *unreadable |= look.unreadable;
     }
     return LH_OK;
-}
-
-static int is_below(const prefixes *sets, lh_str key)
-{
-    for (size_t i = 0; i < sets->count; i++)
-        if (lh_str_starts(key, sets->items[i]))
-            return 1;
-    return 0;
 }
 
 lh_rc lhi_fsck_vectors(lhi_fsck_run *run)
 {
     lh_object_page objects;
-    prefixes sets = {0};
-    int unreadable = 0;
+    lhi_fsck_kept kept = {0};
     /* Listed first: what a running server publishes meanwhile is not taken for garbage. */
     LH_TRY(lh_store_list(run->cx, run->store, LH_S(PREFIX), LH_STR_NONE, 0, &objects));
-    LH_TRY(read_metas(run, LH_S(PLANS_PREFIX), &sets, &unreadable));
-    LH_TRY(read_metas(run, LH_S(META_PREFIX), &sets, &unreadable));
+    LH_TRY(read_metas(run, LH_S(PLANS_PREFIX), &kept));
+    LH_TRY(read_metas(run, LH_S(META_PREFIX), &kept));
     size_t count = 0;
     for (size_t i = 0; i < objects.count; i++)
-        if (is_key(objects.items[i].key) && !is_below(&sets, objects.items[i].key))
+        if (is_key(objects.items[i].key) && !lhi_fsck_is_kept(&kept, objects.items[i].key))
             objects.items[count++] = objects.items[i];
     objects.count = count;
-    return unreadable ? LH_OK : lhi_fsck_orphans(run, &objects, LH_S("no index names it"));
+    return kept.unreadable ? LH_OK : lhi_fsck_orphans(run, &objects, LH_S("no index names it"));
 }
