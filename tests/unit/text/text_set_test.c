@@ -1,7 +1,7 @@
 /* What a set of texts promises beside the random walk: order of equal scores, shapes, the crash
  * matrix (tests/fault/text_set.crash), searches while everything moves. */
-#include "os/thread.h"
 #include "support/crash.h"
+#include "support/set_threads.h"
 #include "text_set_world.h"
 
 typedef struct fixture {
@@ -237,101 +237,61 @@ LH_TEST(every_row_of_the_text_crash_matrix)
 
 /* ---- threads ---- */
 
-enum { GROUPS = 10, GROUP_DOCS = 8, VERSIONS = 24, READERS = 2 };
-
-typedef struct shared {
-    lh_scratch *s;
-    lh_text_set *set;
-    atomic_int stop;
-    atomic_uint searches;
-    atomic_uint torn;
-} shared;
+enum { GROUPS = 10, GROUP_DOCS = 8, VERSIONS = 24 };
 
 /* All documents of a group are replaced in one change: a view with some of a group, or with two
  * versions of it, is torn. */
-static lh_rc look_at(lh_ctx *cx, shared *sh, uint64_t group)
+static lh_rc look_at(lh_ctx *cx, void *set, uint64_t group, int *ret_torn)
 {
     lh_text_result r;
-    LH_CLEANUP(lh_segset_view_unref) lh_segset_view *view = lh_text_set_view(sh->set);
+    LH_CLEANUP(lh_segset_view_unref) lh_segset_view *view = lh_text_set_view(set);
     lh_str word = lh_ctx_fmt(cx, "group%llu", (unsigned long long)group);
     lh_text_set_query query = {
         .request = {.query = lh_text_node_new(cx, LH_TEXT_NODE_WORDS, word), .k = 2 * GROUP_DOCS}};
     LH_TRY(lh_text_view_search(cx, view, &query, &r));
-    int torn = r.hits_count != 0 && r.hits_count != GROUP_DOCS;
+    *ret_torn = r.hits_count != 0 && r.hits_count != GROUP_DOCS;
     for (uint32_t i = 1; i < r.hits_count; i++) /* equal scores come in order of id */
-        torn |= r.hits[i].points != r.hits[0].points || r.hits[i].row != r.hits[0].row + i;
-    atomic_fetch_add(&sh->torn, torn != 0);
-    atomic_fetch_add(&sh->searches, 1);
+        *ret_torn |= r.hits[i].points != r.hits[0].points || r.hits[i].row != r.hits[0].row + i;
     return LH_OK;
 }
 
-static void reader(void *arg)
+static lh_rc merge_all(lh_ctx *cx, void *set)
 {
-    shared *sh = arg;
-    lh_arena *arena = lh_arena_new(0);
-    lh_ctx cx;
-    lh_ctx_init(&cx, arena);
-    for (uint64_t n = 0; !atomic_load(&sh->stop); n++) {
-        if (look_at(&cx, sh, n % GROUPS) != LH_OK)
-            atomic_fetch_add(&sh->torn, 1000);
-        lh_arena_reset(arena);
-    }
-    lh_arena_free(arena);
+    uint64_t merged;
+    return lh_text_set_merge(cx, set, LH_SEGSET_MERGE_ALL, &merged);
 }
 
-static void merger(void *arg)
-{
-    shared *sh = arg;
-    lh_arena *arena = lh_arena_new(0);
-    lh_ctx cx;
-    lh_ctx_init(&cx, arena);
-    while (!atomic_load(&sh->stop)) {
-        uint64_t merged;
-        if (lh_text_set_merge(&cx, sh->set, LH_SEGSET_MERGE_ALL, &merged) != LH_OK)
-            atomic_fetch_add(&sh->torn, 1000);
-        lh_arena_reset(arena);
-    }
-    lh_arena_free(arena);
-}
-
-static void write_group(shared *sh, uint64_t group, uint64_t version)
+static void write_group(fixture *f, uint64_t group, uint64_t version)
 {
     lh_text_doc docs[GROUP_DOCS];
     uint64_t ids[GROUP_DOCS];
     uint64_t deleted;
-    lh_str text = lh_ctx_fmt(&sh->s->cx, "group%llu w%llu", (unsigned long long)group,
+    lh_str text = lh_ctx_fmt(&f->s.cx, "group%llu w%llu", (unsigned long long)group,
                              (unsigned long long)(version % 3));
     for (uint64_t i = 0; i < GROUP_DOCS; i++) {
         ids[i] = group * GROUP_DOCS + i;
         docs[i] = (lh_text_doc){.row = ids[i], .fields = &text};
     }
     if (version % 5 == 4)
-        ck_lh_ok(sh->s, lh_text_set_delete(&sh->s->cx, sh->set, ids, GROUP_DOCS, &deleted));
+        ck_lh_ok(&f->s, lh_text_set_delete(&f->s.cx, f->set, ids, GROUP_DOCS, &deleted));
     else
-        ck_lh_ok(sh->s, lh_text_set_upsert(&sh->s->cx, sh->set, docs, GROUP_DOCS));
+        ck_lh_ok(&f->s, lh_text_set_upsert(&f->s.cx, f->set, docs, GROUP_DOCS));
 }
 
 LH_TEST(text_searches_see_whole_changes_while_everything_moves)
 {
     fixture f;
-    lh_thread *threads[READERS + 1] = {NULL};
     lh_text_set_options options = set_options();
     begin(&f);
     f.set = lh_text_set_close(f.set);
     options.flags = LH_SEGSET_BACKGROUND;
     options.tier_rows = 16;
     ck_lh_ok(&f.s, lh_text_set_open(&f.s.cx, &f.home.home, &options, &f.set));
-    shared sh = {.s = &f.s, .set = f.set};
-    for (size_t i = 0; i < READERS; i++)
-        ck_lh_ok(&f.s, lh_thread_start(&f.s.cx, "reader", 0, reader, &sh, &threads[i]));
-    ck_lh_ok(&f.s, lh_thread_start(&f.s.cx, "merger", 1 << 20, merger, &sh, &threads[READERS]));
+    set_threads t = {.set = f.set, .groups = GROUPS, .look = look_at, .merge = merge_all};
+    set_threads_start(&f.s, &t);
     for (uint64_t version = 0; version < VERSIONS; version++)
         for (uint64_t group = 0; group < GROUPS; group++)
-            write_group(&sh, group, version);
-    atomic_store(&sh.stop, 1);
-    for (size_t i = 0; i <= READERS; i++)
-        lh_thread_join(threads[i]);
-    ck_assert_uint_eq(atomic_load(&sh.torn), 0);
-    ck_assert_uint_gt(atomic_load(&sh.searches), 0);
+            write_group(&f, group, version);
+    set_threads_stop(&t);
     end(&f);
 }
