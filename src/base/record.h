@@ -118,6 +118,9 @@ void lh_record_write(lh_json_writer *w, const lh_record *record, const void *in)
 /* One whole JSON text at the end of out. LH_E_TOO_LARGE (beyond out's maximum), LH_E_NO_MEMORY. */
 LH_WARN_UNUSED lh_rc lh_record_append(lh_ctx *cx, const lh_record *record, const void *in,
                                       lh_buf *out);
+/* A copy that shares nothing with in, in the arena of cx, by way of JSON: at most 64 MiB of it,
+ * and secrets stay behind. */
+LH_WARN_UNUSED lh_rc lh_record_copy(lh_ctx *cx, const lh_record *record, const void *in, void *out);
 /* {"type":"object","properties":...}; nested records as {"$ref":"#/components/schemas/NAME"}. */
 void lh_record_write_schema(lh_json_writer *w, const lh_record *record);
 

@@ -1,6 +1,8 @@
 /* record_write.c - struct to JSON, by its table. Secrets are not written by anyone. */
 #include "base/record_private.h"
 
+#define COPY_BYTES_MAX (64u * 1024u * 1024u)
+
 static int is_empty(const lh_field *field, const void *from);
 
 static int is_empty_record(const lh_record *record, const void *in)
@@ -126,4 +128,13 @@ lh_rc lh_record_append(lh_ctx *cx, const lh_record *record, const void *in, lh_b
     lh_jw_init(&writer, cx, out);
     lh_record_write(&writer, record, in);
     return lh_jw_end(&writer);
+}
+
+lh_rc lh_record_copy(lh_ctx *cx, const lh_record *record, const void *in, void *out)
+{
+    LH_CLEANUP(lh_buf_done) lh_buf json;
+    lh_buf_init(&json, COPY_BYTES_MAX);
+    LH_TRY(lh_record_append(cx, record, in, &json));
+    lh_str copy = lh_ctx_dup(cx, lh_buf_str(&json));
+    return copy.ptr ? lh_record_parse(cx, record, copy, out) : cx->err.rc;
 }

@@ -8,15 +8,11 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/hash.h"
-#include "base/log.h"
 #include "os/process.h"
 #include "search/chunker.h"
 #include "search/search_private.h"
-#include "search/words_private.h"
 
 #define BUILD_ARENA_BYTES (256u * 1024u * 1024u)
-#define PLAN_BYTES_MAX    (64u * 1024u * 1024u)
-#define PLAN_PREFIX       "vectors/building/"
 
 typedef struct build_job {
     lh_search *search;
@@ -27,7 +23,7 @@ typedef struct build_job {
 static void build_done(void *arg)
 {
     build_job *job = arg;
-    lhi_search_end_build(job->search, job->plan.request.index_name);
+    lhi_indexes_end_build(&job->search->vectors, job->plan.request.index_name);
     lh_arena_free(job->arena);
     lh_free(job);
 }
@@ -76,36 +72,34 @@ lh_str lhi_source_fingerprint(lh_ctx *cx, const lh_manifest *manifest)
     return lh_ctx_fmt(cx, "%016llx", (unsigned long long)sum);
 }
 
-static int all_have(lh_search *search, lh_str dataset, lh_str index_name, lh_str fingerprint)
+/* Every index of the dataset but that one. */
+static int others_have(lhi_indexes *list, lh_str dataset, lh_str index_name, lh_str fingerprint)
 {
-    LH_WITH_LOCK(&search->lock);
-    for (lhi_slot *slot = search->slots; slot; slot = slot->next) {
-        const lhi_generation *g = slot->current;
-        if (g && lh_str_eq(g->meta.source, dataset) && !lh_str_eq(g->meta.index_name, index_name) &&
-            !lh_str_eq(g->meta.source_fingerprint, fingerprint))
+    lhi_indexes *lists[] = {&list->search->vectors, &list->search->texts};
+    for (size_t i = 0; i < LH_ARRAY_LEN(lists); i++)
+        if (!lhi_indexes_all_have(lists[i], dataset, lists[i] == list ? index_name : LH_STR_NONE,
+                                  fingerprint))
             return 0;
-    }
     return 1;
 }
 
-lh_rc lhi_note_embedded(lh_ctx *cx, lh_search *search, lh_str dataset, lh_str index_name,
+lh_rc lhi_note_embedded(lh_ctx *cx, lhi_indexes *list, lh_str dataset, lh_str index_name,
                         uint64_t source_commit)
 {
-    lh_catalog *catalog = search->parts.catalog;
+    lh_catalog *catalog = list->search->parts.catalog;
     LH_CLEANUP(lh_snapshot_unref) lh_snapshot *read = NULL;
     LH_CLEANUP(lh_snapshot_unref) lh_snapshot *made = NULL;
     LH_TRY(lh_catalog_get(cx, catalog, dataset, source_commit, 0, &read));
     lh_str fingerprint = lhi_source_fingerprint(cx, lh_snapshot_manifest(read));
     embedded_note note = {source_commit, index_name,
-                          all_have(search, dataset, index_name, fingerprint) &&
-                              lhi_words_all_have(search, dataset, index_name, fingerprint)};
+                          others_have(list, dataset, index_name, fingerprint)};
     return lh_catalog_commit(cx, catalog, dataset, note_embedded, &note, &made);
 }
 
 static lh_rc write_json(lh_ctx *cx, const lh_record *record, const void *value, lh_str *ret_json)
 {
     LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_buf_init(&json, PLAN_BYTES_MAX);
+    lh_buf_init(&json, LHI_META_BYTES_MAX);
     LH_TRY(lh_record_append(cx, record, value, &json));
     *ret_json = lh_ctx_dup(cx, lh_buf_str(&json));
     return ret_json->ptr ? LH_OK : cx->err.rc;
@@ -118,22 +112,20 @@ static lh_rc publish(lh_ctx *cx, lh_search *search, const lh_index_meta *meta, l
     LH_TRY(write_json(cx, &lh_index_meta_record, meta, &json));
     LH_CLEANUP(lhi_generation_unref) lhi_generation *generation = NULL;
     LH_TRY(lhi_generation_open(cx, search, json, vectors, &generation));
-    if (generation->meta.damage.len > 0)
-        return lh_fail(cx, LH_E_CORRUPT, "the new generation does not open: %.*s",
-                       LH_STR_ARG(generation->meta.damage));
     LH_FAULT(cx, INDEX_BEFORE_META);
-    LH_TRY(lh_store_put(cx, store, lhi_meta_key(cx, meta->index_name), json));
+    LH_TRY(lh_store_put(cx, store, lhi_meta_key(cx, &lhi_vector_kind, meta->index_name), json));
     LH_FAULT(cx, INDEX_AFTER_META);
-    return lhi_search_swap(cx, search, LH_TAKE(generation));
+    return lhi_indexes_swap(cx, &search->vectors, &LH_TAKE(generation)->state);
 }
 
 /* What a crash after the meta object leaves to do, and what every build ends with. */
 static lh_rc finish(lh_ctx *cx, lh_search *search, const lhi_plan *plan)
 {
     lh_str index_name = plan->request.index_name;
-    LH_TRY(lhi_note_embedded(cx, search, plan->request.dataset, index_name, plan->source_commit));
+    LH_TRY(lhi_note_embedded(cx, &search->vectors, plan->request.dataset, index_name,
+                             plan->source_commit));
     return lh_store_delete(cx, lh_catalog_store(search->parts.catalog),
-                           lhi_plan_key(cx, index_name));
+                           lhi_plan_key(cx, &lhi_vector_kind, index_name));
 }
 
 static lh_index_meta meta_of_plan(const lhi_plan *plan)
@@ -291,51 +283,17 @@ static lh_rc build_run(lh_ctx *cx, lh_job *job, void *arg)
     return rc;
 }
 
-/* A build that can never succeed must not come back at every start: only what may pass later keeps
- * its plan. */
-static lh_rc run_keeping_plan(lh_ctx *cx, lh_job *job, void *arg)
-{
-    build_job *b = arg;
-    lh_rc rc = build_run(cx, job, arg);
-    if (rc == LH_OK || lh_rc_retryable(rc))
-        return rc;
-    if (rc == LH_E_CANCELLED && atomic_load(&b->search->stopping))
-        return rc;
-    lh_err err = cx->err;
-    lh_err_clear(cx);
-    lh_cancel *cancel = cx->cancel;
-    cx->cancel = NULL; /* the plan is removed also when the job was cancelled */
-    LH_IGNORE(lh_store_delete(cx, lh_catalog_store(b->search->parts.catalog),
-                              lhi_plan_key(cx, b->plan.request.index_name)));
-    cx->cancel = cancel;
-    cx->err = err;
-    return rc;
-}
-
-/* Objects of the generation that was replaced, or of a build that will not go on. Its failure is
- * not the build's: the next collection, at the latest that of the next start, finds them again. */
 static lh_rc run_and_collect(lh_ctx *cx, lh_job *job, void *arg)
 {
     build_job *b = arg;
-    lhi_collected collected;
-    lh_rc rc = run_keeping_plan(cx, job, arg);
-    if (atomic_load(&b->search->stopping))
-        return rc;
-    lh_err said = cx->err;
-    if (lhi_search_collect(cx, b->search, b->plan.request.index_name, &collected) != LH_OK)
-        LH_LOG(cx, JOB_FAILED, LH_KS("kind", LH_S("collect")),
-               LH_KS("key", b->plan.request.index_name),
-               LH_KS("message", lh_str_from(cx->err.message)));
-    cx->err = said;
-    return rc;
+    return lhi_indexes_after(cx, &b->search->vectors, b->plan.request.index_name,
+                             build_run(cx, job, arg));
 }
 
-/* Takes the plan's JSON apart again in an arena that lives as long as the job. */
+/* With a copy of the plan that lives as long as the job. */
 lh_rc lhi_plan_start(lh_ctx *cx, lh_search *search, const lhi_plan *plan,
                      const struct lh_principal *principal, lh_str *ret_job_id)
 {
-    lh_str json;
-    LH_TRY(write_json(cx, &lhi_plan_record, plan, &json));
     LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(BUILD_ARENA_BYTES);
     build_job *b = lh_alloc_zero(1, sizeof *b);
     if (!arena || !b) {
@@ -346,28 +304,32 @@ lh_rc lhi_plan_start(lh_ctx *cx, lh_search *search, const lhi_plan *plan,
     lh_ctx_init(&own, arena);
     b->search = search;
     b->arena = arena;
-    lh_rc rc = lh_record_parse(&own, &lhi_plan_record, lh_ctx_dup(&own, json), &b->plan);
+    lh_rc rc = lh_record_copy(&own, &lhi_plan_record, plan, &b->plan);
     if (rc != LH_OK)
         cx->err = own.err;
-    lh_job_spec spec = {.kind = LH_S("index"),
+    lh_job_spec spec = {.kind = lh_str_from(lhi_vector_kind.job),
                         .subject = b->plan.request.index_name,
                         .run = run_and_collect,
                         .done = build_done,
                         .arg = b,
                         .principal = principal};
     if (rc == LH_OK)
-        rc = lhi_search_begin_build(cx, search, plan->request.index_name);
-    if (rc == LH_OK) {
-        rc = lh_jobs_start(cx, search->parts.jobs, &spec, ret_job_id);
-        if (rc != LH_OK)
-            lhi_search_end_build(search, plan->request.index_name);
-    }
+        rc = lhi_indexes_start(cx, &search->vectors, &spec, ret_job_id);
     if (rc != LH_OK) {
         lh_free(b);
         return rc;
     }
     arena = NULL; /* the job's now */
     return LH_OK;
+}
+
+lh_rc lhi_plan_resume(lh_ctx *cx, lh_search *search, lh_str plan_json,
+                      const struct lh_principal *principal)
+{
+    lhi_plan plan;
+    lh_str job_id;
+    LH_TRY(lh_record_parse(cx, &lhi_plan_record, plan_json, &plan));
+    return lhi_plan_start(cx, search, &plan, principal, &job_id);
 }
 
 static lh_rc check_column(lh_ctx *cx, const lh_grant *grant, lh_str *name, const char *field)
@@ -404,11 +366,7 @@ static lh_rc check_request(lh_ctx *cx, lh_search *search, lhi_plan *plan)
     if (rq->index_name.len == 0)
         rq->index_name =
             lh_ctx_fmt(cx, "%.*s_%.*s", LH_STR_ARG(rq->dataset), LH_STR_ARG(rq->text_column));
-    lh_rc rc = lh_dataset_check_name(cx, rq->index_name);
-    if (rc != LH_OK) {
-        LH_IGNORE(lh_err_field(cx, "index_name"));
-        return rc;
-    }
+    LH_TRY(lhi_index_check_name(cx, rq->index_name));
     const lh_manifest *manifest = lh_snapshot_manifest(snapshot);
     rq->dataset = lh_ctx_dup(cx, manifest->name); /* as it is written */
     plan->source_commit = manifest->commit;
@@ -469,25 +427,4 @@ lh_rc lh_search_build(lh_ctx *cx, lh_search *search, const lh_index_request *req
     LH_TRY(lhi_plan_start(cx, search, &plan, cx->principal, ret_job_id));
     *ret_index_name = plan.request.index_name;
     return LH_OK;
-}
-
-lh_rc lh_search_resume(lh_ctx *cx, lh_search *search, const struct lh_principal *principal)
-{
-    lh_store *store = lh_catalog_store(search->parts.catalog);
-    lh_object_page page;
-    LH_TRY(lhi_search_collect_all(cx, search));
-    LH_TRY(lh_store_list(cx, store, LH_S(PLAN_PREFIX), LH_STR_NONE, 0, &page));
-    for (size_t i = 0; i < page.count; i++) {
-        lh_str json;
-        lhi_plan plan;
-        lh_str job_id;
-        LH_TRY(lh_store_get(cx, store, page.items[i].key, PLAN_BYTES_MAX, &json));
-        if (lh_record_parse(cx, &lhi_plan_record, json, &plan) != LH_OK ||
-            lhi_plan_start(cx, search, &plan, principal, &job_id) != LH_OK) {
-            LH_LOG(cx, JOB_FAILED, LH_KS("kind", LH_S("index")), LH_KS("key", page.items[i].key),
-                   LH_KS("message", lh_str_from(cx->err.message)));
-            lh_err_clear(cx);
-        }
-    }
-    return lhi_words_resume(cx, search, principal);
 }

@@ -41,7 +41,8 @@ lh_rc lhi_parts_save_plan(lh_ctx *cx, lhi_parts *p)
     lhi_plan plan = *p->plan;
     plan.spent_ms += (lh_clock_mono_us() - p->began_us) / 1000;
     return lhi_put_record(cx, lh_catalog_store(p->search->parts.catalog),
-                          lhi_plan_key(cx, plan.request.index_name), &lhi_plan_record, &plan);
+                          lhi_plan_key(cx, &lhi_vector_kind, plan.request.index_name),
+                          &lhi_plan_record, &plan);
 }
 
 /* Chunk rows as worker/messages.h draws them. */

@@ -1,7 +1,6 @@
 /* search/search_private.h - generations and the build plan, shared by the files of this folder.
  *
- * Owns: see search.h. Threads: the list of indexes is guarded by the lock; a generation is
- *       immutable and counted.
+ * Owns: see search.h. Threads: a generation is immutable and counted.
  * Limits: search.h. Formats: search.h. Why: build, swap and search are separate verbs over one
  *         generation. */
 #ifndef LH_SEARCH_SEARCH_PRIVATE_H
@@ -10,13 +9,12 @@
 #include "os/file.h"
 #include "os/thread.h"
 #include "search/chunk_store.h"
+#include "search/indexes_private.h"
 #include "search/numbered_private.h"
 #include "search/search.h"
 #include "search/search_lane_private.h"
 #include "search/source_rows_private.h"
 #include "vector/vector_set.h"
-
-#include <stdatomic.h>
 
 /* search_vectors.c: the vectors of an index, and what they are; counted. */
 typedef struct lhi_vectors {
@@ -41,62 +39,36 @@ LH_WARN_UNUSED lh_rc lhi_vectors_delete(lh_ctx *cx, lhi_vectors *vectors, const 
 
 /* One open generation. */
 typedef struct lhi_generation {
-    atomic_uint references;
-    _Atomic(lh_search *) retired_from; /* set once it was replaced */
-    struct lhi_generation *next_retired;
+    lhi_state state;
     lh_arena *arena; /* of meta */
     lh_index_meta meta;
     lhi_vectors *vectors; /* NULL when damaged; generations that refreshes made share them */
 } lhi_generation;
 lhi_generation *lhi_generation_unref(lhi_generation *generation);
 LH_DEFINE_CLEANUP(lhi_generation, lhi_generation_unref)
-/* Opens what the meta object says; vectors: that are open already (a reference is taken), or NULL.
- * A damaged generation opens with meta.damage set. */
+/* Opens what the meta object says; vectors: that are open already (a reference is taken), or
+ * NULL. */
 LH_WARN_UNUSED lh_rc lhi_generation_open(lh_ctx *cx, lh_search *search, lh_str meta_json,
                                          lhi_vectors *vectors, lhi_generation **ret_generation);
 
-typedef struct lhi_slot { /* one index */
-    struct lhi_slot *next;
-    char name[LH_DATASET_NAME_MAX + 1];
-    lhi_generation *current; /* NULL while its first build runs */
-    int building;
-    lhi_generation *retired; /* replaced, one reference each: the next collection lets them go */
-} lhi_slot;
-
 typedef struct lhi_filter_cache lhi_filter_cache; /* search_filter.c */
+
+extern const lhi_index_kind lhi_vector_kind; /* search.c */
+extern const lhi_index_kind lhi_text_kind;   /* word_search.c */
 
 struct lh_search {
     lh_search_parts parts;
-    lh_mutex lock;
-    lh_cond left; /* a reader left a retired generation */
-    lhi_filter_cache *filters;
-    struct lhi_words *words;      /* text indexes; words_private.h */
-    lhi_slot *slots;              /* in order of name */
+    lhi_indexes vectors;
+    lhi_indexes texts;
+    lhi_filter_cache *filters;    /* of both */
     atomic_uint_fast64_t commits; /* that the catalog told of */
-    lh_cond committed;            /* with lock */
+    lh_mutex lock;
+    lh_cond committed;   /* with lock */
     atomic_int stopping; /* a cancel comes from the stop of the server: builds keep their plans */
 };
-/* A reference to the current generation. LH_E_NOT_FOUND (with the names there are), LH_E_CORRUPT
- * (damaged). */
+/* A reference to the current generation; see lhi_indexes_ref. */
 LH_WARN_UNUSED lh_rc lhi_search_ref(lh_ctx *cx, lh_search *search, lh_str index_name,
                                     lhi_generation **ret_generation);
-LH_WARN_UNUSED lh_rc lhi_search_swap(lh_ctx *cx, lh_search *search,
-                                     lhi_generation *taken); /* takes the reference */
-/* The index has no generation any more. */
-void lhi_search_retire(lh_search *search, lh_str index_name);
-LH_WARN_UNUSED lh_rc lhi_search_begin_build(lh_ctx *cx, lh_search *search, lh_str index_name);
-void lhi_search_end_build(lh_search *search, lh_str index_name);
-
-/* search_collect.c: removes the objects of an index that nothing names any more. Only while the
- * caller has begun a build of it. Waits a while for readers of replaced generations. */
-typedef struct lhi_collected {
-    uint64_t objects;
-    uint64_t bytes;
-} lhi_collected;
-LH_WARN_UNUSED lh_rc lhi_search_collect(lh_ctx *cx, lh_search *search, lh_str index_name,
-                                        lhi_collected *ret_collected);
-/* Of every index that no build runs of. */
-LH_WARN_UNUSED lh_rc lhi_search_collect_all(lh_ctx *cx, lh_search *search);
 
 /* What a build has done so far; durable after every part. */
 typedef struct lhi_plan {
@@ -116,8 +88,6 @@ typedef struct lhi_plan {
     lh_list parts; /* lh_index_part */
 } lhi_plan;
 extern const lh_record lhi_plan_record;
-lh_str lhi_plan_key(lh_ctx *cx, lh_str index_name);
-lh_str lhi_meta_key(lh_ctx *cx, lh_str index_name);
 LH_WARN_UNUSED lh_rc lhi_put_record(lh_ctx *cx, lh_store *store, lh_str key,
                                     const lh_record *record, const void *value);
 /* search_segment.c: all rows of the parts of meta -> a new set, whose prefix and sizes go to
@@ -158,6 +128,22 @@ int lhi_filter_is_stable(lh_str filter);
 lhi_filter_rows *lhi_filter_cache_find(lhi_filter_cache *cache, lh_str key);
 /* Keeps a reference of its own, or nothing when there is no room for it. */
 void lhi_filter_cache_put(lhi_filter_cache *cache, lh_str key, lhi_filter_rows *rows);
+
+/* search_rows.c: rows of an index that may answer one search. */
+typedef struct lhi_allowed {
+    lhi_filter_cache *cache;
+    const lhi_state *state;
+    lhi_source source;
+    const lh_manifest *manifest; /* of the commit that source reads */
+    const lh_grant *grant;
+    lh_str filter; /* empty: none */
+    lh_segset_view *view;
+    const lhi_known *known;
+    /* out */
+    lhi_filter_rows *rows; /* NULL: every row may answer; the caller's, also after a failure */
+    const char *how;       /* "none", "cached", "computed" */
+} lhi_allowed;
+LH_WARN_UNUSED lh_rc lhi_allowed_find(lh_ctx *cx, lhi_allowed *allowed);
 
 /* search_base.c: chunks that a refresh keeps. generation NULL: there is nothing to keep. */
 typedef struct lhi_base {
@@ -230,8 +216,11 @@ LH_WARN_UNUSED lh_rc lhi_plan_make(lh_ctx *cx, lh_search *search, const lh_index
                                    lhi_plan *ret_plan);
 LH_WARN_UNUSED lh_rc lhi_plan_start(lh_ctx *cx, lh_search *search, const lhi_plan *plan,
                                     const struct lh_principal *principal, lh_str *ret_job_id);
-/* The dataset's commit says that it is embedded; not stale when source_commit has all its data. */
-LH_WARN_UNUSED lh_rc lhi_note_embedded(lh_ctx *cx, lh_search *search, lh_str dataset,
+LH_WARN_UNUSED lh_rc lhi_plan_resume(lh_ctx *cx, lh_search *search, lh_str plan_json,
+                                     const struct lh_principal *principal);
+/* The dataset's commit says that it is embedded by that index of list; not stale when every index
+ * of it has all the data that source_commit has. */
+LH_WARN_UNUSED lh_rc lhi_note_embedded(lh_ctx *cx, lhi_indexes *list, lh_str dataset,
                                        lh_str index_name, uint64_t source_commit);
 /* Equal texts: the same rows in the same columns. */
 lh_str lhi_source_fingerprint(lh_ctx *cx, const lh_manifest *manifest);

@@ -332,13 +332,3 @@ lh_rc lhi_put_record(lh_ctx *cx, lh_store *store, lh_str key, const lh_record *r
     LH_TRY(lh_record_append(cx, record, value, &json));
     return lh_store_put(cx, store, key, lh_buf_str(&json));
 }
-
-lh_str lhi_plan_key(lh_ctx *cx, lh_str index_name)
-{
-    return lh_ctx_fmt(cx, "vectors/building/%.*s.json", LH_STR_ARG(index_name));
-}
-
-lh_str lhi_meta_key(lh_ctx *cx, lh_str index_name)
-{
-    return lh_ctx_fmt(cx, "vectors/meta/%.*s.json", LH_STR_ARG(index_name));
-}

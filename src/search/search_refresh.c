@@ -13,28 +13,18 @@
 /* The name that is meant when none is given. */
 static lh_rc find_name(lh_ctx *cx, lh_search *search, const lh_refresh_request *rq, lh_str *ret)
 {
-    lh_index_meta *items;
-    size_t count;
     if (rq->index_name.len > 0) {
         *ret = rq->index_name;
         return LH_OK;
     }
-    LH_TRY(lh_search_list(cx, search, rq->dataset, LH_STR_NONE, &items, &count));
-    if (count == 1) {
-        *ret = items[0].index_name;
-        return LH_OK;
-    }
-    if (rq->text_column.len > 0) {
-        *ret = lh_ctx_fmt(cx, "%.*s_%.*s", LH_STR_ARG(rq->dataset), LH_STR_ARG(rq->text_column));
-        return LH_OK;
-    }
-    LH_IGNORE(count == 0 ? lh_fail(cx, LH_E_NOT_FOUND, "dataset '%.*s' has no index",
-                                   LH_STR_ARG(rq->dataset))
-                         : lh_fail(cx, LH_E_BAD_VALUE, "dataset '%.*s' has %zu indexes; which one?",
-                                   LH_STR_ARG(rq->dataset), count));
-    LH_IGNORE(lh_err_field(cx, "index_name"));
-    return lh_err_hint(cx, count == 0 ? "say id_column and text_column, and it is built"
-                                      : "say index_name; GET /vectors/indexes lists them");
+    lh_rc rc = lhi_indexes_only(cx, &search->vectors, rq->dataset, ret);
+    if (rc == LH_E_NOT_FOUND)
+        LH_IGNORE(lh_err_hint(cx, "say id_column and text_column, and it is built"));
+    if ((rc != LH_E_NOT_FOUND && rc != LH_E_BAD_VALUE) || rq->text_column.len == 0)
+        return rc;
+    lh_err_clear(cx);
+    *ret = lh_ctx_fmt(cx, "%.*s_%.*s", LH_STR_ARG(rq->dataset), LH_STR_ARG(rq->text_column));
+    return LH_OK;
 }
 
 static lh_rc differs(lh_ctx *cx, const lh_index_meta *meta, const char *field)
@@ -140,8 +130,8 @@ static lh_rc refresh_from(lh_ctx *cx, lh_search *search, const lh_index_request 
         ret->rows = current->meta.rows;
         ret->chunks = ret->kept = current->meta.chunks;
         return is_stale(cx, search, plan.request.dataset)
-                   ? lhi_note_embedded(cx, search, plan.request.dataset, plan.request.index_name,
-                                       plan.source_commit)
+                   ? lhi_note_embedded(cx, &search->vectors, plan.request.dataset,
+                                       plan.request.index_name, plan.source_commit)
                    : LH_OK;
     }
     /* Vectors of another model or kernel revision stay with it: then everything is embedded. */

@@ -1,10 +1,5 @@
-/* search/search_run.c - one search: vector of the question, bitmap of the rows that may answer,
- * hits, asked columns.
- *
- * The bitmap is made before the search: by the filter and, where the principal may not see every
- * row, by the policy's view (the SELECT for ids runs under it). When the dataset changed since the
- * index was built, ids that are gone from it are dropped the same way, so an old index never shows
- * a row that is no longer there. */
+/* search/search_run.c - one search: vector of the question, rows that may answer, hits, asked
+ * columns. */
 #include "base/clock.h"
 #include "base/metric.h"
 #include "search/search_private.h"
@@ -18,26 +13,8 @@ typedef struct search_run {
     uint64_t live;
     lh_snapshot *snapshot;
     lh_grant grant;
-    lhi_filter_rows *rows; /* NULL: every row may answer */
-    const char *filter;    /* where they come from */
+    lhi_allowed allowed;
 } search_run;
-
-/* ---- ids that may answer ---- */
-
-static void mark(void *arg, uint64_t number)
-{
-    search_run *r = arg;
-    size_t part;
-    uint64_t row;
-    if (lh_segset_view_find(r->view, number, &part, &row))
-        lh_bitmap_set(&r->rows->bitmap, number);
-}
-
-static lh_rc take_id(lh_ctx *cx, void *arg, lh_str id)
-{
-    search_run *r = arg;
-    return lhi_known_find(cx, &r->known, id, mark, r);
-}
 
 static lhi_source source_of(const search_run *r)
 {
@@ -47,62 +24,17 @@ static lhi_source source_of(const search_run *r)
                         .commit = lh_snapshot_manifest(r->snapshot)->commit};
 }
 
-static int data_changed(const search_run *r)
+static lh_rc find_allowed(lh_ctx *cx, search_run *r)
 {
-    const lh_manifest *manifest = lh_snapshot_manifest(r->snapshot);
-    const lh_data_file *files = manifest->files.items;
-    uint64_t rows = 0;
-    for (size_t i = 0; i < manifest->files.count; i++) {
-        rows += files[i].rows;
-        if (files[i].sequence > r->generation->meta.source_commit)
-            return 1;
-    }
-    return rows != r->generation->meta.rows;
-}
-
-/* All that the rows depend on; texts are told apart by their lengths. */
-static lh_str filter_key(lh_ctx *cx, const search_run *r)
-{
-    const lh_index_meta *meta = &r->generation->meta;
-    lh_str domain = cx->principal ? cx->principal->domain : LH_STR_NONE;
-    return lh_ctx_fmt(cx, "%zu:%.*s %zu:%.*s %zu:%.*s %zu:%.*s %.*s", meta->index_name.len,
-                      LH_STR_ARG(meta->index_name), meta->generation.len,
-                      LH_STR_ARG(meta->generation), r->grant.version.len,
-                      LH_STR_ARG(r->grant.version), domain.len, LH_STR_ARG(domain),
-                      LH_STR_ARG(r->request->filter));
-}
-
-static lh_rc compute_rows(lh_ctx *cx, search_run *r)
-{
-    lhi_source source = source_of(r);
-    r->filter = "computed";
-    LH_TRY(lhi_filter_rows_new(cx, r->known.end, &r->rows));
-    LH_TRY(lhi_source_ids(cx, &source, r->request->filter, take_id, r));
-    lhi_filter_rows_count(r->rows);
-    return LH_OK;
-}
-
-static lh_rc choose_rows(lh_ctx *cx, search_run *r)
-{
-    lh_str filter = r->request->filter;
-    lhi_filter_cache *cache = r->search->filters;
-    r->filter = "none";
-    if (filter.len > 0)
-        LH_TRY(lh_sql_check_condition(cx, filter));
-    if (filter.len == 0 && r->grant.all_rows && !data_changed(r))
-        return LH_OK;
-    if (!lhi_filter_is_stable(filter))
-        return compute_rows(cx, r);
-    lh_str key = filter_key(cx, r);
-    if (!key.ptr)
-        return cx->err.rc;
-    r->filter = "cached";
-    r->rows = lhi_filter_cache_find(cache, key);
-    if (r->rows)
-        return LH_OK;
-    LH_TRY(compute_rows(cx, r));
-    lhi_filter_cache_put(cache, key, r->rows);
-    return LH_OK;
+    r->allowed = (lhi_allowed){.cache = r->search->filters,
+                               .state = &r->generation->state,
+                               .source = source_of(r),
+                               .manifest = lh_snapshot_manifest(r->snapshot),
+                               .grant = &r->grant,
+                               .filter = r->request->filter,
+                               .view = r->view,
+                               .known = &r->known};
+    return lhi_allowed_find(cx, &r->allowed);
 }
 
 /* ---- the question ---- */
@@ -225,7 +157,7 @@ static lh_vector_set_query vector_query(const search_run *r, const float *vector
     const lh_search_request *rq = r->request;
     lh_vector_set_query query = {.vector = vector,
                                  .k = rq->k,
-                                 .by_id = r->rows ? &r->rows->bitmap : NULL,
+                                 .by_id = r->allowed.rows ? &r->allowed.rows->bitmap : NULL,
                                  .ef_search = rq->ef_search,
                                  .recall = (float)rq->recall};
     if (rq->ef_search == 0 && rq->recall == 0) {
@@ -251,7 +183,7 @@ static lh_rc run_on_generation(lh_ctx *cx, search_run *r, lh_search_result *ret_
     LH_TRY(lhi_numbered_known(cx, &r->generation->vectors->numbered, &r->known));
     for (size_t i = 0; i < lh_segset_view_count(r->view); i++)
         r->live += lh_segset_view_part(r->view, i).rows_live;
-    LH_TRY(choose_rows(cx, r));
+    LH_TRY(find_allowed(cx, r));
     lh_vector_set_search_stats stats;
     uint32_t count;
     lh_vector_set_query query = vector_query(r, vector);
@@ -266,8 +198,8 @@ static lh_rc run_on_generation(lh_ctx *cx, search_run *r, lh_search_result *ret_
         .plan = {.plan = lh_str_from(stats.plan),
                  .why = lh_ctx_dup(cx, lh_str_from(stats.why)),
                  .ef = stats.ef,
-                 .rows_allowed = r->rows ? r->rows->count : r->live,
-                 .filter = lh_str_from(r->filter),
+                 .rows_allowed = r->allowed.rows ? r->allowed.rows->count : r->live,
+                 .filter = lh_str_from(r->allowed.how),
                  .hops = stats.hops,
                  .scanned = stats.scanned,
                  .exact = stats.exact}};
@@ -283,7 +215,7 @@ lh_rc lh_search_run(lh_ctx *cx, lh_search *search, const lh_search_request *requ
     lh_rc rc = run_on_generation(cx, &r, ret_result);
     lh_segset_view_unref(r.view);
     lh_snapshot_unref(r.snapshot);
-    lhi_filter_rows_unref(r.rows);
+    lhi_filter_rows_unref(r.allowed.rows);
     lhi_generation_unref(r.generation);
     int64_t took_us = lh_clock_mono_us() - began_us;
     lh_metric_observe_us(LH_M_VECTOR_SEARCH_SECONDS, took_us);

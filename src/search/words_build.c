@@ -338,15 +338,15 @@ static lh_rc publish(lh_ctx *cx, building *b)
     b->meta->refreshed_at = lh_clock_real_us();
     lh_job_phase(b->job, "publishing", "files", 1);
     LH_FAULT(cx, INDEX_BEFORE_META);
-    LH_TRY(lhi_put_record(cx, store, lhi_words_meta_key(cx, b->meta->index_name),
+    LH_TRY(lhi_put_record(cx, store, lhi_meta_key(cx, &lhi_text_kind, b->meta->index_name),
                           &lh_words_meta_record, b->meta));
     LH_FAULT(cx, INDEX_AFTER_META);
     atomic_fetch_add(&b->set->references, 1);
     LH_TRY(lhi_words_state_new(cx, b->meta, b->set, &state));
-    LH_TRY(lhi_words_swap(cx, b->search, state));
-    LH_TRY(lhi_note_embedded(cx, b->search, b->meta->source, b->meta->index_name,
+    LH_TRY(lhi_indexes_swap(cx, &b->search->texts, &state->state));
+    LH_TRY(lhi_note_embedded(cx, &b->search->texts, b->meta->source, b->meta->index_name,
                              b->meta->source_commit));
-    return lh_store_delete(cx, store, lhi_words_plan_key(cx, b->meta->index_name));
+    return lh_store_delete(cx, store, lhi_plan_key(cx, &lhi_text_kind, b->meta->index_name));
 }
 
 static lh_rc run_spooled(lh_ctx *cx, building *b, lh_str bytes)
@@ -395,7 +395,7 @@ static lh_rc begin(lh_ctx *cx, words_job *j, building *b)
     }
     if (b->is_refresh) /* nothing is lost with it: another one begins at the same place */
         return LH_OK;
-    return lhi_put_record(cx, store, lhi_words_plan_key(cx, j->plan.index_name),
+    return lhi_put_record(cx, store, lhi_plan_key(cx, &lhi_text_kind, j->plan.index_name),
                           &lh_words_meta_record, &j->plan);
 }
 
@@ -419,46 +419,18 @@ static lh_rc run_job(lh_ctx *cx, lh_job *job, void *arg)
     return rc;
 }
 
-/* A build that can never succeed must not come back at every start. */
 static lh_rc run_and_collect(lh_ctx *cx, lh_job *job, void *arg)
 {
     words_job *j = arg;
-    lh_store *store = lh_catalog_store(j->search->parts.catalog);
-    lhi_collected collected;
-    lh_rc rc = run_job(cx, job, arg);
-    if (atomic_load(&j->search->stopping))
-        return rc;
-    lh_err said = cx->err;
-    lh_cancel *cancel = cx->cancel;
-    cx->cancel = NULL;
-    if (rc != LH_OK && !lh_rc_retryable(rc))
-        LH_IGNORE(lh_store_delete(cx, store, lhi_words_plan_key(cx, j->plan.index_name)));
-    LH_IGNORE(lhi_words_collect(cx, j->search, j->plan.index_name, &collected));
-    cx->cancel = cancel;
-    cx->err = said;
-    return rc;
+    return lhi_indexes_after(cx, &j->search->texts, j->plan.index_name, run_job(cx, job, arg));
 }
 
 static void job_done(void *arg)
 {
     words_job *j = arg;
-    lhi_words_end_build(j->search, j->plan.index_name);
+    lhi_indexes_end_build(&j->search->texts, j->plan.index_name);
     lh_arena_free(j->arena);
     lh_free(j);
-}
-
-static lh_rc copy_plan(lh_ctx *cx, words_job *j, const lh_words_meta *plan)
-{
-    LH_CLEANUP(lh_buf_done) lh_buf json;
-    lh_ctx own;
-    lh_ctx_init(&own, j->arena);
-    lh_buf_init(&json, 1u << 20);
-    LH_TRY(lh_record_append(cx, &lh_words_meta_record, plan, &json));
-    lh_rc rc =
-        lh_record_parse(&own, &lh_words_meta_record, lh_ctx_dup(&own, lh_buf_str(&json)), &j->plan);
-    if (rc != LH_OK)
-        cx->err = own.err;
-    return rc;
 }
 
 lh_rc lhi_words_start(lh_ctx *cx, lh_search *search, const lh_words_meta *plan, int is_refresh,
@@ -471,20 +443,19 @@ lh_rc lhi_words_start(lh_ctx *cx, lh_search *search, const lh_words_meta *plan, 
         return lh_fail(cx, LH_E_NO_MEMORY, "text index");
     }
     *j = (words_job){.search = search, .arena = arena, .is_refresh = is_refresh};
-    lh_rc rc = copy_plan(cx, j, plan);
-    lh_job_spec spec = {.kind = LH_S("text_index"),
+    lh_ctx own;
+    lh_ctx_init(&own, arena);
+    lh_rc rc = lh_record_copy(&own, &lh_words_meta_record, plan, &j->plan);
+    if (rc != LH_OK)
+        cx->err = own.err;
+    lh_job_spec spec = {.kind = lh_str_from(lhi_text_kind.job),
                         .subject = j->plan.index_name,
                         .run = run_and_collect,
                         .done = job_done,
                         .arg = j,
                         .principal = principal};
     if (rc == LH_OK)
-        rc = lhi_words_begin_build(cx, search, plan->index_name);
-    if (rc == LH_OK) {
-        rc = lh_jobs_start(cx, search->parts.jobs, &spec, ret_job_id);
-        if (rc != LH_OK)
-            lhi_words_end_build(search, plan->index_name);
-    }
+        rc = lhi_indexes_start(cx, &search->texts, &spec, ret_job_id);
     if (rc != LH_OK) {
         lh_free(j);
         return rc;

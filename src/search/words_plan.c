@@ -80,15 +80,7 @@ lh_rc lh_words_build(lh_ctx *cx, lh_search *search, const lh_words_request *rq, 
     LH_TRY(check_source(cx, search, rq, &plan));
     if (plan.index_name.len == 0)
         plan.index_name = lh_ctx_fmt(cx, "%.*s_text", LH_STR_ARG(plan.source));
-    lh_rc rc = lh_dataset_check_name(cx, plan.index_name);
-    if (rc == LH_OK &&
-        (lh_str_eq(plan.index_name, LH_S("meta")) || lh_str_eq(plan.index_name, LH_S("building"))))
-        rc = lh_fail(cx, LH_E_BAD_NAME, "an index cannot be named '%.*s'",
-                     LH_STR_ARG(plan.index_name));
-    if (rc != LH_OK) {
-        LH_IGNORE(lh_err_field(cx, "index_name"));
-        return rc;
-    }
+    LH_TRY(lhi_index_check_name(cx, plan.index_name));
     LH_TRY(check_analyzer(cx, &plan));
     LH_TRY(lhi_words_start(cx, search, &plan, 0, cx->principal, ret_job_id));
     *ret_index_name = plan.index_name;
@@ -105,7 +97,7 @@ lh_rc lh_words_refresh(lh_ctx *cx, lh_search *search, const lh_words_refresh_req
     LH_TRY(lh_catalog_get(cx, search->parts.catalog, rq->dataset, 0, 0, &snapshot));
     const lh_manifest *manifest = lh_snapshot_manifest(snapshot);
     if (name.len == 0)
-        LH_TRY(lhi_words_of_dataset(cx, search, manifest->name, &name));
+        LH_TRY(lhi_indexes_only(cx, &search->texts, manifest->name, &name));
     LH_TRY(lh_words_get(cx, search, name, &plan));
     if (!lh_str_eq(plan.source, manifest->name)) {
         LH_IGNORE(lh_fail(cx, LH_E_CONFLICT, "text index '%.*s' is one of dataset '%.*s'",
@@ -120,7 +112,8 @@ lh_rc lh_words_refresh(lh_ctx *cx, lh_search *search, const lh_words_refresh_req
         result.rows = plan.rows;
         result.kept = plan.documents;
         if (manifest->embedding.embedding_stale_since != 0)
-            LH_TRY(lhi_note_embedded(cx, search, plan.source, plan.index_name, manifest->commit));
+            LH_TRY(lhi_note_embedded(cx, &search->texts, plan.source, plan.index_name,
+                                     manifest->commit));
     } else {
         lh_words_request same = {.dataset = plan.source,
                                  .id_column = plan.id_column,

@@ -1,9 +1,8 @@
 /* search/words_private.h - text indexes as they are open; shared by the files words_*.c.
  *
- * Owns: see word_search.h. Threads: the list of indexes and their current states are guarded by the
- *       lock of lh_words; rows of a set by the set's own; a state is immutable and counted.
- * Limits: word_search.h. Formats: word_search.h. Why: registry, build, rows and search are separate
- *         verbs. */
+ * Owns: see word_search.h. Threads: rows of a set are guarded by the set's own lock; a
+ *       state is immutable and counted.
+ * Limits: word_search.h. Formats: word_search.h. Why: build, rows and search are separate verbs. */
 #ifndef LH_SEARCH_WORDS_PRIVATE_H
 #define LH_SEARCH_WORDS_PRIVATE_H
 
@@ -18,7 +17,6 @@ typedef struct lhi_words_set {
     atomic_uint references;
     lhi_numbered numbered; /* which rows they are */
     lh_text_set *set;
-    struct lhi_words_set *next_retired;
 } lhi_words_set;
 lhi_words_set *lhi_words_set_unref(lhi_words_set *set);
 LH_DEFINE_CLEANUP(lhi_words_set, lhi_words_set_unref)
@@ -29,52 +27,20 @@ LH_WARN_UNUSED lh_rc lhi_words_set_open(lh_ctx *cx, lh_store *store, const lh_wo
 
 /* A state of an index. */
 typedef struct lhi_words_state {
-    atomic_uint references;
+    lhi_state state;
     lh_arena *arena; /* of meta */
     lh_words_meta meta;
-    lhi_words_set *set; /* NULL when damaged */
+    lhi_words_set *set; /* NULL when damaged; states that refreshes made share it */
 } lhi_words_state;
 lhi_words_state *lhi_words_state_unref(lhi_words_state *state);
 LH_DEFINE_CLEANUP(lhi_words_state, lhi_words_state_unref)
-/* Takes over a reference of set (may be NULL: damaged). */
-LH_WARN_UNUSED lh_rc lhi_words_state_new(lh_ctx *cx, const lh_words_meta *meta, lhi_words_set *set,
-                                         lhi_words_state **ret_state);
+/* Takes the reference of set (may be NULL: damaged), also when it fails. */
+LH_WARN_UNUSED lh_rc lhi_words_state_new(lh_ctx *cx, const lh_words_meta *meta,
+                                         lhi_words_set *taken, lhi_words_state **ret_state);
 
-typedef struct lhi_words_slot {
-    struct lhi_words_slot *next;
-    char name[LH_DATASET_NAME_MAX + 1];
-    lhi_words_state *current; /* NULL while its first build runs */
-    int building;
-} lhi_words_slot;
-typedef struct lhi_words {
-    lh_mutex lock;
-    lhi_words_slot *slots;  /* in order of name */
-    lhi_words_set *retired; /* replaced; one reference each */
-    lhi_filter_cache *filters;
-} lhi_words;
-
-/* word_search.c; called with lh_search. */
-LH_WARN_UNUSED lh_rc lhi_words_open(lh_ctx *cx, lh_search *search);
-LH_WARN_UNUSED lh_rc lhi_words_resume(lh_ctx *cx, lh_search *search,
-                                      const struct lh_principal *principal);
-void lhi_words_close(lh_search *search);
-/* LH_E_NOT_FOUND with the names there are, LH_E_CONFLICT (its first build runs), LH_E_CORRUPT. */
+/* A reference; see lhi_indexes_ref. */
 LH_WARN_UNUSED lh_rc lhi_words_ref(lh_ctx *cx, lh_search *search, lh_str index_name,
                                    lhi_words_state **ret_state);
-/* The only text index of a dataset, by name. */
-LH_WARN_UNUSED lh_rc lhi_words_of_dataset(lh_ctx *cx, lh_search *search, lh_str dataset,
-                                          lh_str *ret_name);
-LH_WARN_UNUSED lh_rc lhi_words_swap(lh_ctx *cx, lh_search *search, lhi_words_state *taken);
-LH_WARN_UNUSED lh_rc lhi_words_begin_build(lh_ctx *cx, lh_search *search, lh_str index_name);
-void lhi_words_end_build(lh_search *search, lh_str index_name);
-/* Removes objects of generations that nobody reads any more. Only while the caller has begun a
- * build of it. */
-LH_WARN_UNUSED lh_rc lhi_words_collect(lh_ctx *cx, lh_search *search, lh_str index_name,
-                                       lhi_collected *ret_collected);
-/* Every text index of the dataset but this one has that fingerprint. */
-int lhi_words_all_have(lh_search *search, lh_str dataset, lh_str index_name, lh_str fingerprint);
-lh_str lhi_words_meta_key(lh_ctx *cx, lh_str index_name);
-lh_str lhi_words_plan_key(lh_ctx *cx, lh_str index_name);
 /* Name of the field or facet of a column. */
 lh_str lhi_words_name(lh_ctx *cx, const lh_list *columns, size_t number);
 /* The analyser's options of an index. */

@@ -20,10 +20,9 @@ typedef struct finding {
     lh_snapshot *snapshot;
     lh_grant grant;
     lh_text_node *node;
-    lh_str_list fields;    /* of the query: names in the index */
-    lh_list columns;       /* lh_str: their columns */
-    lhi_filter_rows *rows; /* NULL: every document may answer */
-    const char *filter;
+    lh_str_list fields; /* of the query: names in the index */
+    lh_list columns;    /* lh_str: their columns */
+    lhi_allowed allowed;
     lh_text_result found;
     const lh_text_hit *page; /* of found */
     uint32_t page_count;
@@ -119,17 +118,6 @@ static lh_rc check_asked(lh_ctx *cx, const finding *f)
 
 /* ---- documents that may answer ---- */
 
-static void allow(void *arg, uint64_t document)
-{
-    lh_bitmap_set(arg, document);
-}
-
-static lh_rc allow_id(lh_ctx *cx, void *arg, lh_str id)
-{
-    finding *f = arg;
-    return lhi_known_find(cx, &f->known, id, allow, &f->rows->bitmap);
-}
-
 static lhi_source source_of(const finding *f)
 {
     return (lhi_source){.query = f->search->parts.query,
@@ -138,54 +126,17 @@ static lhi_source source_of(const finding *f)
                         .commit = lh_snapshot_manifest(f->snapshot)->commit};
 }
 
-static lh_rc compute_rows(lh_ctx *cx, finding *f)
+static lh_rc find_allowed(lh_ctx *cx, finding *f)
 {
-    lhi_source source = source_of(f);
-    f->filter = "computed";
-    LH_TRY(lhi_filter_rows_new(cx, f->known.end, &f->rows));
-    LH_TRY(lhi_source_ids(cx, &source, f->request->filter, allow_id, f));
-    lhi_filter_rows_count(f->rows);
-    return LH_OK;
-}
-
-static int is_current(lh_ctx *cx, const finding *f)
-{
-    return lh_str_eq(lhi_source_fingerprint(cx, lh_snapshot_manifest(f->snapshot)),
-                     f->state->meta.source_fingerprint);
-}
-
-/* All that the documents depend on; texts are told apart by their lengths. */
-static lh_str filter_key(lh_ctx *cx, const finding *f)
-{
-    const lh_words_meta *meta = &f->state->meta;
-    lh_str domain = cx->principal ? cx->principal->domain : LH_STR_NONE;
-    return lh_ctx_fmt(cx, "%zu:%.*s %.*s %llu %zu:%.*s %zu:%.*s %.*s", meta->index_name.len,
-                      LH_STR_ARG(meta->index_name), LH_STR_ARG(meta->generation),
-                      (unsigned long long)f->known.end, f->grant.version.len,
-                      LH_STR_ARG(f->grant.version), domain.len, LH_STR_ARG(domain),
-                      LH_STR_ARG(f->request->filter));
-}
-
-static lh_rc choose_rows(lh_ctx *cx, finding *f)
-{
-    lh_str filter = f->request->filter;
-    f->filter = "none";
-    if (filter.len > 0)
-        LH_TRY(lh_sql_check_condition(cx, filter));
-    if (filter.len == 0 && f->grant.all_rows && is_current(cx, f))
-        return LH_OK;
-    if (!lhi_filter_is_stable(filter))
-        return compute_rows(cx, f);
-    lh_str key = filter_key(cx, f);
-    if (!key.ptr)
-        return cx->err.rc;
-    f->filter = "cached";
-    f->rows = lhi_filter_cache_find(f->search->words->filters, key);
-    if (f->rows)
-        return LH_OK;
-    LH_TRY(compute_rows(cx, f));
-    lhi_filter_cache_put(f->search->words->filters, key, f->rows);
-    return LH_OK;
+    f->allowed = (lhi_allowed){.cache = f->search->filters,
+                               .state = &f->state->state,
+                               .source = source_of(f),
+                               .manifest = lh_snapshot_manifest(f->snapshot),
+                               .grant = &f->grant,
+                               .filter = f->request->filter,
+                               .view = f->view,
+                               .known = &f->known};
+    return lhi_allowed_find(cx, &f->allowed);
 }
 
 /* ---- the search ---- */
@@ -213,9 +164,9 @@ static lh_rc search(lh_ctx *cx, finding *f)
                                            .flags = rq->count ? LH_TEXT_COUNT : 0,
                                            .facet_values_max = rq->facet_values}};
     LH_TRY(facet_names(cx, f, &query.request.facets));
-    if (f->rows) {
-        query.filter.by_id = f->rows->bitmap.words;
-        query.filter.by_id_count = f->rows->bitmap.rows;
+    if (f->allowed.rows) {
+        query.filter.by_id = f->allowed.rows->bitmap.words;
+        query.filter.by_id_count = f->allowed.rows->bitmap.rows;
     }
     LH_TRY(lh_text_view_search(cx, f->view, &query, &f->found));
     f->page = f->found.hits + LH_MIN(rq->offset, f->found.hits_count);
@@ -390,7 +341,7 @@ static lh_rc find(lh_ctx *cx, finding *f, lh_find_result *ret_result)
     lh_text_set_get_stats(f->state->set->set, &stats);
     f->view = lh_text_set_view(f->state->set->set);
     LH_TRY(lhi_numbered_known(cx, &f->state->set->numbered, &f->known));
-    LH_TRY(choose_rows(cx, f));
+    LH_TRY(find_allowed(cx, f));
     LH_TRY(search(cx, f));
     LH_TRY(explain(cx, f));
     LH_TRY(fetch(cx, f));
@@ -401,11 +352,12 @@ static lh_rc find(lh_ctx *cx, finding *f, lh_find_result *ret_result)
     result.index =
         (lh_find_index){lh_ctx_dup(cx, meta->index_name), lh_ctx_dup(cx, meta->source),
                         lh_ctx_dup(cx, meta->generation), meta->source_commit, stats.changes};
-    result.plan = (lh_find_plan){.plan = lh_str_from(f->found.plan),
-                                 .filter = lh_str_from(f->filter),
-                                 .rows_allowed = f->rows ? f->rows->count : stats.rows_live,
-                                 .segments = (uint32_t)lh_segset_view_count(f->view),
-                                 .words_dropped = f->found.words_dropped};
+    result.plan =
+        (lh_find_plan){.plan = lh_str_from(f->found.plan),
+                       .filter = lh_str_from(f->allowed.how),
+                       .rows_allowed = f->allowed.rows ? f->allowed.rows->count : stats.rows_live,
+                       .segments = (uint32_t)lh_segset_view_count(f->view),
+                       .words_dropped = f->found.words_dropped};
     *ret_result = result;
     return LH_OK;
 }
@@ -441,12 +393,12 @@ lh_rc lh_find_run(lh_ctx *cx, lh_search *search, const lh_find_request *request,
     finding f = {.search = search, .request = request};
     LH_TRY(check_request(cx, request));
     if (name.len == 0)
-        LH_TRY(lhi_words_of_dataset(cx, search, request->dataset, &name));
+        LH_TRY(lhi_indexes_only(cx, &search->texts, request->dataset, &name));
     LH_TRY(lhi_words_ref(cx, search, name, &f.state));
     lh_rc rc = find(cx, &f, ret_result);
     lh_segset_view_unref(f.view);
     lh_snapshot_unref(f.snapshot);
-    lhi_filter_rows_unref(f.rows);
+    lhi_filter_rows_unref(f.allowed.rows);
     lhi_words_state_unref(f.state);
     int64_t took_us = lh_clock_mono_us() - began_us;
     lh_metric_observe_us(LH_M_TEXT_SEARCH_SECONDS, took_us);

@@ -144,6 +144,7 @@ def test_an_index_that_does_not_exist(indexed):
         ({"dataset": "animals", "id_column": "id", "text_column": "text", "chunk_size": 1}, 400),
         ({"dataset": "animals", "id_column": "id", "text_column": "text", "chunk_size": 200, "overlap": 190}, 400),
         ({"dataset": "animals", "id_column": "id", "text_column": "text", "index_name": "../x"}, 400),
+        ({"dataset": "animals", "id_column": "id", "text_column": "text", "index_name": "building"}, 400),
     ],
 )
 def test_builds_that_cannot_be(indexed, server, body, status):

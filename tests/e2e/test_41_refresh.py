@@ -162,6 +162,23 @@ def test_two_indexes_are_asked_for_by_name(client, name):
     assert client.get(f"/vectors/refresh/{name}")["embedding_stale_since"] is None
 
 
+def test_an_index_of_each_kind_may_have_one_name(client, name):
+    """Vectors and words with the same name are two: the dataset is stale while one of them is."""
+    client.ingest(as_csv([(1, "The cat sleeps.")]), name)
+    client.index(name, "id", "text", name)
+    words = {"dataset": name, "id_column": "id", "text_columns": ["text"], "index_name": name}
+    client.post("/text/index?wait_ms=60000", json_body=words)
+    client.ingest(as_csv([(1, "The cat sleeps."), (2, "The dog barks.")]), name)
+    client.post(f"/text/refresh/{name}?wait_ms=60000", json_body={"index_name": name})
+    state = client.get(f"/vectors/refresh/{name}")
+    assert {one["mode"]: one["current"] for one in state["indexes"]} == {"vector": False, "text": True}
+    assert state["embedding_stale_since"], "the vectors still miss a row"
+    assert refresh(client, name, index_name=name)["added"] == 1
+    assert client.get(f"/vectors/refresh/{name}")["embedding_stale_since"] is None
+    client.call("DELETE", f"/vectors/indexes/{name}")
+    assert client.get(f"/text/indexes/{name}")["documents"] == 2
+
+
 def test_stale_lists_what_misses_changes_and_nothing_that_was_never_embedded(client, name):
     def stale():
         return {item["dataset"]: item for item in client.get("/vectors/stale")["items"]}
