@@ -106,6 +106,18 @@ static lh_rc check_section(lh_ctx *cx, const lh_container *c, uint32_t index, ui
     return LH_OK;
 }
 
+uint64_t lh_container_length(lh_str bytes)
+{
+    lhi_container_header header;
+    if (bytes.len < sizeof header)
+        return 0;
+    memcpy(&header, bytes.ptr, sizeof header);
+    if (memcmp(header.magic, LHI_CONTAINER_MAGIC, sizeof header.magic) != 0 ||
+        header.file_bytes < sizeof header || header.file_bytes > bytes.len)
+        return 0;
+    return header.file_bytes;
+}
+
 lh_rc lh_container_open_any(lh_ctx *cx, lh_str bytes, lh_container *ret)
 {
     /* The length first: the bytes of an empty file may lie anywhere. */

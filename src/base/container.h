@@ -57,6 +57,9 @@ LH_WARN_UNUSED lh_rc lh_container_open_any(lh_ctx *cx, lh_str bytes, lh_containe
 LH_WARN_UNUSED lh_rc lh_container_get(lh_ctx *cx, const lh_container *c, lh_str name,
                                       uint32_t item_bytes, lh_str *ret_bytes);
 int lh_container_has(const lh_container *c, lh_str name);
+/* Bytes of the container that begins where these do, by its header; 0 when none does or they end
+ * before it. For files that hold several, one after another. Nothing else is checked. */
+uint64_t lh_container_length(lh_str bytes);
 LH_WARN_UNUSED lh_rc lh_container_verify(lh_ctx *cx,
                                          const lh_container *c); /* every block of every section */
 /* Every block of one section, for a reader that touches only a part of a large file. */

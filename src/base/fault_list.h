@@ -41,7 +41,9 @@
     X(SEGSET_BEFORE_MANIFEST,           "a merged segment is complete, not yet named")              \
     X(SEGSET_BEFORE_REMOVE,             "an object of a segment set is about to be removed")        \
     X(SEGSET_BEFORE_SEGMENT,            "a merged segment is about to be written")                  \
-    X(STAGED_BEFORE_SYNC,               "a staged file was read back, not yet synced")
+    X(STAGED_BEFORE_SYNC,               "a staged file was read back, not yet synced")              \
+    X(VECTOR_AFTER_STAGE,               "what a phase of a vector build made is kept")              \
+    X(VECTOR_BEFORE_STAGE,              "a phase of a vector build is done, what it made not kept")
 /* clang-format on */
 
 #endif

@@ -20,6 +20,8 @@
     X(HTTP_ERROR,      ERROR, "http.error",      "A request failed with a 5xx status.")                 \
     X(INDEX_COLLECTED, INFO,  "index.collected", "Objects of replaced or deleted index generations were removed.") \
     X(INDEX_DAMAGED,   ERROR, "index.damaged",   "A vector index cannot be searched; build it again.")  \
+    X(INDEX_NOT_RESUMED, WARN, "index.not_resumed", "What a cut-off build of an index left is of no use; it is made again.") \
+    X(INDEX_RESUMED,   INFO,  "index.resumed",   "A build of an index went on behind the phases that were finished.") \
     X(INGEST_DONE,     INFO,  "ingest.done",     "A file became a commit.")                             \
     X(INGEST_FAILED,   WARN,  "ingest.failed",   "A file could not be ingested; nothing changed.")      \
     X(JOB_DONE,        INFO,  "job.done",        "A job ended.")                                        \

@@ -1,5 +1,7 @@
 /* cli/cli.c - the table of commands, its help, and the parsing of options. */
 #include "cli/cli.h"
+
+#include "base/fault.h"
 #include "cli/vector_options.h"
 
 #include "build_info.h"
@@ -314,6 +316,11 @@ static int run_command(const lh_cli_command *command, const lh_cli_args *args)
         return LH_EXIT_FAILED;
     lh_ctx cx;
     lh_ctx_init(&cx, arena);
+#if defined(LH_FAULTS) && LH_FAULTS
+    const char *faults = getenv("LAKEHOUSE_FAULTS");
+    if (faults && lh_fault_arm_text(&cx, lh_str_from(faults)) != LH_OK)
+        return lh_cli_failed(&cx);
+#endif
     int code = command->run(&cx, args);
     if (fflush(stdout) != 0 || ferror(stdout))
         return LH_EXIT_FAILED;

@@ -5,6 +5,7 @@
 #include "base/json_write.h"
 #include "base/num.h"
 #include "cli/vector_append.h"
+#include "cli/vector_build_file.h"
 #include "cli/vector_measure.h"
 #include "cli/vector_options.h"
 #include "os/process.h"
@@ -38,48 +39,7 @@ static void run_done(vector_run *run)
 }
 LH_DEFINE_CLEANUP_VALUE(vector_run, run_done)
 
-/* ---- build ---- */
-
-/* bench keeps the rows in --base unless told otherwise; build makes a file that stands alone. */
-static lh_vector_rows_as rows_as(const lh_vector_cli *o, int alone)
-{
-    return o->rows_given || alone ? (lh_vector_rows_as)o->rows_as : LH_VECTOR_ROWS_EXTERNAL;
-}
-
-static lh_rc build_file(lh_ctx *cx, vector_run *run, lh_str path, int alone)
-{
-    const lh_vector_cli *o = run->o;
-    LH_CLEANUP(lh_file_close) lh_file *file = NULL;
-    lh_vector_options options = {.dimensions = (uint32_t)o->dim,
-                                 .metric = (lh_vector_metric)o->metric,
-                                 .kind = (lh_vector_kind)o->kind,
-                                 .preset = (lh_vector_preset)o->preset,
-                                 .rows_as = rows_as(o, alone),
-                                 .rotation = (lh_vector_rotation)o->rotation,
-                                 .threads = (uint32_t)o->build_threads,
-                                 .ef_construction = (uint32_t)o->ef_construction,
-                                 .seed = o->seed,
-                                 .memory_bytes_max = o->memory_bytes};
-    lh_vector_source source = {.rows = run->base.rows, .floats = run->base.values};
-    uint64_t bytes;
-    LH_TRY(lh_file_open(cx, path, LH_FILE_CREATE, &file));
-    int64_t begun = lh_clock_mono_ns();
-    LH_TRY(lh_vector_build(cx, &options, &source, lh_file_container_sink(file), &bytes));
-    run->build_s = (double)(lh_clock_mono_ns() - begun) / NS_PER_S;
-    return LH_OK;
-}
-
-/* A file that was half written is of no use to anybody. */
-static lh_rc build_or_remove(lh_ctx *cx, vector_run *run, lh_str path, int alone)
-{
-    lh_rc rc = build_file(cx, run, path, alone);
-    if (rc != LH_OK && rc != LH_E_ALREADY_EXISTS) {
-        lh_err err = cx->err;
-        LH_IGNORE(lh_file_remove(cx, path));
-        cx->err = err;
-    }
-    return rc;
-}
+/* ---- open ---- */
 
 static lh_str scratch_path(lh_ctx *cx)
 {
@@ -92,8 +52,6 @@ static lh_str scratch_path(lh_ctx *cx)
     return lh_ctx_fmt(cx, "%s/lakehouse-vector-%.*s.lhv", folder && folder[0] ? folder : "/tmp",
                       (int)sizeof name, name);
 }
-
-/* ---- open ---- */
 
 static lh_rc open_index(lh_ctx *cx, vector_run *run)
 {
@@ -162,7 +120,7 @@ static lh_rc open_all(lh_ctx *cx, vector_run *run)
         lh_str path = o->out ? lh_str_from(o->out) : scratch_path(cx);
         if (path.len == 0)
             return cx->err.rc;
-        LH_TRY(build_or_remove(cx, run, path, 0));
+        LH_TRY(lh_vector_build_file(cx, o, &run->base, path, &run->build_s));
         lh_rc rc = open_segment(cx, run, path);
         if (!o->out) { /* the mapping outlives the name */
             lh_err err = cx->err;
@@ -243,7 +201,7 @@ static lh_rc run_build(lh_ctx *cx, const lh_vector_cli *o)
     lh_json_writer w;
     lh_buf_init(&out, LINE_BYTES_MAX);
     LH_TRY(lh_f32_rows_open(cx, "base", o->base, (uint32_t)o->dim, &run.base));
-    LH_TRY(build_or_remove(cx, &run, lh_str_from(o->out), 1));
+    LH_TRY(lh_vector_build_kept(cx, o, &run.base, lh_str_from(o->out), &run.build_s));
     LH_TRY(open_segment(cx, &run, lh_str_from(o->out)));
     begin_line(cx, &w, &out);
     write_segment(&w, cx, &run);

@@ -73,6 +73,7 @@ const lh_config_key lh_config_keys[] = {
     KEY("vector", "workers", LH_C_I64, vector_workers, "1", 1, 64, "Index worker processes; each builds one segment with all processors."),
     KEY("vector", "memory", LH_C_SIZE, vector_memory, "", 0, 0, "Memory of one index worker; empty: half of the machine's, 1 GiB to 64 GiB."),
     KEY("vector", "background", LH_C_BOOL, vector_background, "true", 0, 0, "Indexes are built only while nobody else wants the processor. false: as fast as anybody."),
+    KEY("vector", "keep_from", LH_C_I64, vector_keep_from, "250000", 1, UINT32_MAX, "Vectors from which on a build keeps what its finished phases made, so that one that was cut off goes on behind them."),
     KEY("vector", "filter_cache", LH_C_SIZE, vector_filter_cache, "64MiB", 0, 64 * GIB, "Memory for which rows fulfil a search's filter, by data version, filter and reader; 0 = none."),
     KEY("jobs", "threads", LH_C_I64, job_threads, "3", 1, 64, "Jobs that run at once."),
     KEY("jobs", "queue", LH_C_I64, job_queue, "1000", 1, 100000, "Jobs that may wait."),

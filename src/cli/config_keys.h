@@ -72,6 +72,7 @@ typedef struct lh_config {
     int64_t vector_workers;
     uint64_t vector_memory;
     bool vector_background;
+    int64_t vector_keep_from;
     uint64_t vector_filter_cache;
     /* jobs */
     int64_t job_threads;

@@ -4,7 +4,6 @@
  * are met. */
 #include "api/app.h"
 #include "base/clock.h"
-#include "base/fault.h"
 #include "base/log.h"
 #include "build_info.h"
 #include "cli/cli.h"
@@ -192,7 +191,8 @@ static lh_rc start_engines(lh_ctx *cx, serving *s)
                               .seed = (uint64_t)c->vector_seed,
                               .ef_search = (uint32_t)c->vector_ef_search,
                               .recall = c->vector_recall,
-                              .filter_cache_bytes = c->vector_filter_cache},
+                              .filter_cache_bytes = c->vector_filter_cache,
+                              .keep_from = (uint64_t)c->vector_keep_from},
                              c->embed_checkpoint_us,
                              c->embed_background};
     return lh_search_open(cx, &parts, &app->search);
@@ -466,11 +466,6 @@ int lh_cmd_serve(lh_ctx *cx, const lh_cli_args *args)
         return lh_cli_usage(NULL, "serve takes no words, only options");
     if (lh_serve_load_config(cx, args, &s->config) != LH_OK)
         return lh_cli_failed(cx);
-#if defined(LH_FAULTS) && LH_FAULTS
-    const char *faults = getenv("LAKEHOUSE_FAULTS");
-    if (faults && lh_fault_arm_text(cx, lh_str_from(faults)) != LH_OK)
-        return lh_cli_failed(cx);
-#endif
     lh_log_configure((lh_log_level)s->config.log_level, (lh_log_format)s->config.log_format);
     int signals = block_signals();
     if (signals < 0)

@@ -21,6 +21,8 @@ const lh_cli_option lh_vector_cli_options[] = {
     {"ef-construction", 0, "N", "10 to 400 instead of the preset's"},
     {"memory", 0, "SIZE", "of a build, beside the rows; twice the index by default"},
     {"build-threads", 0, "N", "of a build; all by default"},
+    {"keep-from", 0, "ROWS",
+     "build: so many rows are gone on with after a kill; 250000 by default"},
     {"threads", 't', "N", "that search; 1 by default"},
     {"ef", 0, "10,20,..", "efforts to try"},
     {"recall", 0, "0.9,0.99,..", "recalls to aim at, instead of --ef"},
@@ -76,6 +78,8 @@ static const number_row number_rows[] = {
     {"rounds", offsetof(lh_vector_cli, rounds), 1, 1, 1000},
     {"batch", offsetof(lh_vector_cli, batch), 0, 1, 256},
     {"seed", offsetof(lh_vector_cli, seed), 0, 0, UINT64_MAX},
+    {"keep-from", offsetof(lh_vector_cli, keep_from), LH_VECTOR_KEEP_ROWS_MIN, 1,
+     LH_VECTOR_ROWS_MAX},
     {"ef-construction", offsetof(lh_vector_cli, ef_construction), 0, LH_VECTOR_EF_CONSTRUCTION_MIN,
      LH_VECTOR_EF_CONSTRUCTION_MAX},
     {0}};

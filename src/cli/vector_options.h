@@ -36,6 +36,7 @@ typedef struct lh_vector_cli {
     uint64_t seed;
     uint64_t ef_construction;
     uint64_t memory_bytes;
+    uint64_t keep_from; /* rows; 0 = the engine's */
     int metric;
     int kind;
     int preset;

@@ -214,6 +214,7 @@ lh_rc lh_search_open(lh_ctx *cx, const lh_search_parts *parts, lh_search **ret_s
 
 lh_rc lh_search_resume(lh_ctx *cx, lh_search *search, const struct lh_principal *principal)
 {
+    lhi_kept_collect(cx, search);
     LH_TRY(lhi_indexes_resume(cx, &search->vectors, principal));
     return lhi_indexes_resume(cx, &search->texts, principal);
 }

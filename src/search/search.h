@@ -29,6 +29,7 @@ typedef struct lh_search_settings {
     uint32_t ef_search; /* 0 = by recall */
     double recall;      /* 0 = the engine's */
     uint64_t filter_cache_bytes;
+    uint64_t keep_from; /* rows from which on a build keeps its finished phases */
 } lh_search_settings;
 
 typedef struct lh_search_parts { /* all borrowed */

@@ -286,8 +286,11 @@ static lh_rc build_run(lh_ctx *cx, lh_job *job, void *arg)
 static lh_rc run_and_collect(lh_ctx *cx, lh_job *job, void *arg)
 {
     build_job *b = arg;
-    return lhi_indexes_after(cx, &b->search->vectors, b->plan.request.index_name,
-                             build_run(cx, job, arg));
+    lh_rc rc = lhi_indexes_after(cx, &b->search->vectors, b->plan.request.index_name,
+                                 build_run(cx, job, arg));
+    if (!atomic_load(&b->search->stopping))
+        lhi_kept_collect(cx, b->search);
+    return rc;
 }
 
 /* With a copy of the plan that lives as long as the job. */

@@ -1,8 +1,8 @@
 /* search/search_index.c - has an index worker build the segment of a file of vectors, and says what
  * a segment is.
  *
- * The worker gets two descriptors and nothing else; its memory and its time are its own. What it
- * wrote is opened here before it is published, as anybody's file would be. */
+ * The worker gets two or three descriptors and nothing else; its memory and its time are its own.
+ * What it wrote is opened here before it is published, as anybody's file would be. */
 #include "search/search_private.h"
 
 static lh_index_task task_of(const lh_search *search, const lhi_plan *plan, uint64_t rows)
@@ -15,7 +15,8 @@ static lh_index_task task_of(const lh_search *search, const lhi_plan *plan, uint
                            .metric = LH_VECTOR_COSINE,
                            .ef_construction =
                                rq->ef_construction ? rq->ef_construction : s->ef_construction,
-                           .seed = rq->seed ? rq->seed : s->seed};
+                           .seed = rq->seed ? rq->seed : s->seed,
+                           .keep_from = s->keep_from};
 }
 
 /* A phase of the engine is told as one of the job when its total changes. */
@@ -27,14 +28,15 @@ static void tell_progress(lh_job *job, const lh_progress_message *p, uint64_t *t
     lh_job_progress(job, p->done);
 }
 
-static lh_rc wait_for_worker(lh_ctx *cx, lh_lease *lease, lh_job *job)
+static lh_rc wait_for_worker(lh_ctx *cx, lh_lease *lease, lh_job *job, lh_index_done *ret_done)
 {
     uint64_t total = UINT64_MAX;
     for (;;) {
         lh_frame frame;
         LH_TRY(lh_lease_read(cx, lease, &frame));
         if (frame.kind == LH_FRAME_DONE)
-            return LH_OK;
+            return lh_record_parse(cx, &lh_index_done_record, lh_ctx_dup(cx, frame.payload),
+                                   ret_done);
         lh_progress_message progress;
         if (frame.kind != LH_FRAME_PROGRESS)
             return lh_fail(cx, LH_E_INTERNAL, "frame kind %d while a segment is built",
@@ -49,6 +51,7 @@ lh_rc lhi_index_build(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_plan
 {
     LH_CLEANUP(lh_file_close) lh_file *in = NULL;
     LH_CLEANUP(lh_file_close) lh_file *out = NULL;
+    LH_CLEANUP(lh_file_close) lh_file *kept = NULL;
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
     uint64_t bytes;
     LH_TRY(lh_file_open(cx, lh_staged_path(rows), LH_FILE_READ_WRITE, &in));
@@ -56,9 +59,14 @@ lh_rc lhi_index_build(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_plan
     LH_TRY(lh_file_size(cx, in, &bytes));
     lh_index_task task = task_of(search, plan, bytes / (plan->dimensions * sizeof(float)));
     LH_TRY(lh_pool_lease(cx, search->parts.pool, LH_WORKER_INDEX, LH_S("index"), &lease));
-    int fds[] = {lh_file_fd(in), lh_file_fd(out)};
-    LH_TRY(lh_lease_task_record(cx, lease, &lh_index_task_record, &task, fds, LH_ARRAY_LEN(fds)));
-    return wait_for_worker(cx, lease, job);
+    LH_TRY(lhi_kept_open(cx, search, plan, task.rows, &kept));
+    int fds[] = {lh_file_fd(in), lh_file_fd(out), kept ? lh_file_fd(kept) : -1};
+    lh_index_done done;
+    LH_TRY(lh_lease_task_record(cx, lease, &lh_index_task_record, &task, fds,
+                                LH_ARRAY_LEN(fds) - (kept ? 0 : 1)));
+    LH_TRY(wait_for_worker(cx, lease, job, &done));
+    lhi_kept_tell(cx, plan, &done);
+    return LH_OK;
 }
 
 static lh_rc doubles(lh_ctx *cx, const float *values, size_t count, lh_list *ret)

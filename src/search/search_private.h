@@ -90,6 +90,12 @@ typedef struct lhi_plan {
 extern const lh_record lhi_plan_record;
 LH_WARN_UNUSED lh_rc lhi_put_record(lh_ctx *cx, lh_store *store, lh_str key,
                                     const lh_record *record, const void *value);
+/* search_kept.c: finished phases of a build, for another try. NULL when it has too few rows. */
+LH_WARN_UNUSED lh_rc lhi_kept_open(lh_ctx *cx, lh_search *search, const lhi_plan *plan,
+                                   uint64_t rows, lh_file **ret_file);
+/* Removes what no plan in the store may go on from; what cannot go now goes at the next start. */
+void lhi_kept_collect(lh_ctx *cx, lh_search *search);
+void lhi_kept_tell(lh_ctx *cx, const lhi_plan *plan, const lh_index_done *done);
 /* search_segment.c: all rows of the parts of meta -> a new set, whose prefix and sizes go to
  * meta. */
 LH_WARN_UNUSED lh_rc lhi_write_set(lh_ctx *cx, lh_search *search, lh_job *job, const lhi_plan *plan,

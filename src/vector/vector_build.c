@@ -119,23 +119,34 @@ static lh_rc make_graph(lhi_build *b)
     LH_TRY(lhi_build_leaves(b));
     LH_TRY(lhi_build_pages(b, &b->edges, b->rows * b->shape.degree, sizeof(uint32_t)));
     LH_TRY(lhi_build_pages(b, &b->edge_keys, b->rows * b->shape.degree, sizeof(uint16_t)));
-    for (uint64_t first = 0; first < b->rows; first += slice_rows) {
+    for (uint64_t first = lhi_keep_take_edges(b); first < b->rows; first = b->slice_end) {
         b->slice_first = first;
         b->slice_end = LH_MIN(first + slice_rows, b->rows);
         LH_TRY(lhi_build_candidates(b));
         LH_TRY(lhi_build_forward(b));
+        LH_TRY(lhi_keep_edges(b));
     }
     LH_TRY(lhi_build_graph(b));
-    return lhi_build_reach(b);
+    LH_TRY(lhi_build_reach(b));
+    return lhi_keep_graph(b);
+}
+
+static lh_rc take_graph(lhi_build *b)
+{
+    lh_pages_free(&b->assigned);
+    LH_TRY(lhi_build_pages(b, &b->graph, b->rows * b->shape.degree, sizeof(uint32_t)));
+    lhi_keep_take_graph(b);
+    return LH_OK;
 }
 
 static lh_rc make_codes(lhi_build *b)
 {
     LH_TRY(lhi_build_sample(b));
     LH_TRY(lhi_build_encode(b));
+    LH_TRY(lhi_keep_open(b));
     LH_TRY(lhi_build_partition(b));
     if (b->kind == LH_VECTOR_GRAPH)
-        LH_TRY(make_graph(b));
+        LH_TRY(lhi_keep_has_graph(b) ? take_graph(b) : make_graph(b));
     LH_TRY(lhi_build_arrange(b));
     return lhi_build_probe(b);
 }
@@ -165,6 +176,7 @@ static void done(lhi_build *b)
                              &b->super_codes};
     for (size_t i = 0; i < LH_ARRAY_LEN(all); i++)
         lh_pages_free(all[i]);
+    lhi_keep_close(b);
 }
 
 static lh_rc run(lhi_build *b, lh_container_sink sink, uint64_t *ret_file_bytes)

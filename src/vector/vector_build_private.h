@@ -44,6 +44,15 @@ typedef struct lhi_shape {
     float alpha;        /* prune: a candidate is dropped when a kept one is alpha times nearer */
 } lhi_shape;
 
+/* The caller's file of finished phases; vector_keep.c. */
+typedef struct lhi_kept {
+    lh_file *file; /* NULL: nothing is kept */
+    lh_map map;    /* what was found there */
+    uint64_t key;
+    uint64_t used; /* bytes of map that are good */
+    uint64_t end;  /* where the next stage goes */
+} lhi_kept;
+
 typedef struct lhi_build {
     lh_ctx *cx;
     const lh_vector_options *options;
@@ -87,6 +96,7 @@ typedef struct lhi_build {
     lh_pages super_codes; /* i4 of the mean of a super's leaders */
     float *super_factors, *super_halves;
     lhi_sample sample;
+    lhi_kept kept;
 } lhi_build;
 
 static inline uint8_t *lhi_i8(const lhi_build *b, uint64_t at)
@@ -119,6 +129,18 @@ LH_WARN_UNUSED lh_rc lhi_vector_inverse_norm(lh_ctx *cx, const lh_vector_kernels
 /* vector_rotate.c */
 size_t lhi_rotation_block(uint32_t padded);
 void lhi_rotation_signs(uint64_t seed, uint32_t padded, float *ret_signs);
+/* vector_keep.c: looks at the file once codes are made. Then each phase asks whether its work is
+ * there already, and hands over what it made; a file that cannot be written is no error. */
+LH_WARN_UNUSED lh_rc lhi_keep_open(lhi_build *b);
+void lhi_keep_close(lhi_build *b);
+LH_WARN_UNUSED int lhi_keep_take_partition(lhi_build *b);
+LH_WARN_UNUSED lh_rc lhi_keep_partition(lhi_build *b);
+/* Puts the edges of the first places back; returns how many places those are. */
+LH_WARN_UNUSED uint64_t lhi_keep_take_edges(lhi_build *b);
+LH_WARN_UNUSED lh_rc lhi_keep_edges(lhi_build *b); /* of the slice */
+LH_WARN_UNUSED int lhi_keep_has_graph(const lhi_build *b);
+void lhi_keep_take_graph(lhi_build *b);
+LH_WARN_UNUSED lh_rc lhi_keep_graph(lhi_build *b);
 /* vector_partition.c: leaders, lists, the order of rows; codes are put into that order. */
 LH_WARN_UNUSED lh_rc lhi_build_partition(lhi_build *b);
 /* vector_leaf.c: members of leaves; then candidates of the current slice. */

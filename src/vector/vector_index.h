@@ -12,7 +12,7 @@
 #ifndef LH_VECTOR_VECTOR_INDEX_H
 #define LH_VECTOR_VECTOR_INDEX_H
 
-#include "base/container.h"
+#include "os/file.h"
 
 #define LH_VECTOR_DIMENSIONS_MAX      4096
 #define LH_VECTOR_ROWS_MAX            4294967294u
@@ -20,8 +20,9 @@
 #define LH_VECTOR_EF_CONSTRUCTION_MIN 10
 #define LH_VECTOR_EF_CONSTRUCTION_MAX 400
 #define LH_VECTOR_EF_SEARCH_MIN       10
-#define LH_VECTOR_EF_SEARCH_MAX       400 /* of the product; the engine takes up to 4,096 */
-#define LH_VECTOR_EXAMPLES_MAX        256 /* rows of "like" and of "unlike" */
+#define LH_VECTOR_EF_SEARCH_MAX       400    /* of the product; the engine takes up to 4,096 */
+#define LH_VECTOR_EXAMPLES_MAX        256    /* rows of "like" and of "unlike" */
+#define LH_VECTOR_KEEP_ROWS_MIN       250000 /* a build of fewer takes seconds */
 
 /* ---- build ---- */
 
@@ -58,6 +59,17 @@ typedef enum lh_vector_rotation {
     LH_VECTOR_ROTATE_ON
 } lh_vector_rotation;
 
+/* What finished phases of a long build made, kept in a file so that a build of the same rows with
+ * the same options goes on behind them when this one is cut off. */
+typedef struct lh_vector_keep {
+    lh_file *file;     /* open for reading and writing; borrowed, nobody else's meanwhile. Of no use
+                        * once the segment is written: the caller removes it */
+    uint64_t rows_min; /* fewer are built anew; 0 = LH_VECTOR_KEEP_ROWS_MIN */
+    /* Set by the build. */
+    uint64_t bytes_used; /* of the file: what was gone on from; 0 = nothing */
+    char trouble[160];   /* why something in it was of no use, or could not be kept; "" = fine */
+} lh_vector_keep;
+
 typedef struct lh_vector_options {
     uint32_t dimensions;
     lh_vector_metric metric;
@@ -73,6 +85,7 @@ typedef struct lh_vector_options {
     /* May be NULL. Called on the building thread; phase is static text. */
     void (*progress)(void *arg, const char *phase, uint64_t done, uint64_t total);
     void *progress_arg;
+    lh_vector_keep *keep; /* borrowed; NULL: a build that is cut off begins anew */
 } lh_vector_options;
 
 /* Rows that can be read again. Either one array, or a reader that may be called from any thread

@@ -391,8 +391,11 @@ lh_rc lhi_build_partition(lhi_build *b)
     LH_TRY(lhi_build_pages(b, &b->assigned, b->rows, b->shape.overlap * sizeof(uint32_t)));
     LH_TRY(pack_set(b, b->leaders, b->supers, &supers));
     lh_rc rc = order_leaders(b, &supers);
-    if (rc == LH_OK)
+    if (rc == LH_OK && !lhi_keep_take_partition(b)) {
         rc = b->lists < TWO_LEVELS_FROM ? assign_one_level(b) : assign_two_levels(b, &supers);
+        if (rc == LH_OK)
+            rc = lhi_keep_partition(b);
+    }
     lh_pages_free(&supers.panels);
     LH_TRY(rc);
     b->list_starts = LH_NEW_ARRAY(b->cx, uint32_t, (size_t)b->lists + 1);

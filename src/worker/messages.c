@@ -325,6 +325,8 @@ static const lh_field index_task_fields[] = {
              .doc = "Effort of the build; 0 = the engine's."),
     LH_FIELD("seed", U64, lh_index_task, seed, .max = MAX_OF_COUNTERS, .doc = "Of random choices."),
     LH_FIELD("threads", U32, lh_index_task, threads, .max = 1024, .doc = "0 = those it has."),
+    LH_FIELD("keep_from", U64, lh_index_task, keep_from, .max = MAX_OF_U32,
+             .doc = "Rows from which on finished phases are kept; 0 = the engine's."),
     {0},
 };
 const lh_record lh_index_task_record = {.name = "WorkerIndexTask",
@@ -335,6 +337,10 @@ const lh_record lh_index_task_record = {.name = "WorkerIndexTask",
 static const lh_field index_done_fields[] = {
     LH_FIELD("bytes", U64, lh_index_done, bytes, .max = MAX_OF_COUNTERS,
              .doc = "Size of the segment."),
+    LH_FIELD("kept_used", U64, lh_index_done, kept_used, .max = MAX_OF_COUNTERS,
+             .doc = "Bytes of an earlier try that were gone on from."),
+    LH_FIELD("kept_trouble", STR, lh_index_done, kept_trouble,
+             .doc = "Why what was kept is of no use; empty: nothing was wrong."),
     {0},
 };
 const lh_record lh_index_done_record = {.name = "WorkerIndexDone",

@@ -211,10 +211,14 @@ typedef struct lh_index_task {
     uint32_t ef_construction;
     uint64_t seed;
     uint32_t threads; /* 0 = those of its setup */
+    /* rows from which on a third file keeps finished phases; 0 = the engine's */
+    uint64_t keep_from;
 } lh_index_task;
 /* DONE of index. */
 typedef struct lh_index_done {
     uint64_t bytes;
+    uint64_t kept_used; /* bytes of an earlier try that were gone on from */
+    lh_str kept_trouble;
 } lh_index_done;
 
 extern const lh_record lh_setup_record, lh_error_message_record, lh_progress_record,

@@ -134,3 +134,25 @@ def test_fsck_finds_and_removes_what_no_index_names(make_server):
     code, _, findings = server.fsck("--repair")
     assert code == 1 and [one["finding"] for one in findings] == ["damaged"]
     assert part.exists()
+
+
+def test_a_build_cut_off_before_it_was_published_goes_on_behind_its_phases(make_server):
+    server = make_server(env={"LAKEHOUSE_VECTOR_KEEP_FROM": "1"})
+    client = server.client()
+    client.ingest(as_csv(ROWS), "d")
+    whole = client.index("d", "id", "text", "whole", kind="graph", seed=5)
+    assert server.files(".lakehouse/index-builds") == []
+    server.restart(env={"LAKEHOUSE_VECTOR_KEEP_FROM": "1", "LAKEHOUSE_FAULTS": "INDEX_BEFORE_META=crash@1"})
+    try:
+        server.client().index("d", "id", "text", "cut", kind="graph", seed=5)
+    except Exception:  # pylint: disable=broad-except
+        pass
+    wait_until(lambda: not server.running(), 60, "the crash")
+    assert len(server.files(".lakehouse/index-builds")) == 1
+    server.env = {"LAKEHOUSE_VECTOR_KEEP_FROM": "1"}
+    server.start()
+    client = server.client()
+    wait_until(lambda: client.call("GET", "/vectors/indexes/cut").status == 200, 60, "the rest of the build")
+    assert client.get("/vectors/indexes/cut")["segment_sha256"] == whole["segment_sha256"]
+    wait_until(lambda: server.files(".lakehouse/index-builds") == [], 60, "what was kept to go")
+    assert server.log("index.resumed")

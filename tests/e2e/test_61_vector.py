@@ -224,3 +224,31 @@ def test_what_is_appended_is_found_at_once(files, tmp_path):
     line = lines(files.call("bench", "--ef", "20", "--append", more))[-1]
     assert line["found"] is True and line["append_rows"] == 50 and line["append_s"] > 0
     assert not list(files.folder.glob("lakehouse-vector-*"))
+
+
+def test_a_build_that_was_killed_goes_on_and_ends_with_the_same_bytes(files, tmp_path):
+    words = ["vector", "build", "--base", files.b, "--dim", DIM, "--kind", "graph", "--keep-from", 1, "--seed", 3]
+    whole, path, kept = tmp_path / "whole.lhv", tmp_path / "v.lhv", tmp_path / "v.lhv.build"
+    ok(run(*words, "--out", whole))
+    for stage in (1, 2, 3):
+        died = run(*words, "--out", path, "--build-threads", stage, env={"LAKEHOUSE_FAULTS": f"VECTOR_AFTER_STAGE=crash@{stage}"})
+        if "fault" in died.stderr and died.returncode == 2:
+            pytest.skip("built without fault points")
+        assert died.returncode != 0 and not path.exists() and kept.stat().st_size > 0
+        again = run(*words, "--out", path, "--build-threads", 4 - stage)
+        ok(again)
+        assert "went on" in again.stderr
+        assert path.read_bytes() == whole.read_bytes()
+        assert sorted(one.name for one in tmp_path.iterdir()) == ["v.lhv", "whole.lhv"]
+        path.unlink()
+
+
+def test_what_another_build_left_is_not_used(files, tmp_path):
+    path, kept = tmp_path / "v.lhv", tmp_path / "v.lhv.build"
+    words = ["vector", "build", "--base", files.b, "--dim", DIM, "--kind", "graph", "--keep-from", 1, "--out", path]
+    kept.write_bytes(b"something else")
+    done = run(*words)
+    ok(done)
+    assert "of no use" in done.stderr and "went on" not in done.stderr and not kept.exists()
+    refused(run(*words), 1, "[already_exists]")
+    assert not kept.exists()

@@ -42,12 +42,14 @@ static lh_rc ask(fixture *f, lh_str json, size_t files, lh_index_done *ret_done)
     lh_ctx *cx = &f->pool.cx;
     LH_CLEANUP(lh_file_close) lh_file *in = NULL;
     LH_CLEANUP(lh_file_close) lh_file *out = NULL;
+    LH_CLEANUP(lh_file_close) lh_file *kept = NULL;
     LH_CLEANUP(lh_lease_release) lh_lease *lease = NULL;
     LH_TRY(lh_file_remove(cx, f->segment));
     LH_TRY(lh_file_open(cx, f->rows, LH_FILE_READ_WRITE, &in));
     LH_TRY(lh_file_open(cx, f->segment, LH_FILE_READ_WRITE, &out));
+    LH_TRY(lh_file_open(cx, lh_scratch_path(&f->s, "kept"), LH_FILE_READ_WRITE, &kept));
     LH_TRY(lh_pool_lease(cx, f->pool.pool, LH_WORKER_INDEX, LH_S("index"), &lease));
-    int fds[] = {lh_file_fd(in), lh_file_fd(out)};
+    int fds[] = {lh_file_fd(in), lh_file_fd(out), lh_file_fd(kept)};
     LH_TRY(lh_lease_task(cx, lease, json, fds, files));
     for (;;) {
         lh_frame frame;
@@ -63,7 +65,7 @@ static lh_str task(fixture *f, unsigned rows, unsigned kind, unsigned ef)
 {
     return lh_ctx_fmt(&f->s.cx,
                       "{\"rows\":%u,\"dimensions\":%d,\"kind\":%u,\"metric\":0,"
-                      "\"ef_construction\":%u,\"seed\":9}",
+                      "\"ef_construction\":%u,\"seed\":9,\"keep_from\":1}",
                       rows, (int)DIM, kind, ef);
 }
 
@@ -121,5 +123,27 @@ LH_TEST(wrong_tasks_are_refused_and_the_next_one_works)
     ck_lh_fails(ask(&f, task(&f, ROWS, 50, 0), 2, &done), LH_E_BAD_VALUE);
     ck_lh_fails(ask(&f, task(&f, ROWS, LH_VECTOR_GRAPH, 5), 2, &done), LH_E_BAD_VALUE);
     ck_lh_ok(&f.pool, ask(&f, task(&f, ROWS, LH_VECTOR_FLAT, 0), 2, &done));
+    end(&f);
+}
+
+LH_TEST(a_third_file_is_gone_on_from)
+{
+    fixture f;
+    lh_index_done done;
+    lh_str first;
+    lh_str second;
+    begin(&f);
+    lh_str what = task(&f, ROWS, LH_VECTOR_GRAPH, 0);
+    ck_lh_ok(&f.pool, ask(&f, what, 3, &done));
+    ck_assert_uint_eq(done.kept_used, 0);
+    ck_lh_ok(&f.s, lh_file_read_all(&f.s.cx, f.segment, 1 << 24, &first));
+    ck_lh_ok(&f.pool, ask(&f, what, 3, &done));
+    ck_assert_uint_gt(done.kept_used, 0);
+    ck_assert_uint_eq(done.kept_trouble.len, 0);
+    ck_lh_ok(&f.s, lh_file_read_all(&f.s.cx, f.segment, 1 << 24, &second));
+    ck_assert(lh_str_eq(first, second));
+    ck_lh_ok(&f.pool, ask(&f, task(&f, ROWS, LH_VECTOR_GRAPH, 40), 3, &done));
+    ck_assert_uint_eq(done.kept_used, 0);
+    ck_assert_uint_gt(done.kept_trouble.len, 0);
     end(&f);
 }
