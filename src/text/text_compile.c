@@ -241,15 +241,52 @@ static lh_rc compile_node(lhi_text_compiler *c, const lh_text_node *node, double
 
 /* ---- weights ---- */
 
-static void find_term(lhi_text_compiler *c, lhi_text_op *op)
+static uint32_t terms_of(const lhi_text_op *op)
+{
+    uint32_t count = op->kind == LHI_TEXT_OP_TERM;
+    for (uint32_t i = 0; i < op->count; i++)
+        count += terms_of(op->children[i]);
+    return count;
+}
+
+static void want_terms(const lhi_text_compiler *c, const lhi_text_op *op, lhi_text_wanted *wanted,
+                       size_t *count)
+{
+    for (uint32_t i = 0; op->kind == LHI_TEXT_OP_TERM && i < c->s->count; i++)
+        wanted[(*count)++] = (lhi_text_wanted){.segment = c->s->views[i].segment,
+                                               .field = op->field,
+                                               .text = op->term,
+                                               .ret_term = &op->terms[i]};
+    for (uint32_t i = 0; i < op->count; i++)
+        want_terms(c, op->children[i], wanted, count);
+}
+
+static lh_rc find_terms(lhi_text_compiler *c, const lhi_text_op *root)
+{
+    size_t count = 0;
+    c->query->terms = terms_of(root);
+    if (c->query->terms > LH_TEXT_TERMS_MAX) {
+        LH_IGNORE(lh_fail(c->cx, LH_E_TOO_LARGE,
+                          "a query of %u terms (words times fields), limit %d", c->query->terms,
+                          LH_TEXT_TERMS_MAX));
+        return lh_err_hint(c->cx, "ask with fewer words or in one field");
+    }
+    lhi_text_wanted *wanted =
+        LH_NEW_ARRAY(c->cx, lhi_text_wanted, (size_t)c->query->terms * c->s->count + 1);
+    if (!wanted)
+        return LH_E_NO_MEMORY;
+    want_terms(c, root, wanted, &count);
+    lhi_text_dict_find_all(wanted, count);
+    c->query->terms = 0;
+    return LH_OK;
+}
+
+static void count_term(lhi_text_compiler *c, lhi_text_op *op)
 {
     op->df = 0;
-    for (uint32_t i = 0; i < c->s->count; i++) {
-        const lh_text_segment *segment = c->s->views[i].segment;
-        op->terms[i] = lhi_text_dict_find(segment, op->field, op->term);
+    for (uint32_t i = 0; i < c->s->count; i++)
         if (op->terms[i] != UINT64_MAX)
-            op->df += segment->terms[op->terms[i]].df;
-    }
+            op->df += c->s->views[i].segment->terms[op->terms[i]].df;
     op->idf = lhi_text_idf(c->s->docs, op->df);
 }
 
@@ -264,7 +301,7 @@ static double survey(lhi_text_compiler *c, lhi_text_op *op, uint32_t depth, uint
     case LHI_TEXT_OP_ALL: return op->boost;
     case LHI_TEXT_OP_TERM:
         op->cursor = c->query->terms++;
-        find_term(c, op);
+        count_term(c, op);
         return op->boost * op->idf * (c->s->k1 + 1);
     case LHI_TEXT_OP_PHRASE:
         op->cursor = c->query->terms;
@@ -297,14 +334,10 @@ lh_rc lhi_text_compile(lh_ctx *cx, const lh_text_searcher *s, lh_text_tokenizer 
     lhi_text_compiler c = {
         .cx = cx, .s = s, .shape = s->views[0].segment, .tokenizer = tokenizer, .query = ret};
     LH_TRY(compile_node(&c, node, 1, &ret->root));
+    LH_TRY(find_terms(&c, ret->root));
     uint32_t deepest = 0;
     double most = survey(&c, ret->root, 1, &deepest);
     ret->depth = deepest;
-    if (ret->terms > LH_TEXT_TERMS_MAX) {
-        LH_IGNORE(lh_fail(cx, LH_E_TOO_LARGE, "a query of %u terms (words times fields), limit %d",
-                          ret->terms, LH_TEXT_TERMS_MAX));
-        return lh_err_hint(cx, "ask with fewer words or in one field");
-    }
     /* Sums stay below 2^30, a unit for each term included. */
     while ((most * ret->scale + LH_TEXT_TERMS_MAX) * 1.01 > (double)(1 << 30))
         ret->scale /= 2;

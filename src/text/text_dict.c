@@ -75,17 +75,102 @@ static int is_term(const lh_text_segment *s, uint32_t field, uint64_t term, lh_s
     return 0;
 }
 
+static int can_be(const lh_text_segment *s, lh_str term)
+{
+    return s->meta.terms > 0 && term.len > 0 && term.len <= LH_TEXT_TERM_BYTES_MAX;
+}
+
+/* The slot from `slot` on that may be the term's, or an empty one. */
+static uint64_t probe(const lh_text_segment *s, uint64_t hash, uint64_t slot)
+{
+    uint64_t mask = s->slots_count - 1;
+    slot &= mask;
+    while (s->slots[slot] != 0 && s->slots[slot] >> 32 != hash >> 32)
+        slot = (slot + 1) & mask;
+    return slot;
+}
+
+static uint64_t term_in(const lh_text_segment *s, uint64_t slot)
+{
+    return (s->slots[slot] & UINT32_MAX) - 1;
+}
+
+/* Follows the slots from a probed one on. */
+static uint64_t confirm(const lh_text_segment *s, uint32_t field, lh_str term, uint64_t hash,
+                        uint64_t slot)
+{
+    for (; s->slots[slot] != 0; slot = probe(s, hash, slot + 1))
+        if (is_term(s, field, term_in(s, slot), term))
+            return term_in(s, slot);
+    return UINT64_MAX;
+}
+
 uint64_t lhi_text_dict_find(const lh_text_segment *s, uint32_t field, lh_str term)
 {
-    if (s->meta.terms == 0 || term.len == 0 || term.len > LH_TEXT_TERM_BYTES_MAX)
+    if (!can_be(s, term))
         return UINT64_MAX;
     uint64_t hash = lhi_text_dict_hash(field, term);
-    uint64_t mask = s->slots_count - 1;
-    for (uint64_t i = hash & mask; s->slots[i] != 0; i = (i + 1) & mask)
-        if (s->slots[i] >> 32 == hash >> 32 &&
-            is_term(s, field, (s->slots[i] & UINT32_MAX) - 1, term))
-            return (s->slots[i] & UINT32_MAX) - 1;
-    return UINT64_MAX;
+    return confirm(s, field, term, hash, probe(s, hash, hash));
+}
+
+/* Asks for what a term's entry and the beginning of its list need. */
+static void fetch_entry(const lh_text_segment *s, uint32_t field, uint64_t term)
+{
+    uint64_t in_field = term - s->fields[field].term_first;
+    uint64_t block = s->block_first[field] + in_field / LHI_TEXT_DICT_BLOCK;
+    const char *entry = s->dict.ptr + s->dict_blocks[block];
+    const char *list = s->postings.ptr + s->terms[term].postings;
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + 64);
+    __builtin_prefetch(entry + 128);
+    __builtin_prefetch(list);
+    __builtin_prefetch(list + 64);
+    __builtin_prefetch(s->positions.ptr + s->terms[term].positions);
+}
+
+/* A term is a chain of places far from each other: slot, record and block, entry and list. The
+ * chains of all terms are walked side by side, so that memory is waited for once a link. */
+static void find_some(lhi_text_wanted *wanted, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        lhi_text_wanted *w = &wanted[i];
+        *w->ret_term = UINT64_MAX;
+        w->hash = lhi_text_dict_hash(w->field, w->text);
+        if (can_be(w->segment, w->text))
+            __builtin_prefetch(&w->segment->slots[w->hash & (w->segment->slots_count - 1)]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        lhi_text_wanted *w = &wanted[i];
+        const lh_text_segment *s = w->segment;
+        if (!can_be(s, w->text))
+            continue;
+        w->slot = probe(s, w->hash, w->hash);
+        if (s->slots[w->slot] == 0)
+            continue;
+        uint64_t term = term_in(s, w->slot);
+        __builtin_prefetch(&s->terms[term]);
+        __builtin_prefetch(
+            &s->dict_blocks[s->block_first[w->field] +
+                            (term - s->fields[w->field].term_first) / LHI_TEXT_DICT_BLOCK]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const lhi_text_wanted *w = &wanted[i];
+        if (can_be(w->segment, w->text) && w->segment->slots[w->slot] != 0 &&
+            field_of(w->segment, term_in(w->segment, w->slot)) == w->field)
+            fetch_entry(w->segment, w->field, term_in(w->segment, w->slot));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const lhi_text_wanted *w = &wanted[i];
+        if (can_be(w->segment, w->text))
+            *w->ret_term = confirm(w->segment, w->field, w->text, w->hash, w->slot);
+    }
+}
+
+void lhi_text_dict_find_all(lhi_text_wanted *wanted, size_t count)
+{
+    enum { TOGETHER = 32 }; /* more would push each other out of the nearest cache */
+    for (size_t i = 0; i < count; i += TOGETHER)
+        find_some(wanted + i, LH_MIN(count - i, (size_t)TOGETHER));
 }
 
 uint64_t lhi_text_dict_lower(const lh_text_segment *s, uint32_t field, lh_str text)
@@ -206,10 +291,11 @@ lh_rc lhi_text_dict_open(lh_ctx *cx, lh_text_segment *s)
     s->slots_count = 16;
     while (s->slots_count < s->meta.terms * 2)
         s->slots_count *= 2;
-    s->terms = lh_alloc_zero(s->meta.terms, sizeof *s->terms);
-    s->slots = lh_alloc_zero(s->slots_count, sizeof *s->slots);
-    if (!s->terms || !s->slots)
+    if (!lh_pages_alloc(&s->pages[0], s->meta.terms * sizeof *s->terms) ||
+        !lh_pages_alloc(&s->pages[1], s->slots_count * sizeof *s->slots))
         return lh_fail(cx, LH_E_NO_MEMORY, "%llu terms", (unsigned long long)s->meta.terms);
+    s->terms = s->pages[0].ptr;
+    s->slots = s->pages[1].ptr;
     s->bytes_resident += s->meta.terms * sizeof *s->terms + s->slots_count * sizeof *s->slots;
     dict_check c = {.s = s};
     for (uint32_t f = 0; f < s->meta.fields; f++)

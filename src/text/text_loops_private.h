@@ -77,6 +77,16 @@ static inline uint32_t code_points(lhi_text_cursor *c, uint32_t block, uint32_t 
     return lhi_text_cursor_escape_points(c, doc, lhi_text_cursor_escape(c, block, index));
 }
 
+/* Documents before doc of a list with a bitmap. */
+static inline uint32_t rank_of(const lhi_text_cursor *c, uint32_t doc)
+{
+    const uint64_t *group = c->bitmap + (doc >> 9 << 3);
+    uint32_t rank = c->ranks[doc >> 9];
+    for (uint32_t i = 0; i < ((doc >> 6) & 7); i++)
+        rank += (uint32_t)__builtin_popcountll(group[i]);
+    return rank + (uint32_t)__builtin_popcountll(group[doc >> 6 & 7] & ((1ull << (doc & 63)) - 1));
+}
+
 /* Points of doc, 0 when the list does not have it (or has it with less than need). The place of a
  * hit goes to ret_index, its block to c->probe. */
 static inline uint32_t look_up(lhi_text_cursor *c, uint32_t doc, uint32_t need, uint32_t *ret_index)
@@ -85,11 +95,7 @@ static inline uint32_t look_up(lhi_text_cursor *c, uint32_t doc, uint32_t need, 
         uint64_t word = c->bitmap[doc >> 6];
         if (!(word >> (doc & 63) & 1))
             return 0;
-        const uint64_t *group = c->bitmap + (doc >> 9 << 3);
-        uint32_t rank = c->ranks[doc >> 9];
-        for (uint32_t i = 0; i < ((doc >> 6) & 7); i++)
-            rank += (uint32_t)__builtin_popcountll(group[i]);
-        rank += (uint32_t)__builtin_popcountll(word & ((1ull << (doc & 63)) - 1));
+        uint32_t rank = rank_of(c, doc);
         c->probe = rank / LHI_TEXT_BLOCK;
         *ret_index = rank % LHI_TEXT_BLOCK;
         return code_points(c, c->probe, *ret_index, doc);
@@ -426,152 +432,7 @@ static void run_any(lhi_text_any *run)
     }
 }
 
-/* ---- all ---- */
-
-/* Points a term must pass where its phrase is to pass the threshold: a phrase is no oftener there
- * than its words, so it has their points times the ratio of the weights, roundings aside. */
-static inline int64_t phrase_need(const lhi_text_all *run, uint32_t term)
-{
-    double need = ((double)run->top->threshold - 2) / run->phrase_ratios[term] - 2;
-    return need > 0 ? (int64_t)need - 1 : -1;
-}
-
-/* Keeps the documents that have their bit: cheap, so done before anything is looked up. */
-static inline void all_keep(lhi_text_all_block *b, const uint64_t *bits)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < b->count; i++) {
-        uint32_t doc = b->docs[i];
-        b->docs[n] = doc;
-        b->points[n] = b->points[i];
-        b->indexes[0][n] = b->indexes[0][i];
-        n += (uint32_t)(bits[doc >> 6] >> (doc & 63) & 1);
-    }
-    b->count = n;
-}
-
-/* The rarest term's documents of one block that pass filter, bound and every other bitmap. */
-static inline void all_first(const lhi_text_all *run, uint32_t block, uint64_t rest,
-                             lhi_text_all_block *b)
-{
-    lhi_text_cursor *c = run->cursors[0];
-    uint32_t decoded[LHI_TEXT_BLOCK] LHI_TEXT_UNSET;
-    const uint32_t *points = c->points;
-    int64_t need = run->accept ? phrase_need(run, 0) : (int64_t)run->top->threshold - (int64_t)rest;
-    uint32_t n = 0;
-    if (c->blocks > 0) {
-        decode_block(c, block);
-        block_points(c, decoded);
-        points = decoded;
-    }
-    for (uint32_t i = 0; i < c->count; i++) {
-        b->docs[n] = c->docs[i];
-        b->points[n] = points[i];
-        b->indexes[0][n] = i;
-        n += (int64_t)points[i] > need;
-    }
-    b->count = n;
-    if (run->allow)
-        all_keep(b, run->allow);
-    for (uint32_t t = 1; t < run->count && b->count > 0; t++)
-        if (run->cursors[t]->bitmap)
-            all_keep(b, run->cursors[t]->bitmap);
-    for (uint32_t i = 0; run->accept && i < b->count; i++)
-        b->blocks[0][i] = block;
-}
-
-static inline void all_next(const lhi_text_all *run, uint32_t term, uint64_t rest,
-                            lhi_text_all_block *b)
-{
-    lhi_text_cursor *c = run->cursors[term];
-    int64_t phrase_least = run->accept ? phrase_need(run, term) : 0;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < b->count; i++) {
-        uint64_t have = b->points[i] + rest;
-        uint32_t threshold = run->top->threshold;
-        uint32_t need = run->accept || have > threshold ? 1 : (uint32_t)(threshold - have + 1);
-        uint32_t index = 0;
-        uint32_t points = look_up(c, b->docs[i], run->accept ? 0 : need, &index);
-        if (points == 0 ||
-            (run->accept ? (int64_t)points <= phrase_least : have + points <= threshold))
-            continue;
-        if (run->accept) {
-            for (uint32_t j = 0; j < term; j++) {
-                b->blocks[j][kept] = b->blocks[j][i];
-                b->indexes[j][kept] = b->indexes[j][i];
-            }
-            b->blocks[term][kept] = c->probe;
-            b->indexes[term][kept] = index;
-        }
-        b->docs[kept] = b->docs[i];
-        b->points[kept++] = b->points[i] + points;
-    }
-    b->count = kept;
-}
-
-/* Asks for the positions of a document that is looked at soon: where they begin is known, how far
- * in they are is guessed from one a posting. */
-static inline void fetch_positions(const lhi_text_all *run, const lhi_text_all_block *b, uint32_t i)
-{
-    for (uint32_t j = 0; j < run->count; j++) {
-        const lhi_text_cursor *c = run->cursors[j];
-        if (c->blocks == 0)
-            continue;
-        const uint32_t block = b->blocks[j][i];
-        const uint32_t within = b->indexes[j][i] * (uint32_t)c->place_bits[block] / 8;
-        __builtin_prefetch(c->segment->positions.ptr + c->term->positions +
-                           lhi_text_u32(c->places + 4 * (size_t)block) + within);
-    }
-}
-
-static inline void all_accept(lhi_text_all *run, const lhi_text_all_block *b)
-{
-    enum { AHEAD = 3 };
-    for (uint32_t i = 0; run->accept && i < LH_MIN(b->count, (uint32_t)AHEAD); i++)
-        fetch_positions(run, b, i);
-    uint32_t blocks[LH_TEXT_PHRASE_MAX];
-    uint32_t indexes[LH_TEXT_PHRASE_MAX];
-    for (uint32_t i = 0; i < b->count; i++) {
-        uint32_t points = b->points[i];
-        if (run->accept) {
-            for (uint32_t j = 0; j < run->count; j++) {
-                blocks[j] = b->blocks[j][i];
-                indexes[j] = b->indexes[j][i];
-            }
-            if (i + AHEAD < b->count)
-                fetch_positions(run, b, i + AHEAD);
-            points = run->accept(run, b->docs[i], blocks, indexes);
-        }
-        if (points > run->top->threshold)
-            lhi_text_top_push(run->top, b->docs[i], points);
-    }
-}
-
-static void run_all(lhi_text_all *run)
-{
-    lhi_text_all_block *b = run->work->all;
-    uint64_t *rest = run->work->below;
-    lhi_text_cursor *first = run->cursors[0];
-    rest[run->count] = 0;
-    for (uint32_t i = run->count; i-- > 0;)
-        rest[i] = rest[i + 1] + run->cursors[i]->best;
-    uint32_t blocks = LH_MAX(first->blocks, 1u);
-    for (uint32_t block = 0; block < blocks; block++) {
-        if (first->blocks > 0) {
-            uint32_t best = first->bound[first->best_codes[block]];
-            if (!run->accept && best + rest[1] <= run->top->threshold)
-                continue;
-            if (run->accept && (int64_t)best <= phrase_need(run, 0))
-                continue;
-        }
-        all_first(run, block, rest[1], b);
-        for (uint32_t t = 1; t < run->count && b->count > 0; t++)
-            all_next(run, t, rest[t + 1], b);
-        all_accept(run, b);
-        if (block % 64 == 0 && (run->rc = lh_ctx_check(run->cx)) != LH_OK)
-            return;
-    }
-}
+#include "text/text_all_private.h"
 
 static uint32_t look_up_any(lhi_text_cursor *c, uint32_t doc, uint32_t *ret_index)
 {

@@ -45,84 +45,94 @@ static void tf_range(lhi_text_cursor *c, uint32_t block, uint32_t index, uint32_
     range[1] += range[0];
 }
 
-/* Positions [range[0], range[1]) of so many bytes; -1 when they are not there. Reads up to eight
- * bytes past them, which the section has. */
-static int unpack_positions(lhi_text_phrase *p, uint32_t term, lh_str bytes,
-                            const uint32_t range[2], uint32_t bits)
-{
-    lhi_text_vec *out = &p->found[term];
-    uint32_t first = range[0];
-    uint32_t end = range[1];
-    if (end <= first || (bits == 0 && end - first > 1) ||
-        ((uint64_t)end * bits + 7) / 8 > bytes.len ||
-        lhi_text_vec_reserve(p->cx, out, end - first, sizeof(uint32_t)) != LH_OK)
-        return -1;
-    uint32_t *positions = out->items;
-    uint32_t position = 0;
-    uint64_t mask = (1ull << bits) - 1;
-    uint64_t bit = (uint64_t)first * bits;
-    for (uint32_t i = first; i < end; i++, bit += bits) {
-        uint64_t word;
-        memcpy(&word, bytes.ptr + (bit >> 3), sizeof word);
-        position += (uint32_t)((word >> (bit & 7)) & mask);
-        positions[i - first] = position;
-    }
-    out->count = end - first;
-    return 0;
-}
+/* Where the positions of one posting are: numbers [first, end) of so many bits each. */
+typedef struct span {
+    lh_str bytes;
+    uint32_t range[2];
+    uint32_t bits;
+} span;
 
-static int read_large(lhi_text_phrase *p, uint32_t term, uint32_t block, uint32_t index)
+static int find_large(lhi_text_phrase *p, uint32_t term, uint32_t block, uint32_t index, span *s)
 {
     lhi_text_cursor *c = p->cursors[term];
-    uint32_t one[2];
-    const uint32_t *range = one;
     int again = c->tfs_asked == block;
     c->tfs_asked = block;
     if (c->tfs_block != block && again && !sum_tfs(c, block))
         return -1;
     if (c->tfs_block == block)
-        range = &c->tf_sums[index];
+        memcpy(s->range, &c->tf_sums[index], sizeof s->range);
     else
-        tf_range(c, block, index, one);
+        tf_range(c, block, index, s->range);
     uint32_t at = lhi_text_u32(c->places + 4 * (size_t)block);
     uint32_t end = block + 1 < c->blocks ? lhi_text_u32(c->places + 4 * (size_t)block + 4)
                                          : c->term->positions_bytes;
-    lh_str bytes = {c->segment->positions.ptr + c->term->positions + at, end - at};
-    return unpack_positions(p, term, bytes, range, c->place_bits[block]);
+    s->bytes = lh_str_n(c->segment->positions.ptr + c->term->positions + at, end - at);
+    s->bits = c->place_bits[block];
+    return 0;
 }
 
-static int read_small(lhi_text_phrase *p, uint32_t term, uint32_t index)
+static int find_small(lhi_text_phrase *p, uint32_t term, uint32_t index, span *s)
 {
     lhi_text_cursor *c = p->cursors[term];
     const lhi_text_term *t = c->term;
-    lh_str bytes = {c->segment->positions.ptr + t->positions, t->positions_bytes};
-    uint32_t bits;
-    uint32_t range[2] = {0, 0};
+    s->bytes = lh_str_n(c->segment->positions.ptr + t->positions, t->positions_bytes);
     if (t->df == 1) {
-        if (bytes.len == 0 || (uint8_t)bytes.ptr[0] > LHI_TEXT_BITS_MAX)
+        if (s->bytes.len == 0 || (uint8_t)s->bytes.ptr[0] > LHI_TEXT_BITS_MAX)
             return -1;
-        bits = (uint8_t)bytes.ptr[0];
-        bytes = lh_str_from_offset(bytes, 1);
+        s->bits = (uint8_t)s->bytes.ptr[0];
+        s->bytes = lh_str_from_offset(s->bytes, 1);
     } else {
-        bits = ((const uint8_t *)c->segment->postings.ptr + t->postings)[2];
+        s->bits = ((const uint8_t *)c->segment->postings.ptr + t->postings)[2];
     }
+    s->range[0] = 0;
     for (uint32_t i = 0; i < index; i++)
-        range[0] += c->tfs[i];
-    range[1] = range[0] + c->tfs[index];
-    return unpack_positions(p, term, bytes, range, bits);
+        s->range[0] += c->tfs[i];
+    s->range[1] = s->range[0] + c->tfs[index];
+    return 0;
 }
 
-static int read_positions(lhi_text_phrase *p, uint32_t term, uint32_t block, uint32_t index)
+static void fail_positions(lhi_text_phrase *p)
 {
-    p->found[term].count = 0;
-    int rc = p->cursors[term]->blocks > 0 ? read_large(p, term, block, index)
-                                          : read_small(p, term, index);
-    if (rc < 0) {
-        p->rc = p->cx->err.rc == LH_E_NO_MEMORY ? LH_E_NO_MEMORY : LH_E_CORRUPT;
-        if (p->rc == LH_E_CORRUPT)
-            LH_IGNORE(lh_fail(p->cx, LH_E_CORRUPT, "text segment: positions cannot be read"));
+    p->rc = p->cx->err.rc == LH_E_NO_MEMORY ? LH_E_NO_MEMORY : LH_E_CORRUPT;
+    if (p->rc == LH_E_CORRUPT)
+        LH_IGNORE(lh_fail(p->cx, LH_E_CORRUPT, "text segment: positions cannot be read"));
+}
+
+/* Finds the positions of a term in one document, and asks for their memory. */
+static int find_span(lhi_text_phrase *p, uint32_t term, uint32_t block, uint32_t index, span *s)
+{
+    int rc = p->cursors[term]->blocks > 0 ? find_large(p, term, block, index, s)
+                                          : find_small(p, term, index, s);
+    if (rc < 0 || s->range[1] <= s->range[0] || (s->bits == 0 && s->range[1] - s->range[0] > 1) ||
+        ((uint64_t)s->range[1] * s->bits + 7) / 8 > s->bytes.len) {
+        fail_positions(p);
+        return -1;
     }
-    return rc;
+    __builtin_prefetch(s->bytes.ptr + (uint64_t)s->range[0] * s->bits / 8);
+    return 0;
+}
+
+/* Reads up to eight bytes past the positions, which the section has. */
+static int read_positions(lhi_text_phrase *p, uint32_t term, const span *s)
+{
+    lhi_text_vec *out = &p->found[term];
+    out->count = 0;
+    if (lhi_text_vec_reserve(p->cx, out, s->range[1] - s->range[0], sizeof(uint32_t)) != LH_OK) {
+        fail_positions(p);
+        return -1;
+    }
+    uint32_t *positions = out->items;
+    uint32_t position = 0;
+    uint64_t mask = (1ull << s->bits) - 1;
+    uint64_t bit = (uint64_t)s->range[0] * s->bits;
+    for (uint32_t i = s->range[0]; i < s->range[1]; i++, bit += s->bits) {
+        uint64_t word;
+        memcpy(&word, s->bytes.ptr + (bit >> 3), sizeof word);
+        position += (uint32_t)((word >> (bit & 7)) & mask);
+        positions[i - s->range[0]] = position;
+    }
+    out->count = s->range[1] - s->range[0];
+    return 0;
 }
 
 /* Both hold places of the phrase's beginning (modulo 2^32), in order; keeps what both have. */
@@ -140,16 +150,17 @@ static uint32_t intersect(uint32_t *starts, uint32_t count, const uint32_t *posi
     return kept;
 }
 
-static double count_exact(lhi_text_phrase *p, const uint32_t *blocks, const uint32_t *indexes)
+/* Of the first terms alone. */
+static double count_exact(lhi_text_phrase *p, const span *spans, uint32_t terms)
 {
-    if (read_positions(p, 0, blocks[0], indexes[0]) < 0)
+    if (read_positions(p, 0, &spans[0]) < 0)
         return 0;
     uint32_t *starts = p->found[0].items;
     uint32_t count = (uint32_t)p->found[0].count;
     for (uint32_t i = 0; i < count; i++)
         starts[i] -= p->places[0];
-    for (uint32_t t = 1; t < p->count && count > 0; t++) {
-        if (read_positions(p, t, blocks[t], indexes[t]) < 0)
+    for (uint32_t t = 1; t < terms && count > 0; t++) {
+        if (read_positions(p, t, &spans[t]) < 0)
             return 0;
         count =
             intersect(starts, count, p->found[t].items, (uint32_t)p->found[t].count, p->places[t]);
@@ -169,12 +180,12 @@ static int shares_a_word(const lhi_text_phrase *p, const uint32_t *at)
     return 0;
 }
 
-static double count_sloppy(lhi_text_phrase *p, const uint32_t *blocks, const uint32_t *indexes)
+static double count_sloppy(lhi_text_phrase *p, const span *spans)
 {
     uint32_t at[LH_TEXT_PHRASE_MAX] = {0};
     double sum = 0;
     for (uint32_t t = 0; t < p->count; t++)
-        if (read_positions(p, t, blocks[t], indexes[t]) < 0)
+        if (read_positions(p, t, &spans[t]) < 0)
             return 0;
     for (;;) {
         uint32_t lowest = 0;
@@ -198,17 +209,65 @@ static double count_sloppy(lhi_text_phrase *p, const uint32_t *blocks, const uin
 
 double lhi_text_phrase_count(lhi_text_phrase *p, const uint32_t *blocks, const uint32_t *indexes)
 {
-    return p->slop > 0 ? count_sloppy(p, blocks, indexes) : count_exact(p, blocks, indexes);
+    span spans[LH_TEXT_PHRASE_MAX] LHI_TEXT_UNSET;
+    for (uint32_t t = 0; t < p->count; t++)
+        if (find_span(p, t, blocks[t], indexes[t], &spans[t]) < 0)
+            return 0;
+    return p->slop > 0 ? count_sloppy(p, spans) : count_exact(p, spans, p->count);
+}
+
+static uint32_t points_of(const lhi_text_phrase *p, uint32_t doc, double count)
+{
+    const lhi_text_cursor *c = p->cursors[0];
+    if (count <= 0)
+        return 0;
+    return lhi_text_points(lhi_text_impact(c->k1, count, c->norms[c->lengths[doc]]), p->weight);
 }
 
 uint32_t lhi_text_phrase_points(lhi_text_phrase *p, uint32_t doc, const uint32_t *blocks,
                                 const uint32_t *indexes)
 {
-    double count = lhi_text_phrase_count(p, blocks, indexes);
-    const lhi_text_cursor *c = p->cursors[0];
-    if (count <= 0)
-        return 0;
-    return lhi_text_points(lhi_text_impact(c->k1, count, c->norms[c->lengths[doc]]), p->weight);
+    return points_of(p, doc, lhi_text_phrase_count(p, blocks, indexes));
+}
+
+/* Documents that are looked at together: enough to have their memory on the way, few enough to have
+ * it all in the nearest cache. */
+enum { TOGETHER = 16 };
+
+/* Two words next to each other are rarer than three in one document: the rest is asked of those
+ * that have the first two. */
+static void together(lhi_text_phrase *p, lhi_text_all_block *b, uint32_t first, uint32_t count)
+{
+    span spans[TOGETHER][LH_TEXT_PHRASE_MAX] LHI_TEXT_UNSET;
+    uint32_t left[TOGETHER] = {0};
+    const uint32_t head = p->slop > 0 ? p->count : LH_MIN(p->count, 2u);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        __builtin_prefetch(p->cursors[0]->lengths + b->docs[first + i]);
+        b->points[first + i] = 0;
+        for (uint32_t t = 0; t < head; t++)
+            if (find_span(p, t, b->blocks[t][first + i], b->indexes[t][first + i], &spans[i][t]))
+                return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        left[n] = i;
+        n += head == p->count || count_exact(p, spans[i], head) > 0;
+        for (uint32_t t = head; t < p->count && n > 0 && left[n - 1] == i; t++)
+            if (find_span(p, t, b->blocks[t][first + i], b->indexes[t][first + i], &spans[i][t]))
+                return;
+    }
+    for (uint32_t j = 0; j < n; j++) {
+        const span *s = spans[left[j]];
+        b->points[first + left[j]] =
+            points_of(p, b->docs[first + left[j]],
+                      p->slop > 0 ? count_sloppy(p, s) : count_exact(p, s, p->count));
+    }
+}
+
+void lhi_text_phrase_block(lhi_text_phrase *p, lhi_text_all_block *b)
+{
+    for (uint32_t i = 0; i < b->count && p->rc == LH_OK; i += TOGETHER)
+        together(p, b, i, LH_MIN((uint32_t)TOGETHER, b->count - i));
 }
 
 lh_rc lhi_text_phrase_open(lhi_text_run_state *run, const lhi_text_op *op, lhi_text_cursor *cursors,

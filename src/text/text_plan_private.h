@@ -18,6 +18,7 @@ enum {
     LHI_TEXT_WINDOW_MAX = 65536, /* documents scored at a time, at most */
     LHI_TEXT_WINDOW_MIN = 4096,
     LHI_TEXT_TOUCH_SHIFT = 4, /* documents of a group in the map of touched groups */
+    LHI_TEXT_ALL_MAX = LHI_TEXT_BLOCK + LHI_TEXT_BLOCK / 2, /* candidates of "all" at a time */
     LHI_TEXT_NO_BLOCK = UINT32_MAX
 };
 
@@ -84,13 +85,13 @@ struct lhi_text_cursor {
     uint32_t tf_sums[LHI_TEXT_BLOCK + 1]; /* occurrences before each posting of a block */
 };
 
-/* One block of the rarest list of "all", as it is narrowed down. */
+/* Documents of the rarest list of "all", as they are narrowed down. */
 typedef struct lhi_text_all_block {
     uint32_t count;
-    uint32_t docs[LHI_TEXT_BLOCK];
-    uint32_t points[LHI_TEXT_BLOCK];
-    uint32_t blocks[LH_TEXT_PHRASE_MAX][LHI_TEXT_BLOCK];  /* a phrase's: where each term was */
-    uint32_t indexes[LH_TEXT_PHRASE_MAX][LHI_TEXT_BLOCK]; /* found */
+    uint32_t docs[LHI_TEXT_ALL_MAX];
+    uint32_t points[LHI_TEXT_ALL_MAX];
+    uint32_t blocks[LH_TEXT_PHRASE_MAX][LHI_TEXT_ALL_MAX];  /* a phrase's: where each term was */
+    uint32_t indexes[LH_TEXT_PHRASE_MAX][LHI_TEXT_ALL_MAX]; /* found */
 } lhi_text_all_block;
 
 typedef struct lhi_text_work {
@@ -154,10 +155,9 @@ typedef struct lhi_text_all {
     lhi_text_top *top;
     lhi_text_work *work;
     lh_rc rc;
-    /* A phrase: called for each document of all terms with their blocks and places in them;
-     * returns the phrase's points, 0 = not there. Then points of terms do not count. */
-    uint32_t (*accept)(struct lhi_text_all *run, uint32_t doc, const uint32_t *blocks,
-                       const uint32_t *indexes);
+    /* A phrase: sets the phrase's points, 0 = not there, of documents that have all terms, whose
+     * blocks and places in them are known. Then points of terms do not count. */
+    void (*accept)(struct lhi_text_all *run, lhi_text_all_block *block);
     void *accept_arg;
     double phrase_ratios[LH_TEXT_PHRASE_MAX]; /* weight of the phrase by that of each term;
                                                   infinite with slop, where a phrase can be there
@@ -262,6 +262,8 @@ double lhi_text_phrase_count(lhi_text_phrase *phrase, const uint32_t *blocks,
                              const uint32_t *indexes);
 uint32_t lhi_text_phrase_points(lhi_text_phrase *phrase, uint32_t doc, const uint32_t *blocks,
                                 const uint32_t *indexes);
+/* The same of all documents of a block. */
+void lhi_text_phrase_block(lhi_text_phrase *phrase, lhi_text_all_block *block);
 void lhi_text_phrase_done(lhi_text_phrase *phrase);
 
 /* ---- runs over one segment ---- */

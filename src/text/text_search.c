@@ -88,10 +88,9 @@ static lh_rc run_all(lhi_text_run_state *run, lhi_text_op *const *ops, uint32_t 
     return check_cursors(run->cx, cursors, count);
 }
 
-static uint32_t accept_phrase(lhi_text_all *run, uint32_t doc, const uint32_t *blocks,
-                              const uint32_t *indexes)
+static void accept_phrase(lhi_text_all *run, lhi_text_all_block *block)
 {
-    return lhi_text_phrase_points(run->accept_arg, doc, blocks, indexes);
+    lhi_text_phrase_block(run->accept_arg, block);
 }
 
 static lh_rc run_phrase(lhi_text_run_state *run, const lhi_text_op *op)

@@ -180,10 +180,11 @@ static lh_rc make_bitmaps(lh_ctx *cx, lh_text_segment *s)
     s->bitmap_words = LH_TEXT_BITMAP_WORDS(s->meta.docs);
     if (count == 0)
         return LH_OK;
-    s->bitmaps = lh_alloc_zero(count * s->bitmap_words, sizeof *s->bitmaps);
-    s->ranks = lh_alloc_zero(count * (s->bitmap_words / 8), sizeof *s->ranks);
-    if (!s->bitmaps || !s->ranks)
+    if (!lh_pages_alloc(&s->pages[2], count * s->bitmap_words * sizeof *s->bitmaps) ||
+        !lh_pages_alloc(&s->pages[3], count * (s->bitmap_words / 8) * sizeof *s->ranks))
         return lh_fail(cx, LH_E_NO_MEMORY, "bitmaps of %llu terms", (unsigned long long)count);
+    s->bitmaps = s->pages[2].ptr;
+    s->ranks = s->pages[3].ptr;
     s->bytes_resident += count * (s->bitmap_words * 8 + s->bitmap_words / 2);
     for (uint32_t f = 0; f < s->meta.fields; f++) {
         const lhi_text_field_row *row = &s->fields[f];
@@ -223,10 +224,8 @@ lh_text_segment *lh_text_segment_close(lh_text_segment *s)
     if (!s)
         return NULL;
     lh_text_analyzer_free(s->analyzer);
-    lh_free(s->terms);
-    lh_free(s->slots);
-    lh_free(s->bitmaps);
-    lh_free(s->ranks);
+    for (size_t i = 0; i < LH_ARRAY_LEN(s->pages); i++)
+        lh_pages_free(&s->pages[i]);
     return lh_free(s);
 }
 

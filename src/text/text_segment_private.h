@@ -5,6 +5,7 @@
 #ifndef LH_TEXT_TEXT_SEGMENT_PRIVATE_H
 #define LH_TEXT_TEXT_SEGMENT_PRIVATE_H
 
+#include "os/pages.h"
 #include "text/text_format_private.h"
 #include "text/text_kernels_private.h"
 
@@ -41,6 +42,8 @@ struct lh_text_segment {
     uint64_t slots_count;
     uint64_t *bitmaps; /* bitmap_words each */
     uint32_t *ranks;   /* documents before each 512, bitmap_words / 8 each */
+    /* of terms, slots, bitmaps, ranks: read at random, so huge where it can be */
+    lh_pages pages[4];
     uint32_t bitmaps_count;
     uint64_t bitmap_words;
     uint64_t tokens;
@@ -70,6 +73,16 @@ void lhi_text_dict_walk_at(const lh_text_segment *segment, uint32_t field, uint6
 int lhi_text_dict_next(lhi_text_dict_walk *walk);
 /* Number of a term, or UINT64_MAX. */
 uint64_t lhi_text_dict_find(const lh_text_segment *segment, uint32_t field, lh_str term);
+/* One of many terms that are looked up together. */
+typedef struct lhi_text_wanted {
+    const lh_text_segment *segment;
+    lh_str text;
+    uint64_t *ret_term; /* its number, or UINT64_MAX */
+    uint64_t hash;      /* set by find_all */
+    uint64_t slot;
+    uint32_t field;
+} lhi_text_wanted;
+void lhi_text_dict_find_all(lhi_text_wanted *wanted, size_t count);
 /* First term of the field that is >= text in byte order (term_first + terms: none). */
 uint64_t lhi_text_dict_lower(const lh_text_segment *segment, uint32_t field, lh_str text);
 uint64_t lhi_text_dict_hash(uint32_t field, lh_str term);
