@@ -7,7 +7,6 @@
 
 #include "base/hash.h"
 #include "base/num.h"
-#include "os/file.h"
 #include "vector/vector_half_private.h"
 
 #include <math.h>
@@ -204,13 +203,6 @@ lh_rc lh_vector_index_row(lh_ctx *cx, const lh_vector_index *index, uint64_t row
     return LH_OK;
 }
 
-void lh_vector_index_trim(const lh_vector_index *index)
-{
-    size_t bytes = (size_t)((index->meta.rows + 31) / 32) * index->meta.padded * 4;
-    if (index->b1_stored)
-        lh_map_forget(lh_str_n(index->b1_stored, bytes));
-}
-
 void lh_vector_index_stats(const lh_vector_index *index, lh_vector_stats *ret_stats)
 {
     static const char *const kinds[] = {"auto", "flat", "graph", "ivf", "exact"};
@@ -236,17 +228,14 @@ void lh_vector_index_stats(const lh_vector_index *index, lh_vector_stats *ret_st
                           .seed = m->seed,
                           .bytes_file = index->bytes.len,
                           .bytes_mapped = rows_bytes,
-                          .bytes_resident = index->bytes.len - (external ? 0 : rows_bytes) + own,
+                          .bytes_resident = index->bytes.len - (external ? 0 : rows_bytes) -
+                                            lhi_vector_stored_unread(index) + own,
                           .bytes_heap = own};
     if (!index->i4)
         return;
     ret_stats->tiers = m->rows_as == LH_VECTOR_ROWS_F16    ? "b1+i4+f16"
                        : m->rows_as == LH_VECTOR_ROWS_BF16 ? "b1+i4+bf16"
                                                            : "b1+i4+f32";
-    /* Stored 1-bit blocks are not read again when the kernels have their own. */
-    if (index->heap[0].ptr)
-        ret_stats->bytes_resident -=
-            (m->rows + 31) / 32 * m->padded * 4 + (m->rows + 63) / 64 * 64 * sizeof(uint16_t);
     const lhi_sample *s = index->sample;
     memcpy(ret_stats->probe_b1, s->probe_b1, sizeof s->probe_b1);
     memcpy(ret_stats->probe_i4, s->probe_i4, sizeof s->probe_i4);

@@ -5,13 +5,28 @@
 
 #include "base/hash.h"
 #include "base/num.h"
+#include "os/file.h"
 #include "vector/vector_build_private.h"
 
 #include <math.h>
 
+/* Below, a copy takes longer than it gains: 3 % of a search at 100,000 rows, a sixth at a
+ * million. */
+#define COPY_BYTES_MIN   ((size_t)128 << 20)
+
 #define CORRUPT(cx, ...) lh_fail((cx), LH_E_CORRUPT, "vector segment: " __VA_ARGS__)
 
-enum { HEAP_ARRANGED, HEAP_PLACE_OF, HEAP_LEADER_CODES, HEAP_LEADER_NUMBERS, HEAP_SIGNS };
+enum {
+    HEAP_ARRANGED,
+    HEAP_PLACE_OF,
+    HEAP_LEADER_CODES,
+    HEAP_LEADER_NUMBERS,
+    HEAP_SIGNS,
+    HEAP_I4,
+    HEAP_GRAPH,
+    HEAP_COUNT
+};
+_Static_assert(HEAP_COUNT == LH_ARRAY_LEN(((lh_vector_index *)0)->heap), "a place for each");
 
 /* The section, of exactly so many items, every block checked. */
 static lh_rc get(lh_ctx *cx, const lh_vector_index *x, const char *name, uint64_t items,
@@ -133,6 +148,55 @@ static lh_rc arrange_b1(lh_ctx *cx, lh_vector_index *x)
     return LH_OK;
 }
 
+static size_t i4_bytes(const lhi_vector_meta *m)
+{
+    return (size_t)m->rows * (m->padded / 2);
+}
+
+static size_t graph_bytes(const lhi_vector_meta *m)
+{
+    return (size_t)m->rows * m->degree * sizeof(uint32_t);
+}
+
+/* A walk reads codes and edges at random: through pages of 4 KiB each costs a table walk once the
+ * tables do not fit the caches. */
+lh_rc lhi_vector_copy_walk(lh_ctx *cx, lh_vector_index *x)
+{
+    void *i4;
+    void *graph;
+    LH_TRY(own(cx, x, HEAP_I4, i4_bytes(&x->meta), &i4));
+    LH_TRY(own(cx, x, HEAP_GRAPH, graph_bytes(&x->meta), &graph));
+    memcpy(i4, x->i4, i4_bytes(&x->meta));
+    memcpy(graph, x->graph, graph_bytes(&x->meta));
+    x->i4_stored = x->i4;
+    x->graph_stored = x->graph;
+    x->i4 = i4;
+    x->graph = graph;
+    return LH_OK;
+}
+
+void lh_vector_index_trim(const lh_vector_index *x)
+{
+    size_t b1_bytes = (size_t)((x->meta.rows + 31) / 32) * x->meta.padded * 4;
+    if (x->b1_stored)
+        lh_map_forget(lh_str_n(x->b1_stored, b1_bytes));
+    if (x->i4_stored) {
+        lh_map_forget(lh_str_n(x->i4_stored, i4_bytes(&x->meta)));
+        lh_map_forget(lh_str_n(x->graph_stored, graph_bytes(&x->meta)));
+    }
+}
+
+uint64_t lhi_vector_stored_unread(const lh_vector_index *x)
+{
+    const lhi_vector_meta *m = &x->meta;
+    uint64_t bytes = 0;
+    if (x->b1_stored)
+        bytes += (m->rows + 31) / 32 * m->padded * 4 + (m->rows + 63) / 64 * 64 * sizeof(uint16_t);
+    if (x->i4_stored)
+        bytes += i4_bytes(m) + graph_bytes(m);
+    return bytes;
+}
+
 lh_rc lhi_vector_shape_for_search(lh_ctx *cx, lh_vector_index *x)
 {
     LH_TRY(invert_rows(cx, x));
@@ -182,6 +246,8 @@ lh_rc lhi_vector_open_codes(lh_ctx *cx, lh_vector_index *x)
     if (m->degree > 0) {
         GET("graph", n, m->degree * sizeof(uint32_t), x->graph);
         LH_TRY(check_ids(cx, x, x->graph, n * m->degree, "graph"));
+        if (i4_bytes(m) + graph_bytes(m) >= COPY_BYTES_MIN)
+            LH_TRY(lhi_vector_copy_walk(cx, x));
     }
     if (x->sample->graph_points_count > LH_VECTOR_POINTS_MAX ||
         x->sample->flat_points_count > LH_VECTOR_POINTS_MAX ||

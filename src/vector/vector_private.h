@@ -91,7 +91,10 @@ struct lh_vector_index {
     const float *halves;      /* minus half the squared length, for euclidean; else NULL */
     const uint8_t *b1_blocks; /* as the kernels want them */
     size_t b1_block_bytes;
-    const uint8_t *b1_stored; /* what was arranged anew and is not read again; NULL: nothing */
+    /* What was arranged anew or copied and is not read again; NULL: nothing. */
+    const uint8_t *b1_stored;
+    const uint8_t *i4_stored;
+    const uint32_t *graph_stored;
     const uint16_t *b1_factors;
     /* Lists and where searches begin. */
     const uint32_t *list_starts;
@@ -106,7 +109,7 @@ struct lh_vector_index {
     const uint32_t *graph; /* rows x degree places, LHI_NO_ROW at the end; NULL: none */
     const lhi_sample *sample;
     /* Own. */
-    lh_pages heap[6];
+    lh_pages heap[7];
     uint64_t heap_bytes;
     lh_mutex scratch_lock;
     struct lhi_scratch *scratches;
@@ -122,6 +125,10 @@ LH_WARN_UNUSED lh_rc lhi_vector_verify_section(lh_ctx *cx, const lh_container *c
 LH_WARN_UNUSED lh_rc lhi_vector_open_codes(lh_ctx *cx, lh_vector_index *index);
 /* From what is stored to what searches read: inverse map, leaders' codes, arranged 1-bit blocks. */
 LH_WARN_UNUSED lh_rc lhi_vector_shape_for_search(lh_ctx *cx, lh_vector_index *index);
+/* Codes and graph -> memory of its own, in huge pages. */
+LH_WARN_UNUSED lh_rc lhi_vector_copy_walk(lh_ctx *cx, lh_vector_index *index);
+/* Bytes of the file that searches do not read, because they have them in another shape. */
+uint64_t lhi_vector_stored_unread(const lh_vector_index *index);
 void lhi_vector_free_shapes(lh_vector_index *index);
 
 /* Checks the blocks that hold this row, once. */

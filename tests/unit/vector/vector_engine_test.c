@@ -2,6 +2,7 @@
  * instruction set, filters are obeyed, hostile segments are refused. */
 #include "support/scratch.h"
 #include "vector/vector_kernels.h"
+#include "vector/vector_private.h"
 #include "vector_fixture.h"
 
 #include <math.h>
@@ -450,6 +451,27 @@ LH_TEST(segments_of_version_1_stay_readable)
     lh_scratch_close(&s);
 }
 
+/* 100 rows, each its own nearest. */
+static void check_v2(lh_ctx *cx, const lh_vector_index *index)
+{
+    for (uint64_t r = 0; r < 100; r++) {
+        float value[5];
+        lh_vector_hit hit;
+        uint32_t count;
+        lh_vector_search_stats stats;
+        for (uint64_t i = 0; i < 5; i++)
+            value[i] = (float)(((r * 5 + i) * 37 + 11) % 101) / 101.0f - 0.4f;
+        lh_vector_query query = {.vector = value, .k = 1, .ef_search = 64};
+        query.plan = LH_VECTOR_PLAN_GRAPH;
+        ck_assert_int_eq(lh_vector_index_search(cx, index, &query, &hit, &count, &stats), LH_OK);
+        ck_assert_uint_eq(hit.row, r);
+        ck_assert_str_eq(stats.plan, "graph");
+        query.plan = LH_VECTOR_PLAN_FLAT;
+        ck_assert_int_eq(lh_vector_index_search(cx, index, &query, &hit, &count, &stats), LH_OK);
+        ck_assert_uint_eq(hit.row, r);
+    }
+}
+
 LH_TEST(a_graph_of_version_2_is_walked)
 {
     lh_scratch s;
@@ -462,22 +484,16 @@ LH_TEST(a_graph_of_version_2_is_walked)
     ck_assert_int_eq(lh_map_open(&s.cx, path, &map), LH_OK);
     ck_assert_int_eq(lh_vector_index_open(&s.cx, map.bytes, &index), LH_OK);
     lh_vector_index_trim(index);
-    for (uint64_t r = 0; r < 100; r++) {
-        float value[5];
-        lh_vector_hit hit;
-        uint32_t count;
-        lh_vector_search_stats stats;
-        for (uint64_t i = 0; i < 5; i++)
-            value[i] = (float)(((r * 5 + i) * 37 + 11) % 101) / 101.0f - 0.4f;
-        lh_vector_query query = {.vector = value, .k = 1, .ef_search = 64};
-        query.plan = LH_VECTOR_PLAN_GRAPH;
-        ck_assert_int_eq(lh_vector_index_search(&s.cx, index, &query, &hit, &count, &stats), LH_OK);
-        ck_assert_uint_eq(hit.row, r);
-        ck_assert_str_eq(stats.plan, "graph");
-        query.plan = LH_VECTOR_PLAN_FLAT;
-        ck_assert_int_eq(lh_vector_index_search(&s.cx, index, &query, &hit, &count, &stats), LH_OK);
-        ck_assert_uint_eq(hit.row, r);
-    }
+    check_v2(&s.cx, index);
+    lh_vector_stats before;
+    lh_vector_stats after;
+    lh_vector_index_stats(index, &before);
+    ck_assert_int_eq(lhi_vector_copy_walk(&s.cx, index), LH_OK); /* as for large ones at opening */
+    lh_vector_index_trim(index);
+    check_v2(&s.cx, index);
+    lh_vector_index_stats(index, &after);
+    ck_assert_uint_eq(after.bytes_resident, before.bytes_resident);
+    ck_assert_uint_gt(after.bytes_heap, before.bytes_heap);
     lh_vector_index_close(index);
     lh_map_close(&map);
     lh_scratch_close(&s);
