@@ -57,16 +57,16 @@ static lh_vector_kind choose_kind(const lh_vector_options *o, uint64_t rows)
 }
 
 /* Presets of research/vector_real.md; ef_construction keeps its meaning: more effort, better
- * graph. */
+ * graph. Two levels of leaders cost a little recall, which only the better graphs mind. */
 static lhi_shape choose_shape(const lh_vector_options *o)
 {
     static const struct {
         uint32_t ef;
         lhi_shape shape;
-    } steps[] = {{40, {24, 4, 8, 8, 1000, 1.2f}},
-                 {100, {32, 6, 8, 8, 1000, 1.2f}},
-                 {160, {48, 8, 8, 8, 1000, 1.2f}},
-                 {LH_VECTOR_EF_CONSTRUCTION_MAX, {48, 10, 12, 14, 1000, 1.1f}}};
+    } steps[] = {{40, {24, 4, 8, 8, 800, 500, 1.2f}},
+                 {100, {32, 6, 8, 8, 800, 500, 1.2f}},
+                 {160, {48, 8, 8, 8, 1000, 1500, 1.2f}},
+                 {LH_VECTOR_EF_CONSTRUCTION_MAX, {48, 10, 12, 14, 1000, 1500, 1.1f}}};
     uint32_t ef = o->ef_construction;
     if (ef == 0)
         ef = o->preset == LH_VECTOR_FRESH ? 80 : 200;

@@ -29,19 +29,20 @@ LH_WARN_UNUSED void *lhi_worker_memory(lhi_worker *worker, size_t bytes);
 
 #define LHI_DEGREE_MAX    64u
 #define LHI_OVERLAP_MAX   16u
-#define LHI_LEAF_MAX      1536u
+#define LHI_LEAF_MAX      1280u
 #define LHI_LEAF_BEST_MAX 16u
 #define LHI_SUPERS_WIDTH  10u
 
 /* How a graph is built: overlapping leaves of rows near a leader, the best of each leaf, pruned
  * (PiPNN, arXiv 2602.21247). */
 typedef struct lhi_shape {
-    uint32_t degree;    /* most neighbours of a row */
-    uint32_t overlap;   /* leaves a row is in */
-    uint32_t leaf_sure; /* best of a leaf a row is sure to see */
-    uint32_t leaf_best; /* candidates it takes from a leaf at most */
-    uint32_t leaf_rows; /* wanted mean */
-    float alpha;        /* prune: a candidate is dropped when a kept one is alpha times nearer */
+    uint32_t degree;          /* most neighbours of a row */
+    uint32_t overlap;         /* leaves a row is in */
+    uint32_t leaf_sure;       /* best of a leaf a row is sure to see */
+    uint32_t leaf_best;       /* candidates it takes from a leaf at most */
+    uint32_t leaf_rows;       /* wanted mean */
+    uint32_t two_levels_from; /* leaders: a row looks only at those near its super leader */
+    float alpha; /* prune: a candidate is dropped when a kept one is alpha times nearer */
 } lhi_shape;
 
 /* The caller's file of finished phases; vector_keep.c. */

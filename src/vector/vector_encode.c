@@ -10,6 +10,7 @@
 
 #define LENGTH_INVERSE_MIN 1e-15f /* squares of longer rows leave the range of floats */
 #define SAMPLE_ROWS        20000u
+#define SAMPLE_RUN         512u
 #define ROWS_PER_PIECE     256u
 #define SCALE_DEVIATIONS   4.2f /* int8 reaches so far; beyond is cut */
 #define UNEVEN_TO_ROTATE   8.0  /* largest variance of a dimension against the mean */
@@ -61,21 +62,51 @@ lh_rc lhi_build_row(lh_ctx *cx, const lhi_build *b, uint64_t row, float *out)
     return prepare(cx, b, row, out);
 }
 
-static lh_rc sample_mean(lhi_build *b, float *row, double *sums, double *squares)
+/* Sums of a run of the sample; the runs are added in order, so that threads do not matter. */
+typedef struct sampling {
+    const lhi_build *b;
+    uint64_t stride;
+    double *sums; /* runs x (sums, then squares) */
+} sampling;
+
+static lh_rc sample_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end)
 {
-    uint64_t stride = LH_MAX(b->rows / SAMPLE_ROWS, 1u);
-    uint64_t count = 0;
-    for (uint64_t r = 0; r < b->rows; r += stride, count++) {
-        LH_TRY(lhi_build_row(b->cx, b, r, row));
-        for (uint32_t i = 0; i < b->dimensions; i++) {
-            sums[i] += (double)row[i];
-            squares[i] += (double)row[i] * (double)row[i];
+    const sampling *s = arg;
+    const uint32_t n = s->b->dimensions;
+    double *sums = s->sums + first / SAMPLE_RUN * 2 * n;
+    double *squares = sums + n;
+    float *row = lhi_worker_memory(w, n * sizeof(float));
+    if (!row)
+        return w->cx->err.rc;
+    for (uint64_t i = first; i < end; i++) {
+        LH_TRY(lhi_build_row(w->cx, s->b, i * s->stride, row));
+        for (uint32_t d = 0; d < n; d++) {
+            sums[d] += (double)row[d];
+            squares[d] += (double)row[d] * (double)row[d];
         }
     }
-    for (uint32_t i = 0; count > 0 && i < b->dimensions; i++) {
-        b->mean[i] = (float)(sums[i] / (double)count);
-        squares[i] = LH_MAX(
-            squares[i] / (double)count - sums[i] / (double)count * sums[i] / (double)count, 0);
+    return LH_OK;
+}
+
+/* To b->mean, and the variance of every dimension. */
+static lh_rc sample_mean(lhi_build *b, double *variance)
+{
+    const uint32_t n = b->dimensions;
+    sampling s = {.b = b, .stride = LH_MAX(b->rows / SAMPLE_ROWS, 1u)};
+    uint64_t count = (b->rows + s.stride - 1) / s.stride;
+    uint64_t runs = (count + SAMPLE_RUN - 1) / SAMPLE_RUN;
+    s.sums = LH_NEW_ARRAY(b->cx, double, (size_t)runs * 2 * n);
+    if (!s.sums)
+        return b->cx->err.rc;
+    lhi_loop loop = {sample_piece, &s, count, SAMPLE_RUN};
+    LH_TRY(lhi_vector_parallel(b->cx, b->threads, &loop));
+    for (uint64_t run = 1; run < runs; run++)
+        for (uint32_t i = 0; i < 2 * n; i++)
+            s.sums[i] += s.sums[run * 2 * n + i];
+    for (uint32_t i = 0; count > 0 && i < n; i++) {
+        double mean = s.sums[i] / (double)count;
+        b->mean[i] = (float)mean;
+        variance[i] = LH_MAX(s.sums[n + i] / (double)count - mean * mean, 0);
     }
     return LH_OK;
 }
@@ -83,13 +114,11 @@ static lh_rc sample_mean(lhi_build *b, float *row, double *sums, double *squares
 lh_rc lhi_build_sample(lhi_build *b)
 {
     lh_ctx *cx = b->cx;
-    float *row = LH_NEW_ARRAY(cx, float, b->padded);
-    double *sums = LH_NEW_ARRAY(cx, double, b->dimensions);
     double *variance = LH_NEW_ARRAY(cx, double, b->dimensions);
     b->mean = LH_NEW_ARRAY(cx, float, b->padded);
-    if (!row || !sums || !variance || !b->mean)
+    if (!variance || !b->mean)
         return cx->err.rc;
-    LH_TRY(sample_mean(b, row, sums, variance));
+    LH_TRY(sample_mean(b, variance));
     double total = 0;
     double largest = 0;
     for (uint32_t i = 0; i < b->dimensions; i++) {

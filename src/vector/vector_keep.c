@@ -21,7 +21,7 @@
 
 #define KIND          LH_S("vector-build")
 #define KIND_VERSION  1u
-#define METHOD        1u /* rises when a phase comes to something else for the same input */
+#define METHOD        2u /* rises when a phase comes to something else for the same input */
 #define STAGE_ALIGN   4096u
 #define ROWS_PER_HASH 4096u
 

@@ -8,7 +8,6 @@
 
 #include <math.h>
 
-#define TWO_LEVELS_FROM  1500u
 #define STRIPS_PER_PIECE 32u
 
 /* Leaders a strip of rows is compared with, packed. */
@@ -392,7 +391,8 @@ lh_rc lhi_build_partition(lhi_build *b)
     LH_TRY(pack_set(b, b->leaders, b->supers, &supers));
     lh_rc rc = order_leaders(b, &supers);
     if (rc == LH_OK && !lhi_keep_take_partition(b)) {
-        rc = b->lists < TWO_LEVELS_FROM ? assign_one_level(b) : assign_two_levels(b, &supers);
+        rc = b->lists < b->shape.two_levels_from ? assign_one_level(b)
+                                                 : assign_two_levels(b, &supers);
         if (rc == LH_OK)
             rc = lhi_keep_partition(b);
     }

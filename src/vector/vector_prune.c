@@ -32,6 +32,8 @@ typedef struct kept_list {
 LHI_PREFETCHES void prefetch_code(const lhi_build *b, const candidate *c)
 {
     lhi_prefetch(lhi_i8(b, c->place), b->padded);
+    __builtin_prefetch(LHI_I32(b->i8_norm) + c->place);
+    __builtin_prefetch(LHI_I32(b->i8_sum) + c->place);
 }
 
 /* Is some kept row alpha times nearer to the candidate than the row itself? */
