@@ -41,6 +41,38 @@ typedef struct lhi_list_reply {
 LH_WARN_UNUSED lh_rc lhi_page(lh_ctx *cx, const lh_request *rq, int64_t *ret_limit,
                               lh_str *ret_after);
 
+/* ---- job_reply.c: requests that start a job ---- */
+
+#define LHI_WAIT_MS_DEFAULT 30000
+#define LHI_WAIT_PARAM                                                                             \
+    {                                                                                              \
+        "wait_ms", "integer",                                                                      \
+            "Wait so long for the end, milliseconds; 30,000 by default. What is not finished "     \
+            "then is a 202 with its job."                                                          \
+    }
+/* ?wait_ms=; asked before anything is done, so that a bad one changes nothing. */
+LH_WARN_UNUSED lh_rc lhi_wait_ms(lh_ctx *cx, const lh_request *rq, int64_t default_ms,
+                                 int64_t *ret_ms);
+/* At most so long, and not up to the request's own deadline. A job that failed or was cancelled is
+ * the request's failure; else it is done, or it still runs. */
+LH_WARN_UNUSED lh_rc lhi_wait_job(lh_ctx *cx, lh_request *rq, lh_str job_id, int64_t wait_ms,
+                                  lh_job_view *ret_view);
+/* The job's result, or 202 with a record of the same kind. */
+LH_WARN_UNUSED lh_rc lhi_reply_job(lh_ctx *cx, lh_reply *rp, const lh_job_view *view,
+                                   const lh_record *record, const void *running);
+
+typedef struct lhi_index_started {
+    lh_str job_id;
+    lh_str index_name;
+} lhi_index_started;
+extern const lh_record lhi_index_started_record;
+#define LHI_BUILD_WAIT_PARAM                                                                       \
+    {                                                                                              \
+        "wait_ms", "integer", "Wait so long for the end of the job, milliseconds; 0 by default."   \
+    }
+LH_WARN_UNUSED lh_rc lhi_reply_started(lh_ctx *cx, lh_request *rq, lh_reply *rp,
+                                       const lhi_index_started *started, int64_t wait_ms);
+
 /* A type as a client writes it, in the spelling that is stored. LH_E_BAD_VALUE at
  * columns[column].type. */
 LH_WARN_UNUSED lh_rc lhi_column_type(lh_ctx *cx, lh_str text, size_t column, lh_str *ret_type);

@@ -7,7 +7,6 @@
 #include "base/num.h"
 
 #define UPLOAD_BYTES_MAX  (1ull << 40) /* of the row; the configured limit is below */
-#define WAIT_MS_DEFAULT   30000
 #define OPTIONS_BYTES_MAX 65536u
 
 typedef struct upload {
@@ -158,28 +157,16 @@ static lh_rc receive(lh_ctx *cx, lh_request *rq, upload *u)
     return take_raw(cx, rq, u);
 }
 
-static lh_rc reply_job(lh_ctx *cx, lh_reply *rp, const lh_job_view *view)
+static lh_rc wait_and_reply(lh_ctx *cx, lh_request *rq, lh_reply *rp, lh_str job_id,
+                            int64_t wait_ms)
 {
-    static const char *const states[] = {"queued", "running", "done", "failed", "cancelled"};
-    if (view->state == LH_JOB_DONE)
-        return lh_reply_json_text(cx, rp, view->result);
-    if (view->state == LH_JOB_QUEUED || view->state == LH_JOB_RUNNING) {
-        lh_ingest_result result = {.job_id = view->job_id,
-                                   .state = lh_str_from(states[view->state]),
-                                   .dataset = view->subject};
-        lh_reply_status(rp, 202);
-        return lh_reply_json(cx, rp, &lh_ingest_result_record, &result);
-    }
-    return lh_job_view_error(cx, view);
-}
-
-static lh_rc wait_and_reply(lh_ctx *cx, lh_request *rq, lh_reply *rp, lh_str job_id)
-{
-    int64_t wait_ms;
     lh_job_view view;
-    LH_TRY(lh_request_query_i64(cx, rq, "wait_ms", WAIT_MS_DEFAULT, 0, 3600000, &wait_ms));
-    LH_TRY(lh_jobs_wait_end(cx, lhi_app(rq)->jobs, job_id, wait_ms, &view));
-    return reply_job(cx, rp, &view);
+    LH_TRY(lhi_wait_job(cx, rq, job_id, wait_ms, &view));
+    lh_ingest_result running = {.job_id = view.job_id,
+                                .state =
+                                    view.state == LH_JOB_QUEUED ? LH_S("queued") : LH_S("running"),
+                                .dataset = view.subject};
+    return lhi_reply_job(cx, rp, &view, &lh_ingest_result_record, &running);
 }
 
 static lh_rc ingest_file(lh_ctx *cx, lh_request *rq, lh_reply *rp)
@@ -188,7 +175,7 @@ static lh_rc ingest_file(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     LH_CLEANUP(lh_staged_free) lh_staged *staged = NULL;
     LH_CLEANUP(lh_sha256_free) lh_sha256 *digest = NULL;
     int64_t wait_ms;
-    LH_TRY(lh_request_query_i64(cx, rq, "wait_ms", WAIT_MS_DEFAULT, 0, 3600000, &wait_ms));
+    LH_TRY(lhi_wait_ms(cx, rq, LHI_WAIT_MS_DEFAULT, &wait_ms));
     LH_TRY(lh_store_stage(cx, app->store, &staged));
     LH_TRY(lh_sha256_new(cx, &digest));
     upload u = {.staged = staged, .digest = digest, .bytes_max = app->upload_bytes_max};
@@ -205,7 +192,7 @@ static lh_rc ingest_file(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     lh_str job_id;
     LH_TRY(lh_ingest_start(cx, app->ingest, staged, &u.request, &job_id));
     LH_IGNORE(LH_TAKE(staged));
-    return wait_and_reply(cx, rq, rp, job_id);
+    return wait_and_reply(cx, rq, rp, job_id, wait_ms);
 }
 
 static const lh_query_param ingest_params[] = {
@@ -214,8 +201,7 @@ static const lh_query_param ingest_params[] = {
     {"key", "string", "upsert: column that names a row."},
     {"options", "string",
      "IngestOptions as JSON: format, delimiter, quote, header, encoding, null_texts, ..."},
-    {"wait_ms", "integer",
-     "Wait so long for the end, milliseconds; 30,000 by default. Then 202 with the job."},
+    LHI_WAIT_PARAM,
     {0}};
 
 const lh_route lh_ingest_routes[] = {

@@ -4,35 +4,16 @@
 
 LHI_LIST_RECORD(index_list, "IndexList", lh_index_meta_record, "Vector indexes in order of name.");
 
-typedef struct index_started {
-    lh_str job_id;
-    lh_str index_name;
-} index_started;
-static const lh_field started_fields[] = {
-    LH_FIELD("job_id", STR, index_started, job_id, .doc = "Job that builds it."),
-    LH_FIELD("index_name", STR, index_started, index_name, .doc = "Name of the index."),
-    {0}};
-static const lh_record started_record = {.name = "IndexStarted",
-                                         .size = sizeof(index_started),
-                                         .fields = started_fields,
-                                         .doc = "A build was started."};
-
 static lh_rc index_build(lh_ctx *cx, lh_request *rq, lh_reply *rp)
 {
     lh_index_request request;
-    index_started started;
+    lhi_index_started started;
     int64_t wait_ms;
-    LH_TRY(lh_request_query_i64(cx, rq, "wait_ms", 0, 0, 3600000, &wait_ms));
+    LH_TRY(lhi_wait_ms(cx, rq, 0, &wait_ms));
     LH_TRY(lh_request_json(cx, rq, &request));
     LH_TRY(
         lh_search_build(cx, lhi_app(rq)->search, &request, &started.job_id, &started.index_name));
-    if (wait_ms > 0) {
-        lh_job_view view;
-        LH_TRY(lh_jobs_wait_end(cx, lhi_app(rq)->jobs, started.job_id, wait_ms, &view));
-        if (view.state == LH_JOB_FAILED || view.state == LH_JOB_CANCELLED)
-            return lh_job_view_error(cx, &view);
-    }
-    return lh_reply_json(cx, rp, &started_record, &started);
+    return lhi_reply_started(cx, rq, rp, &started, wait_ms);
 }
 
 static lh_rc indexes_list(lh_ctx *cx, lh_request *rq, lh_reply *rp)
@@ -68,43 +49,20 @@ static lh_rc vectors_search(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     return lh_reply_json(cx, rp, &lh_search_result_record, &result);
 }
 
-/* ---- refresh ---- */
-
-#define WAIT_MS_DEFAULT 30000
-#define REPLY_MS        500
-
-/* The job's result is the same record as the reply. */
-static lh_rc reply_refreshed(lh_ctx *cx, lh_reply *rp, const lh_job_view *view,
-                             lh_refresh_result *result)
-{
-    if (view->state == LH_JOB_FAILED || view->state == LH_JOB_CANCELLED)
-        return lh_job_view_error(cx, view);
-    if (view->state != LH_JOB_DONE) {
-        lh_reply_status(rp, 202);
-        return lh_reply_json(cx, rp, &lh_refresh_result_record, result);
-    }
-    lh_refresh_result done;
-    LH_TRY(lh_record_parse(cx, &lh_refresh_result_record, view->result, &done));
-    return lh_reply_json(cx, rp, &lh_refresh_result_record, &done);
-}
-
 static lh_rc refresh(lh_ctx *cx, lh_request *rq, lh_reply *rp)
 {
     lh_refresh_request request;
     lh_refresh_result result;
     lh_job_view view;
     int64_t wait_ms;
-    LH_TRY(lh_request_query_i64(cx, rq, "wait_ms", WAIT_MS_DEFAULT, 0, 3600000, &wait_ms));
+    LH_TRY(lhi_wait_ms(cx, rq, LHI_WAIT_MS_DEFAULT, &wait_ms));
     LH_TRY(lh_request_json(cx, rq, &request));
     request.dataset = lh_request_param(rq, "dataset");
     LH_TRY(lh_search_refresh(cx, lhi_app(rq)->search, &request, &result));
     if (result.job_id.len == 0)
         return lh_reply_json(cx, rp, &lh_refresh_result_record, &result);
-    /* What is not finished near the request's deadline is a 202 too, not a deadline. */
-    int left_ms = lh_ctx_left_ms(cx, (int)wait_ms + REPLY_MS);
-    wait_ms = LH_MAX(LH_MIN(wait_ms, (int64_t)left_ms - REPLY_MS), (int64_t)0);
-    LH_TRY(lh_jobs_wait_end(cx, lhi_app(rq)->jobs, result.job_id, wait_ms, &view));
-    return reply_refreshed(cx, rp, &view, &result);
+    LH_TRY(lhi_wait_job(cx, rq, result.job_id, wait_ms, &view));
+    return lhi_reply_job(cx, rp, &view, &lh_refresh_result_record, &result);
 }
 
 LHI_LIST_RECORD(stale_list, "FreshnessList", lh_stale_dataset_record,
@@ -135,14 +93,8 @@ static lh_rc policy(lh_ctx *cx, lh_request *rq, lh_reply *rp)
     return freshness(cx, rq, rp);
 }
 
-static const lh_query_param refresh_params[] = {
-    {"wait_ms", "integer",
-     "Wait so long for the end, milliseconds; 30,000 by default. What is not finished then is a "
-     "202 with its job."},
-    {0}};
-static const lh_query_param build_params[] = {
-    {"wait_ms", "integer", "Wait so long for the end of the job, milliseconds; 0 by default."},
-    {0}};
+static const lh_query_param refresh_params[] = {LHI_WAIT_PARAM, {0}};
+static const lh_query_param build_params[] = {LHI_BUILD_WAIT_PARAM, {0}};
 static const lh_query_param list_params[] = {
     {"source", "string", "Only indexes of this dataset."},
     {"model", "string", "Only indexes of this embedding model."},
@@ -155,7 +107,7 @@ const lh_route lh_vectors_routes[] = {
      .access = LH_ACCESS_WRITE,
      .body_max_bytes = 1u << 20,
      .body = &lh_index_request_record,
-     .reply = &started_record,
+     .reply = &lhi_index_started_record,
      .reply_status = 202,
      .query = build_params,
      .errors = "unknown_dataset unprocessable conflict bad_name unavailable pool_full",
