@@ -9,18 +9,12 @@
  *       thread appends, upserts and deletes, and merges and swaps go on
  *
  * Replies are lines of JSON. */
-#include "base/clock.h"
+#include "_life.h"
 #include "base/num.h"
 #include "os/file.h"
-#include "os/thread.h"
 #include "vector/vector_set.h"
 
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-
-enum { K = 10, LOAD_ROWS = 50000, CHANGE_ROWS = 500, SAMPLES_MAX = 4 << 20 };
+enum { K = 10, LOAD_ROWS = 50000, CHANGE_ROWS = 500 };
 
 typedef struct rows {
     lh_map map;
@@ -33,6 +27,7 @@ typedef struct bench {
     uint32_t dimensions;
     lh_vector_set *set;
     rows base;
+    rows queries;
 } bench;
 
 static lh_rc open_rows(lh_ctx *cx, const char *path, uint32_t dimensions, rows *ret)
@@ -119,18 +114,9 @@ static lh_rc run_append(bench *b, char **arg)
 
 /* ---- pause ---- */
 
-typedef struct churn {
-    const bench *b;
-    atomic_int go; /* 1: change things */
-    atomic_int stop;
-    atomic_ullong changes;
-    lh_rc rc;
-    char message[256];
-} churn;
-
-static lh_rc change_once(lh_ctx *cx, const churn *c, uint64_t n)
+static lh_rc change_once(lh_ctx *cx, void *arg, uint64_t n)
 {
-    const bench *b = c->b;
+    const bench *b = arg;
     uint64_t ids[CHANGE_ROWS];
     uint64_t deleted;
     size_t from = (size_t)(n * 7919 * CHANGE_ROWS) % (b->base.count - CHANGE_ROWS);
@@ -142,140 +128,32 @@ static lh_rc change_once(lh_ctx *cx, const churn *c, uint64_t n)
     return n % 64 == 63 ? lh_vector_set_merge(cx, b->set, LH_SEGSET_MERGE_ALL, &deleted) : LH_OK;
 }
 
-static void change_all(void *arg)
+static lh_rc search_once(lh_ctx *cx, void *arg, size_t n)
 {
-    churn *c = arg;
-    lh_arena *arena = lh_arena_new(0);
-    lh_ctx cx;
-    lh_ctx_init(&cx, arena);
-    for (uint64_t n = 0; !atomic_load(&c->stop) && c->rc == LH_OK;) {
-        if (!atomic_load(&c->go)) {
-            struct timespec nap = {0, 1000000};
-            nanosleep(&nap, NULL);
-            continue;
-        }
-        c->rc = change_once(&cx, c, n++);
-        atomic_fetch_add(&c->changes, 2);
-        lh_arena_reset(arena);
-    }
-    snprintf(c->message, sizeof c->message, "%s", cx.err.message);
-    lh_arena_free(arena);
-}
-
-/* Searches that the kernel did not put aside for somebody else are kept apart: on a busy machine
- * the others measure that somebody. A search that waited for a lock or the disk is among the
- * former. */
-typedef struct samples {
-    int32_t *us10; /* tenths of a microsecond */
-    size_t count;
-    int32_t *own10; /* of those that were not put aside */
-    size_t own_count;
-    size_t waited; /* searches that slept */
-} samples;
-
-static int by_time(const void *a, const void *b)
-{
-    int32_t x = *(const int32_t *)a;
-    int32_t y = *(const int32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static lh_rc search_window(bench *b, const rows *queries, int64_t ms, samples *s)
-{
-    LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(0);
-    lh_ctx cx;
-    lh_ctx_init_child(&cx, arena, &b->cx);
-    int64_t end = now_ns() + ms * 1000000;
-    for (size_t n = s->count; now_ns() < end && s->count < SAMPLES_MAX; n++) {
-        lh_vector_set_query query = {.vector = queries->floats + n % queries->count * b->dimensions,
-                                     .k = K,
-                                     .recall = 0.99f};
-        lh_vector_set_hit hits[K];
-        lh_vector_set_search_stats stats;
-        uint32_t count;
-        struct rusage before;
-        struct rusage after;
-        getrusage(RUSAGE_THREAD, &before);
-        int64_t began = now_ns();
-        LH_TRY(lh_vector_set_search(&cx, b->set, &query, hits, &count, &stats));
-        int32_t took = (int32_t)((now_ns() - began) / 100);
-        getrusage(RUSAGE_THREAD, &after);
-        s->us10[s->count++] = took;
-        s->waited += after.ru_nvcsw != before.ru_nvcsw;
-        if (after.ru_nivcsw == before.ru_nivcsw)
-            s->own10[s->own_count++] = took;
-        lh_arena_reset(arena);
-    }
-    return LH_OK;
-}
-
-static void print_times(const char *name, int32_t *us10, size_t count)
-{
-    static const double shares[] = {0.5, 0.99, 0.999, 1};
-    qsort(us10, count, sizeof *us10, by_time);
-    printf("\"%s\":{\"n\":%zu", name, count);
-    for (size_t i = 0; i < LH_ARRAY_LEN(shares) && count > 0; i++) {
-        size_t at = LH_MIN(count - 1, (size_t)(shares[i] * (double)count));
-        printf(",\"p%g_us\":%.1f", shares[i] * 100, (double)us10[at] / 10);
-    }
-    printf("}");
-}
-
-static void print_samples(const char *name, samples *s)
-{
-    printf("\"%s\":{", name);
-    print_times("all", s->us10, s->count);
-    printf(",");
-    print_times("own", s->own10, s->own_count);
-    printf(",\"waited\":%zu}", s->waited);
+    const bench *b = arg;
+    lh_vector_set_query query = {.vector = b->queries.floats + n % b->queries.count * b->dimensions,
+                                 .k = K,
+                                 .recall = 0.99f};
+    lh_vector_set_hit hits[K];
+    lh_vector_set_search_stats stats;
+    uint32_t count;
+    return lh_vector_set_search(cx, b->set, &query, hits, &count, &stats);
 }
 
 static lh_rc run_pause(bench *b, char **arg)
 {
-    rows queries;
     int64_t windows;
     int64_t ms;
-    samples of[2] = {{.count = 0}, {.count = 0}};
-    static churn c;
-    lh_thread *thread = NULL;
+    life l = {.cx = &b->cx, .arg = b, .search = search_once, .change = change_once};
     if (!lh_parse_i64(lh_str_from(arg[4]), &windows) || !lh_parse_i64(lh_str_from(arg[5]), &ms))
         return lh_fail(&b->cx, LH_E_BAD_VALUE, "windows and milliseconds are numbers");
-    LH_TRY(open_rows(&b->cx, arg[2], b->dimensions, &queries));
+    LH_TRY(open_rows(&b->cx, arg[2], b->dimensions, &b->queries));
     LH_TRY(load(b, arg[0], LH_SEGSET_BACKGROUND));
-    c.b = b;
-    LH_TRY(lh_thread_start(&b->cx, "changes", 8 << 20, change_all, &c, &thread));
-    for (int i = 0; i < 2; i++) {
-        of[i].us10 = lh_alloc_zero(SAMPLES_MAX, sizeof(int32_t));
-        of[i].own10 = lh_alloc_zero(SAMPLES_MAX, sizeof(int32_t));
-    }
-    samples warm = {.us10 = of[1].us10, .own10 = of[1].own10};
-    LH_TRY(search_window(b, &queries, ms, &warm));
-    for (int64_t w = 0; w < windows * 2; w++) {
-        atomic_store(&c.go, w % 2 == 1);
-        struct timespec nap = {0, 200000000}; /* what was begun in a busy window ends in its gap */
-        nanosleep(&nap, NULL);
-        LH_TRY(search_window(b, &queries, ms, &of[w % 2]));
-    }
-    atomic_store(&c.stop, 1);
-    lh_thread_join(thread);
-    if (c.rc != LH_OK)
-        return lh_fail(&b->cx, c.rc, "a change failed: %s", c.message);
+    printf("{");
+    LH_TRY(life_run(&l, windows, ms));
     lh_segset_stats stats;
     lh_vector_set_get_stats(b->set, &stats);
-    printf("{");
-    print_samples("quiet", &of[0]);
-    printf(",");
-    print_samples("busy", &of[1]);
-    printf(",\"changes\":%llu,\"merges\":%llu,\"segments\":%u}\n",
-           (unsigned long long)atomic_load(&c.changes), (unsigned long long)stats.merges,
-           stats.segments);
+    printf(",\"merges\":%llu,\"segments\":%u}\n", (unsigned long long)stats.merges, stats.segments);
     return LH_OK;
 }
 
