@@ -40,6 +40,19 @@ function(lh_test_program name)
                                              INTERPROCEDURAL_OPTIMIZATION OFF)
 endfunction()
 
+# The server with a second role (tests/gated/policy.c): its objects come before the library's, which
+# then gives the linker nothing of the policy but the key file.
+if(LH_TESTS AND TARGET lakehouse AND EXISTS "${CMAKE_SOURCE_DIR}/tests/gated/policy.c")
+    add_executable(lakehouse-gated src/main.c tests/gated/policy.c)
+    target_link_libraries(lakehouse-gated PRIVATE lh_flags lh_cli)
+    set_target_properties(lakehouse-gated PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF
+        RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin/gated" OUTPUT_NAME lakehouse)
+    add_custom_command(TARGET lakehouse-gated POST_BUILD COMMAND ${CMAKE_COMMAND} -E create_symlink
+        ../lakehouse-worker "${CMAKE_BINARY_DIR}/bin/gated/lakehouse-worker" VERBATIM)
+    add_dependencies(lakehouse-gated lakehouse-worker)
+    add_dependencies(programs lakehouse-gated)
+endif()
+
 if(LH_TESTS)
     pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
     file(GLOB unit_files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/unit/*/*.c")

@@ -34,7 +34,7 @@ THIRD_PARTY = {
     "uv.h": ["src/net"],
     "xxhash.h": ["src/base"],
     "zlib.h": ["src/net", "src/worker/programs"],
-    "zstd.h": ["src/worker/programs"],
+    "zstd.h": ["src/worker/programs", "src/search"],
 }
 
 # Banned outside base/ and os/, with what to call instead.
@@ -213,14 +213,14 @@ def third_party_headers():
 
 @rule
 def private_stays_private():
-    """_private.h and lhi_ names are a folder's own; its unit tests may look."""
+    """_private.h and lhi_ names are a folder's own; its unit tests may look, and a stand-in for it."""
     for path in c_files("src", "tests"):
         for number, is_system, name in includes(path):
             if is_system or not name.endswith("_private.h"):
                 continue
             inner = module_of("src/" + name)
             test_of = path.split("/")[2] if path.startswith("tests/unit/") else None
-            if inner not in (module_of(path), test_of) and not path.startswith("tests/fuzz/"):
+            if inner not in (module_of(path), test_of) and not path.startswith(("tests/fuzz/", "tests/gated/")):
                 yield path, number, f"{name} is private to {os.path.dirname(name)}"
     for path in c_files("src"):
         if path.endswith(".h") and not path.endswith("_private.h"):

@@ -87,7 +87,8 @@ lh_rc lh_policy_grant(lh_ctx *cx, lh_policy *policy, const lh_principal *princip
     grant.columns = LH_NEW_ARRAY(cx, const lh_column *, count + 1);
     grant.version = lh_ctx_fmt(cx, "%.*s.%llu.%d", LH_STR_ARG(m->id), (unsigned long long)m->commit,
                                LHI_POLICY_VERSION);
-    if (grant.columns == NULL || grant.version.ptr == NULL)
+    grant.masked = LH_NEW_ARRAY(cx, uint8_t, count + 1);
+    if (grant.columns == NULL || grant.version.ptr == NULL || grant.masked == NULL)
         return LH_E_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
         grant.columns[i] = &all[i];

@@ -65,6 +65,7 @@ typedef struct lh_grant {
     lh_str
         sql; /* SELECT that yields the visible columns (masked where asked) of the visible rows */
     const lh_column **columns; /* visible, in order; in the arena */
+    const uint8_t *masked;     /* of each: the SELECT shows something else than what is stored */
     size_t columns_count;
     int all_rows; /* 1: no row filter, so ids need no check before a vector search */
 } lh_grant;

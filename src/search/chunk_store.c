@@ -1,8 +1,7 @@
 /* search/chunk_store.c - writes and reads the rows behind a vector segment; every offset is checked
  * when it is used. */
-#include "search/chunk_store.h"
+#include "search/chunk_body_private.h"
 
-#include "base/buf.h"
 #include "base/hash.h"
 
 #include <stdlib.h>
@@ -24,6 +23,7 @@ struct lh_chunk_writer {
     size_t capacity;
     uint64_t bytes;
     lh_buf row;
+    lhi_bodies bodies;
 };
 
 lh_rc lh_chunk_writer_new(lh_ctx *cx, lh_container_sink sink, lh_chunk_writer **ret_writer)
@@ -32,6 +32,7 @@ lh_rc lh_chunk_writer_new(lh_ctx *cx, lh_container_sink sink, lh_chunk_writer **
     if (!w)
         return lh_fail(cx, LH_E_NO_MEMORY, "chunk store");
     lh_buf_init(&w->row, 64u * 1024u * 1024u);
+    lhi_bodies_init(&w->bodies);
     LH_TRY(lh_container_writer_new(cx, sink, KIND, VERSION, &w->container));
     LH_TRY(lh_container_section_begin(cx, w->container, LH_S("rows"), 1));
     *ret_writer = LH_TAKE(w);
@@ -70,6 +71,7 @@ lh_rc lh_chunk_writer_add(lh_ctx *cx, lh_chunk_writer *w, const lh_chunk_row *ro
     LH_TRY(lh_buf_append(cx, &w->row, lh_str_n(&text_bytes, sizeof text_bytes)));
     LH_TRY(lh_buf_append(cx, &w->row, row->text));
     LH_TRY(lh_container_section_write(cx, w->container, lh_buf_str(&w->row)));
+    LH_TRY(lhi_bodies_add(cx, &w->bodies, row->body));
     w->offsets[w->count] = w->bytes;
     w->ids[w->count] = (id_entry){lh_hash64(row->id, HASH_SEED), w->count};
     w->count++;
@@ -111,6 +113,7 @@ lh_rc lh_chunk_writer_finish(lh_ctx *cx, lh_chunk_writer *w, uint64_t *ret_file_
     LH_TRY(lh_container_add(cx, w->container, LH_S("row_offsets"), sizeof(uint64_t),
                             lh_str_n(w->offsets, (w->count + 1) * sizeof *w->offsets)));
     LH_TRY(write_ids(cx, w));
+    LH_TRY(lhi_bodies_write(cx, &w->bodies, w->container));
     return lh_container_finish(cx, w->container, ret_file_bytes);
 }
 
@@ -120,6 +123,7 @@ lh_chunk_writer *lh_chunk_writer_free(lh_chunk_writer *w)
         return NULL;
     lh_container_writer_free(w->container);
     lh_buf_done(&w->row);
+    lhi_bodies_done(&w->bodies);
     lh_free(w->offsets);
     lh_free(w->ids);
     return lh_free(w);
@@ -144,12 +148,14 @@ lh_rc lh_chunk_store_open(lh_ctx *cx, lh_str bytes, lh_chunk_store *ret_store)
     if (count == 0 || hashes.len / sizeof(uint64_t) != count - 1 ||
         id_rows.len / sizeof(uint32_t) != count - 1)
         return lh_fail(cx, LH_E_CORRUPT, "chunk store: its sections do not fit each other");
-    *ret_store = (lh_chunk_store){.rows = (const uint8_t *)rows.ptr,
-                                  .rows_bytes = rows.len,
-                                  .row_offsets = (const uint64_t *)(const void *)offsets.ptr,
-                                  .id_hashes = (const uint64_t *)(const void *)hashes.ptr,
-                                  .id_rows = (const uint32_t *)(const void *)id_rows.ptr,
-                                  .count = count - 1};
+    lh_chunk_store store = {.rows = (const uint8_t *)rows.ptr,
+                            .rows_bytes = rows.len,
+                            .row_offsets = (const uint64_t *)(const void *)offsets.ptr,
+                            .id_hashes = (const uint64_t *)(const void *)hashes.ptr,
+                            .id_rows = (const uint32_t *)(const void *)id_rows.ptr,
+                            .count = count - 1};
+    LH_TRY(lhi_bodies_open(cx, &c, &store));
+    *ret_store = store;
     return LH_OK;
 }
 
@@ -192,6 +198,7 @@ lh_rc lh_chunk_store_get(lh_ctx *cx, const lh_chunk_store *store, uint64_t row,
         return lh_fail(cx, LH_E_CORRUPT, "chunk store: row %llu", (unsigned long long)row);
     memcpy(&out.content_hash, hash.ptr, sizeof out.content_hash);
     out.text = rest;
+    out.body = LH_STR_NONE;
     *ret_row = out;
     return LH_OK;
 }

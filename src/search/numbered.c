@@ -125,7 +125,8 @@ lh_rc lhi_numbered_known(lh_ctx *cx, lhi_numbered *n, lhi_known *ret)
     return LH_OK;
 }
 
-lh_rc lhi_known_row(lh_ctx *cx, const lhi_known *known, uint64_t number, lh_chunk_row *ret_row)
+static lh_rc object_of(lh_ctx *cx, const lhi_known *known, uint64_t number,
+                       const lhi_rows_object **ret_rows)
 {
     size_t low = 0;
     size_t high = known->count;
@@ -140,7 +141,22 @@ lh_rc lhi_known_row(lh_ctx *cx, const lhi_known *known, uint64_t number, lh_chun
     if (!rows || number - rows->first >= rows->store.count)
         return lh_fail(cx, LH_E_CORRUPT, "number %llu of the index has no row",
                        (unsigned long long)number);
+    *ret_rows = rows;
+    return LH_OK;
+}
+
+lh_rc lhi_known_row(lh_ctx *cx, const lhi_known *known, uint64_t number, lh_chunk_row *ret_row)
+{
+    const lhi_rows_object *rows;
+    LH_TRY(object_of(cx, known, number, &rows));
     return lh_chunk_store_get(cx, &rows->store, number - rows->first, ret_row);
+}
+
+lh_rc lhi_known_body(lh_ctx *cx, const lhi_known *known, uint64_t number, lh_str *ret_body)
+{
+    const lhi_rows_object *rows;
+    LH_TRY(object_of(cx, known, number, &rows));
+    return lh_chunk_store_body(cx, &rows->store, number - rows->first, ret_body);
 }
 
 typedef struct shifted {

@@ -47,6 +47,9 @@ typedef struct lhi_known {
 LH_WARN_UNUSED lh_rc lhi_numbered_known(lh_ctx *cx, lhi_numbered *n, lhi_known *ret);
 LH_WARN_UNUSED lh_rc lhi_known_row(lh_ctx *cx, const lhi_known *known, uint64_t number,
                                    lh_chunk_row *ret_row);
+/* What it was put with; empty when it has none. */
+LH_WARN_UNUSED lh_rc lhi_known_body(lh_ctx *cx, const lhi_known *known, uint64_t number,
+                                    lh_str *ret_body);
 /* Calls visit for every number of that id, dead ones too. */
 LH_WARN_UNUSED lh_rc lhi_known_find(lh_ctx *cx, const lhi_known *known, lh_str id,
                                     void (*visit)(void *arg, uint64_t number), void *arg);

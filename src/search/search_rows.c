@@ -34,11 +34,12 @@ static lh_rc compute(lh_ctx *cx, lhi_allowed *a)
 static lh_str key_of(lh_ctx *cx, const lhi_allowed *a, lhi_about about)
 {
     lh_str domain = cx->principal ? cx->principal->domain : LH_STR_NONE;
-    return lh_ctx_fmt(cx, "%s%zu:%.*s %zu:%.*s %llu %zu:%.*s %zu:%.*s %.*s", a->state->kind->prefix,
-                      about.index_name.len, LH_STR_ARG(about.index_name), about.generation.len,
-                      LH_STR_ARG(about.generation), (unsigned long long)a->known->end,
-                      a->grant->version.len, LH_STR_ARG(a->grant->version), domain.len,
-                      LH_STR_ARG(domain), LH_STR_ARG(a->filter));
+    return lh_ctx_fmt(
+        cx, "%s%zu:%.*s %zu:%.*s %llu.%llu %zu:%.*s %zu:%.*s %.*s", a->state->kind->prefix,
+        about.index_name.len, LH_STR_ARG(about.index_name), about.generation.len,
+        LH_STR_ARG(about.generation), (unsigned long long)a->known->end,
+        (unsigned long long)lh_segset_view_changes(a->view), a->grant->version.len,
+        LH_STR_ARG(a->grant->version), domain.len, LH_STR_ARG(domain), LH_STR_ARG(a->filter));
 }
 
 lh_rc lhi_allowed_find(lh_ctx *cx, lhi_allowed *a)

@@ -60,6 +60,7 @@ static int take_row(lh_str *rest, lh_chunk_row *ret_row, uint32_t *ret_dimension
         !take_bytes(&r, (size_t)*ret_dimensions * sizeof(float), ret_vector))
         return 0;
     memcpy(&ret_row->content_hash, hash.ptr, sizeof ret_row->content_hash);
+    ret_row->body = LH_STR_NONE;
     *rest = r;
     return 1;
 }

@@ -176,12 +176,24 @@ lh_rc lhi_columns_json(lh_ctx *cx, const lh_str_list *names, const lh_json *valu
 
 /* ---- names of columns ---- */
 
+static size_t place_of(const lh_grant *grant, lh_str name)
+{
+    size_t i = 0;
+    while (i < grant->columns_count && !lh_str_eq_nocase(grant->columns[i]->name, name))
+        i++;
+    return i;
+}
+
 const lh_column *lhi_grant_column(const lh_grant *grant, lh_str name)
 {
-    for (size_t i = 0; i < grant->columns_count; i++)
-        if (lh_str_eq_nocase(grant->columns[i]->name, name))
-            return grant->columns[i];
-    return NULL;
+    size_t i = place_of(grant, name);
+    return i < grant->columns_count ? grant->columns[i] : NULL;
+}
+
+const lh_column *lhi_grant_clear_column(const lh_grant *grant, lh_str name)
+{
+    size_t i = place_of(grant, name);
+    return i < grant->columns_count && !grant->masked[i] ? grant->columns[i] : NULL;
 }
 
 lh_rc lhi_unknown_column(lh_ctx *cx, const lh_grant *grant, lh_str name, const char *field, ...)

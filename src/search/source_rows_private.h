@@ -39,8 +39,11 @@ LH_WARN_UNUSED lh_rc lhi_source_rows(lh_ctx *cx, const lhi_source *source,
 LH_WARN_UNUSED lh_rc lhi_columns_json(lh_ctx *cx, const lh_str_list *names, const lh_json *value,
                                       lh_str *ret_json);
 
-/* NULL: it has none of that name, or the reader may not see it. */
+/* NULL: it has none of that name, or the reader may not see it. What it sees may be masked. */
 const lh_column *lhi_grant_column(const lh_grant *grant, lh_str name);
+/* The same, of a column the reader sees as it is stored: nothing else may be searched, counted or
+ * read from an index. */
+const lh_column *lhi_grant_clear_column(const lh_grant *grant, lh_str name);
 /* LH_E_UNPROCESSABLE with the nearest name there is; field is the place in the request. */
 LH_PRINTF(4, 5)
 lh_rc lhi_unknown_column(lh_ctx *cx, const lh_grant *grant, lh_str name, const char *field, ...);

@@ -117,6 +117,8 @@ static lh_rc take_doc(lh_ctx *cx, building *b, lh_str id, const lh_str *values)
         copy[i] = lh_ctx_dup(&b->batch, values[i]);
         b->bytes += values[i].len;
     }
+    b->rows[b->count].body =
+        lhi_words_body(&b->batch, &(lh_str_list){copy, b->meta->text_columns.count});
     if (b->batch.err.rc != LH_OK)
         return lh_fail(cx, LH_E_NO_MEMORY, "documents of a text index");
     memcpy(&b->rows[b->count].content_hash, b->digest.ptr, sizeof(uint64_t));

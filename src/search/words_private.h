@@ -46,6 +46,12 @@ lh_str lhi_words_name(lh_ctx *cx, const lh_list *columns, size_t number);
 /* The analyser's options of an index. */
 lh_text_set_options lhi_words_options(lh_ctx *cx, const lh_words_meta *meta);
 
+/* words_texts.c: the texts of a row as the body of its number, and back. In the arena. */
+lh_str lhi_words_body(lh_ctx *cx, const lh_str_list *texts);
+/* The texts of some columns of the index; columns: their numbers in it. LH_E_CORRUPT. */
+LH_WARN_UNUSED lh_rc lhi_words_texts(lh_ctx *cx, lh_str body, const size_t *columns, size_t count,
+                                     lh_str *texts);
+
 /* words_build.c: a build that was cut off begins again. */
 LH_WARN_UNUSED lh_rc lhi_words_start(lh_ctx *cx, lh_search *search, const lh_words_meta *plan,
                                      int is_refresh, const struct lh_principal *principal,

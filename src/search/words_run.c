@@ -1,9 +1,11 @@
 /* search/words_run.c - POST /search by words: the query restricted to the columns the reader may
  * see, the rows that may answer, hits, then their texts and columns by SQL.
  *
- * Highlights and columns come from the dataset as the gate shows it, never from the index: what a
- * principal may not read, it cannot get by searching. Documents of rows that are gone since the
- * index was refreshed are left out before the search, as by a filter. */
+ * Rows come from the gate before the search, as a bitmap, and only columns that the principal sees
+ * as they are stored are searched, marked and counted: what it may not read, it cannot get by
+ * searching. Texts come from beside the index while it is at the dataset's version, else, as all
+ * other columns, from the dataset. Documents of rows that are gone since the index was refreshed
+ * are left out before the search, as by a filter. */
 #include "base/clock.h"
 #include "base/metric.h"
 #include "search/words_private.h"
@@ -22,7 +24,9 @@ typedef struct finding {
     lh_text_node *node;
     lh_str_list fields; /* of the query: names in the index */
     lh_list columns;    /* lh_str: their columns */
+    size_t *numbers;    /* of those columns in the index */
     lhi_allowed allowed;
+    int is_current; /* the index holds exactly the rows of the snapshot */
     lh_text_result found;
     const lh_text_hit *page; /* of found */
     uint32_t page_count;
@@ -49,7 +53,7 @@ static int is_asked(const finding *f, lh_str column)
     return f->request->fields.count == 0;
 }
 
-/* Text columns that are asked for and may be seen. */
+/* Text columns that are asked for and may be seen as they are. */
 static lh_rc choose_fields(lh_ctx *cx, finding *f)
 {
     const lh_list *texts = &f->state->meta.text_columns;
@@ -58,19 +62,21 @@ static lh_rc choose_fields(lh_ctx *cx, finding *f)
     lh_str *fields = LH_NEW_ARRAY(cx, lh_str, texts->count + 1);
     lh_str *columns = LH_NEW_ARRAY(cx, lh_str, texts->count + 1);
     size_t n = 0;
-    if (!fields || !columns)
+    f->numbers = LH_NEW_ARRAY(cx, size_t, texts->count + 1);
+    if (!fields || !columns || !f->numbers)
         return cx->err.rc;
     for (size_t i = 0; i < f->request->fields.count; i++) {
         int is_there = 0;
         for (size_t j = 0; j < texts->count; j++)
             is_there |=
-                lh_str_eq_nocase(asked[i], names[j]) && lhi_grant_column(&f->grant, names[j]);
+                lh_str_eq_nocase(asked[i], names[j]) && lhi_grant_clear_column(&f->grant, names[j]);
         if (!is_there)
             return bad_field(cx, f, asked[i], i);
     }
     for (size_t i = 0; i < texts->count; i++) {
-        if (!lhi_grant_column(&f->grant, names[i]) || !is_asked(f, names[i]))
+        if (!lhi_grant_clear_column(&f->grant, names[i]) || !is_asked(f, names[i]))
             continue;
+        f->numbers[n] = i;
         columns[n] = names[i];
         fields[n++] = lhi_words_name(cx, texts, i);
     }
@@ -106,7 +112,7 @@ static lh_rc check_asked(lh_ctx *cx, const finding *f)
         int is_there = 0;
         for (size_t j = 0; j < there->count; j++)
             is_there |= lh_str_eq_nocase(((const lh_str *)there->items)[j], facets[i]);
-        if (is_there && lhi_grant_column(&f->grant, facets[i]))
+        if (is_there && lhi_grant_clear_column(&f->grant, facets[i]))
             continue;
         LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "the index keeps no facet '%.*s'",
                           LH_STR_ARG(lh_str_sub(facets[i], 0, lh_utf8_cut(facets[i], 200)))));
@@ -265,44 +271,100 @@ static lh_rc highlight(lh_ctx *cx, const finding *f, size_t field, lh_str text, 
     return fragments_of(cx, f, text, &found, to);
 }
 
-/* The first row of an id counts. value: texts, then the asked columns. */
+/* texts: of the fields. */
+static lh_rc mark_hit(lh_ctx *cx, const finding *f, const lh_str *texts, lh_find_hit *hit)
+{
+    lh_find_mark *marks = LH_NEW_ARRAY(cx, lh_find_mark, f->fields.count + 1);
+    if (!marks)
+        return cx->err.rc;
+    hit->highlights = (lh_list){marks, 0};
+    for (size_t i = 0; i < f->fields.count; i++)
+        LH_TRY(highlight(cx, f, i, texts[i], hit, marks));
+    return LH_OK;
+}
+
+/* Texts as the index keeps them, where they are those of the snapshot. */
+static lh_rc give_kept(lh_ctx *cx, finding *f, int *ret_given)
+{
+    lh_str *texts = LH_NEW_ARRAY(cx, lh_str, f->fields.count + 1);
+    if (!texts)
+        return cx->err.rc;
+    *ret_given = 0;
+    for (uint32_t h = 0; h < f->page_count; h++) {
+        lh_str body = LH_STR_NONE;
+        LH_TRY(lhi_known_body(cx, &f->known, f->page[h].row, &body));
+        if (body.len == 0) /* of an index that was built before texts were kept */
+            return LH_OK;
+        LH_TRY(lhi_words_texts(cx, body, f->numbers, f->fields.count, texts));
+        LH_TRY(mark_hit(cx, f, texts, &f->hits[h]));
+    }
+    *ret_given = 1;
+    return LH_OK;
+}
+
+/* Columns of a row that SELECT gave: texts unless the index gave them, then what was asked. */
+typedef struct row_fetch {
+    finding *f;
+    size_t texts; /* how many of the values are texts */
+} row_fetch;
+
+/* The first row of an id counts. */
 static lh_rc give_row(lh_ctx *cx, void *arg, lh_str id, const lh_json *value)
 {
-    finding *f = arg;
+    const row_fetch *r = arg;
+    finding *f = r->f;
+    lh_str texts[LH_WORDS_COLUMNS_MAX] = {{NULL, 0}};
     lh_str_list asked = {f->request->columns.items, f->request->columns.count};
+    for (size_t i = 0; i < r->texts; i++, value = value->next) {
+        texts[i] = value->kind == LH_JSON_STRING ? value->text : value->raw;
+        if (value->kind == LH_JSON_NULL)
+            texts[i] = LH_STR_NONE;
+    }
     for (uint32_t h = 0; h < f->page_count; h++) {
         lh_find_hit *hit = &f->hits[h];
-        const lh_json *at = value;
         if (hit->columns.len > 0 || !lh_str_eq(hit->id, id))
             continue;
-        lh_find_mark *marks = LH_NEW_ARRAY(cx, lh_find_mark, f->fields.count + 1);
-        if (!marks)
-            return cx->err.rc;
-        hit->highlights = (lh_list){marks, 0};
-        for (size_t i = 0; i < f->fields.count; i++, at = at->next)
-            LH_TRY(
-                highlight(cx, f, i, at->kind == LH_JSON_STRING ? at->text : at->raw, hit, marks));
-        LH_TRY(lhi_columns_json(cx, &asked, at, &hit->columns));
+        if (r->texts > 0)
+            LH_TRY(mark_hit(cx, f, texts, hit));
+        LH_TRY(lhi_columns_json(cx, &asked, value, &hit->columns));
     }
     return LH_OK;
 }
 
-static lh_rc fetch(lh_ctx *cx, finding *f)
+static lh_rc fetch_rows(lh_ctx *cx, finding *f, size_t texts)
 {
     lhi_source source = source_of(f);
+    row_fetch fetch = {f, texts};
     size_t asked = f->request->columns.count;
-    lh_str *columns = LH_NEW_ARRAY(cx, lh_str, f->columns.count + asked + 1);
+    lh_str *columns = LH_NEW_ARRAY(cx, lh_str, texts + asked + 1);
     lh_str *ids = LH_NEW_ARRAY(cx, lh_str, f->page_count + 1);
     if (!columns || !ids)
         return cx->err.rc;
-    memcpy(columns, f->columns.items, f->columns.count * sizeof *columns);
+    if (texts > 0)
+        memcpy(columns, f->columns.items, texts * sizeof *columns);
     if (asked > 0)
-        memcpy(columns + f->columns.count, f->request->columns.items, asked * sizeof *columns);
+        memcpy(columns + texts, f->request->columns.items, asked * sizeof *columns);
     for (uint32_t i = 0; i < f->page_count; i++)
         ids[i] = f->hits[i].id;
-    lh_str_list names = {columns, f->columns.count + asked};
+    lh_str_list names = {columns, texts + asked};
     lh_str_list wanted = {ids, f->page_count};
-    return lhi_source_rows(cx, &source, &names, &wanted, give_row, f);
+    return lhi_source_rows(cx, &source, &names, &wanted, give_row, &fetch);
+}
+
+/* The dataset is asked for what the index does not have: other columns, or texts that may have
+ * changed since it was refreshed. */
+static lh_rc fetch(lh_ctx *cx, finding *f)
+{
+    int given = 0;
+    if (f->page_count == 0)
+        return LH_OK;
+    if (f->is_current)
+        LH_TRY(give_kept(cx, f, &given));
+    if (!given || f->request->columns.count > 0)
+        return fetch_rows(cx, f, given ? 0 : f->fields.count);
+    for (uint32_t h = 0; h < f->page_count; h++)
+        f->hits[h].columns = LH_S("{}");
+    return LH_OK;
 }
 
 /* ---- all of it ---- */
@@ -333,14 +395,18 @@ static lh_rc find(lh_ctx *cx, finding *f, lh_find_result *ret_result)
     const lh_words_meta *meta = &f->state->meta;
     lh_segset_stats stats;
     lh_find_result result = {.mode = f->request->mode};
+    lh_text_set_get_stats(f->state->set->set, &stats);
+    /* Before the snapshot: what a refresh adds meanwhile is of a later version than this index says
+     * it is at, and is noticed as that. */
+    f->view = lh_text_set_view(f->state->set->set);
+    LH_TRY(lhi_numbered_known(cx, &f->state->set->numbered, &f->known));
     LH_TRY(lh_catalog_get(cx, f->search->parts.catalog, meta->source, 0, 0, &f->snapshot));
     LH_TRY(lh_policy_grant(cx, f->search->parts.policy, cx->principal, f->snapshot, &f->grant));
+    f->is_current = lh_str_eq(lhi_source_fingerprint(cx, lh_snapshot_manifest(f->snapshot)),
+                              meta->source_fingerprint);
     LH_TRY(choose_fields(cx, f));
     LH_TRY(check_asked(cx, f));
     LH_TRY(parse_query(cx, f));
-    lh_text_set_get_stats(f->state->set->set, &stats);
-    f->view = lh_text_set_view(f->state->set->set);
-    LH_TRY(lhi_numbered_known(cx, &f->state->set->numbered, &f->known));
     LH_TRY(find_allowed(cx, f));
     LH_TRY(search(cx, f));
     LH_TRY(explain(cx, f));

@@ -114,6 +114,7 @@ static lh_rc load(lh_ctx *cx, lh_segset *set)
     }
     set->next_segment = LH_MAX(set->next_segment, what.last_segment + 1);
     LH_TRY(remove_orphans(cx, set, &what, view));
+    view->changes = set->changes;
     set->current = LH_TAKE(view);
     return LH_OK;
 }

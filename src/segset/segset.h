@@ -158,6 +158,8 @@ lh_segset_view *lh_segset_get_view(lh_segset *set);
 lh_segset_view *lh_segset_view_unref(lh_segset_view *view);
 LH_DEFINE_CLEANUP(lh_segset_view, lh_segset_view_unref)
 size_t lh_segset_view_count(const lh_segset_view *view); /* of its segments */
+/* How many changes of the set it shows: views of as many have the same rows, merged or not. */
+uint64_t lh_segset_view_changes(const lh_segset_view *view);
 lh_segset_part lh_segset_view_part(const lh_segset_view *view, size_t number);
 /* What an engine derives from a whole view, made at the first asking and kept until the view goes.
  * make is called under a lock of the view. */

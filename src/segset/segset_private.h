@@ -52,7 +52,8 @@ struct lh_segset_view {
     atomic_uint references;
     lh_segset *set;
     lh_mutex attach_lock;
-    void *attached; /* attach_lock; the engine's */
+    void *attached;   /* attach_lock; the engine's */
+    uint64_t changes; /* of the set that it shows */
     size_t count;
     lhi_item items[];
 };

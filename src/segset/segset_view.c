@@ -191,12 +191,18 @@ lh_segset_view *lh_segset_view_unref(lh_segset_view *view)
 void lhi_view_publish(lh_segset *set, lh_segset_view *view)
 {
     lh_segset_view *old;
+    view->changes = set->changes;
     {
         LH_WITH_LOCK(&set->view_lock);
         old = set->current;
         set->current = view;
     }
     lh_segset_view_unref(old);
+}
+
+uint64_t lh_segset_view_changes(const lh_segset_view *view)
+{
+    return view->changes;
 }
 
 /* ---- what engines see ---- */

@@ -116,6 +116,87 @@ LH_TEST(the_store_gives_back_rows_and_finds_ids)
     lh_scratch_close(&s);
 }
 
+/* Rows without a body first, then some of all sizes. */
+static lh_str body_of(lh_scratch *s, uint32_t i)
+{
+    size_t bytes = i < 10 ? 0 : i % 7 == 0 ? 0 : i == 50 ? 100000 : (size_t)i * i % 3000;
+    char *body = LH_NEW_ARRAY(&s->cx, char, bytes + 1);
+    for (size_t at = 0; at < bytes; at++)
+        body[at] = (char)('a' + (at * i + at / 7) % 26);
+    return lh_str_n(body, bytes);
+}
+
+static void write_bodies(lh_scratch *s, lh_str path, uint32_t rows)
+{
+    lh_file *file = NULL;
+    lh_chunk_writer *w = NULL;
+    uint64_t bytes;
+    ck_lh_ok(s, lh_file_open(&s->cx, path, LH_FILE_READ_WRITE, &file));
+    ck_lh_ok(s, lh_chunk_writer_new(&s->cx, lh_file_container_sink(file), &w));
+    for (uint32_t i = 0; i < rows; i++) {
+        lh_chunk_row row = {.id = lh_ctx_fmt(&s->cx, "id-%u", i), .body = body_of(s, i)};
+        ck_lh_ok(s, lh_chunk_writer_add(&s->cx, w, &row));
+    }
+    ck_lh_ok(s, lh_chunk_writer_finish(&s->cx, w, &bytes));
+    lh_chunk_writer_free(w);
+    lh_file_close(file);
+}
+
+LH_TEST(bodies_come_back_as_they_were_put)
+{
+    enum { ROWS = 400 };
+    lh_scratch s;
+    lh_map map = {{NULL, 0}};
+    lh_chunk_store store;
+    lh_scratch_open(&s);
+    write_bodies(&s, lh_scratch_path(&s, "b"), ROWS);
+    ck_lh_ok(&s, lh_map_open(&s.cx, lh_scratch_path(&s, "b"), &map));
+    ck_lh_ok(&s, lh_chunk_store_open(&s.cx, map.bytes, &store));
+    for (uint32_t i = 0; i < ROWS; i++) {
+        lh_str body;
+        ck_lh_ok(&s, lh_chunk_store_body(&s.cx, &store, i, &body));
+        ck_assert_msg(lh_str_eq(body, body_of(&s, i)), "the body of row %u", i);
+    }
+    lh_map_close(&map);
+    write_bodies(&s, lh_scratch_path(&s, "none"), 5);
+    ck_lh_ok(&s, lh_map_open(&s.cx, lh_scratch_path(&s, "none"), &map));
+    ck_lh_ok(&s, lh_chunk_store_open(&s.cx, map.bytes, &store));
+    lh_str body;
+    ck_lh_ok(&s, lh_chunk_store_body(&s.cx, &store, 4, &body));
+    ck_assert_uint_eq(body.len, 0);
+    lh_map_close(&map);
+    lh_scratch_close(&s);
+}
+
+LH_TEST(bent_bodies_are_errors_and_never_wild_reads)
+{
+    enum { ROWS = 120 };
+    lh_scratch s;
+    lh_map map = {{NULL, 0}};
+    lh_chunk_store store;
+    lh_scratch_open(&s);
+    write_bodies(&s, lh_scratch_path(&s, "b"), ROWS);
+    ck_lh_ok(&s, lh_map_open(&s.cx, lh_scratch_path(&s, "b"), &map));
+    uint64_t *bent = LH_NEW_ARRAY(&s.cx, uint64_t, map.bytes.len / sizeof(uint64_t) + 1);
+    for (size_t bit = 7; bit < map.bytes.len * 8; bit += 1009) {
+        lh_ctx cx;
+        lh_arena *arena = lh_arena_new(0);
+        lh_ctx_init(&cx, arena);
+        memcpy(bent, map.bytes.ptr, map.bytes.len);
+        ((uint8_t *)bent)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        lh_str bytes = lh_str_n(bent, map.bytes.len);
+        if (lh_chunk_store_open(&cx, bytes, &store) == LH_OK) {
+            for (uint32_t i = 0; i < ROWS && i < store.count; i += 11) {
+                lh_str body;
+                LH_IGNORE(lh_chunk_store_body(&cx, &store, i, &body));
+            }
+        }
+        lh_arena_free(arena);
+    }
+    lh_map_close(&map);
+    lh_scratch_close(&s);
+}
+
 LH_TEST(an_empty_store_opens)
 {
     lh_scratch s;

@@ -165,7 +165,45 @@ LH_TEST(a_view_stays_as_it_was)
     ck_lh_ok(&f.s, put(&f, LH_SEGSET_UPSERT, ids, other, 2));
     merge_all(&f);
     ck_assert_uint_eq(number_of(before, 2), 20);
+    ck_assert_uint_eq(lh_segset_view_changes(before), 1);
     lh_segset_view_unref(before);
+    for (int i = 0; i < 2; i++) {
+        lh_segset_view *after = lh_segset_get_view(f.set);
+        ck_assert_uint_eq(lh_segset_view_changes(after), 2);
+        lh_segset_view_unref(after);
+        f.set = lh_segset_close(f.set);
+        ck_lh_ok(&f.s, open_as(&f, 1));
+    }
+    end(&f);
+}
+
+/* Deletes some rows of a merged segment, then does what is due: its rows, dead ones too. */
+static uint64_t rows_after_deletes(fixture *f, const uint64_t *ids, size_t count)
+{
+    uint64_t deleted;
+    uint64_t merged;
+    ck_lh_ok(&f->s, lh_segset_delete(&f->s.cx, f->set, ids, count, &deleted));
+    ck_assert_uint_eq(deleted, count);
+    ck_lh_ok(&f->s, lh_segset_merge(&f->s.cx, f->set, LH_SEGSET_MERGE_DUE, &merged));
+    lh_segset_view *view = lh_segset_get_view(f->set);
+    ck_assert_uint_eq(lh_segset_view_count(view), 1);
+    uint64_t rows = lh_segset_view_part(view, 0).rows;
+    lh_segset_view_unref(view);
+    return rows;
+}
+
+LH_TEST(a_segment_of_which_a_fifth_is_dead_is_rewritten)
+{
+    fixture f;
+    uint64_t ids[100];
+    uint64_t numbers[100] = {0};
+    for (uint64_t i = 0; i < 100; i++)
+        ids[i] = i;
+    begin(&f);
+    ck_lh_ok(&f.s, put(&f, LH_SEGSET_APPEND, ids, numbers, 100));
+    merge_all(&f);
+    ck_assert_uint_eq(rows_after_deletes(&f, ids, 20), 100);
+    ck_assert_uint_eq(rows_after_deletes(&f, ids + 20, 1), 79);
     end(&f);
 }
 
