@@ -97,6 +97,7 @@ typedef struct lhi_build {
     lh_pages super_codes; /* i4 of the mean of a super's leaders */
     float *super_factors, *super_halves;
     lhi_sample sample;
+    float spread[LHI_EFFORTS];
     lhi_kept kept;
 } lhi_build;
 

@@ -1,5 +1,9 @@
 /* vector/vector_graph.c - a walk over the graph on 4-bit codes: from the leaders near the query,
- * always to the neighbours of the best place not yet expanded, until the ef best are all expanded.
+ * always to the neighbours of the best place not yet expanded, until that one is further off than
+ * the k-th best and a margin: an easy query ends soon, a hard one goes on (Al-Jazzazi, Diwan, Gou,
+ * Musco, Musco, Suel: Distance Adaptive Beam Search, 2025). The margin is how much further off the
+ * ef-th nearest row is than the k-th around the queries of the build's sample, so ef keeps its
+ * meaning.
  *
  * The pool is one sorted array (two heaps are slower below some hundred), visited places are bits.
  * Two places are expanded per step and all unvisited neighbours are scored four at a time with
@@ -10,7 +14,11 @@
 #define TURN_AHEAD 8u /* codes asked for before the turn goes on */
 #define ADJACENT_SOON                                                                              \
     12u /* places at most so far from the next expansion: neighbours are asked for */
-#define SUPERS_LOOKED 4u
+#define SUPERS_LOOKED  4u /* for lists; where a walk begins matters less: */
+#define SUPERS_TO_WALK 2u
+#define POOL_TIMES     4u /* places of the pool for one of ef: hard queries end too */
+
+const uint32_t lhi_efforts[LHI_EFFORTS] = {10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384};
 
 LHI_PREFETCHES void prefetch(const void *at, size_t bytes)
 {
@@ -60,7 +68,7 @@ uint32_t lhi_entries(const lh_vector_index *x, const lhi_coded_query *q, lhi_nea
     uint32_t count = 0;
     LHI_UNSET lhi_near all[LHI_NEAR_LISTS + 1];
     const uint32_t whole[2] = {0, x->meta.supers};
-    uint32_t of_supers[2] = {0, SUPERS_LOOKED};
+    uint32_t of_supers[2] = {0, ret ? SUPERS_TO_WALK : SUPERS_LOOKED};
     lh_assert(most <= LHI_NEAR_LISTS);
     uint32_t looked = best_of(x, &supers, q, whole, near, of_supers);
     *evaluations += x->meta.supers;
@@ -93,25 +101,63 @@ static int may_answer(const lhi_walk *w, uint32_t place)
     return (int)(w->allowed->words[row / 64] >> (row % 64) & 1u);
 }
 
-/* Position in the pool; ef when it was not taken. */
+/* Position in the pool; pool_most when it was not taken. */
 static inline uint32_t offer(lhi_walk *w, float score, uint32_t place)
 {
     lhi_scratch *s = w->scratch;
     const lhi_near one = {score, place};
     if (w->allowed && may_answer(w, place) &&
-        (w->answers < w->answers_most || score > s->answers[w->answers - 1].score))
-        (void)lhi_pool_insert(s->answers, &w->answers, w->answers_most, one);
-    if (w->count == w->ef && !(score > s->pool[w->count - 1].score))
-        return w->ef;
-    return lhi_pool_insert(s->pool, &w->count, w->ef, one);
+        (w->answers < w->kept || score > s->answers[w->answers - 1].score))
+        (void)lhi_pool_insert(s->answers, &w->answers, w->kept, one);
+    if (w->count == w->pool_most && !(score > s->pool[w->count - 1].score))
+        return w->pool_most;
+    return lhi_pool_insert(s->pool, &w->count, w->pool_most, one);
 }
 
-/* The score a place must beat to change anything. */
-static inline float least_score(const lhi_walk *w)
+/* Share of the distance of the 10th nearest row by which the m-th is further. */
+static float spread_at(const lhi_vector_meta *m, uint32_t rank)
 {
-    if (w->allowed || w->count < w->ef)
+    uint32_t i = 1;
+    while (i + 1 < LHI_EFFORTS && lhi_efforts[i] < rank)
+        i++;
+    const float slope =
+        (m->spread[i] - m->spread[i - 1]) / (float)(lhi_efforts[i] - lhi_efforts[i - 1]);
+    return m->spread[i] + slope * ((float)rank - (float)lhi_efforts[i]);
+}
+
+void lhi_walk_effort(lhi_walk *w, uint32_t ef, uint32_t k, uint32_t kept)
+{
+    const lhi_vector_meta *m = &w->index->meta;
+    w->pool_most = LH_MIN(ef, LHI_EF_MAX);
+    w->known = 0;
+    w->kept = LH_MIN(kept, w->allowed ? LHI_EF_MAX : w->pool_most);
+    w->bound = -__builtin_inff();
+    if (w->allowed || !(m->spread[LHI_EFFORTS - 1] > 0))
+        return;
+    w->known = LH_MAX(k, lhi_efforts[0]);
+    w->kept = LH_MIN(kept, LHI_EF_MAX);
+    w->pool_most = LH_MIN(LH_MAX(w->pool_most * POOL_TIMES, w->kept), LHI_EF_MAX);
+    w->margin = 0;
+    if (ef > w->known)
+        w->margin = (1 + spread_at(m, ef)) / (1 + spread_at(m, w->known)) - 1;
+    w->reach = m->metric == LH_VECTOR_EUCLIDEAN ? -w->query->offset : 1 - w->query->offset;
+}
+
+/* The score a place must beat to change anything. The walk goes on until the best place not
+ * expanded is further off than the last of the known best and the margin; a few more than are
+ * wanted are kept though they are not expanded, because codes err and exact scores decide. */
+static float least_score(lhi_walk *w)
+{
+    const lhi_near *pool = w->scratch->pool;
+    const lhi_near *answers = w->allowed ? w->scratch->answers : pool;
+    const uint32_t count = w->allowed ? w->answers : w->count;
+    if (w->known > 0 && w->count >= w->known) {
+        const float last = pool[w->known - 1].score;
+        w->bound = last - w->margin * LH_MAX(w->reach - last, 0.0f);
+    }
+    if (count < w->kept || (w->known == 0 && w->count < w->pool_most))
         return -__builtin_inff();
-    return w->scratch->pool[w->count - 1].score;
+    return LH_MIN(answers[w->kept - 1].score, w->known > 0 ? w->bound : pool[w->count - 1].score);
 }
 
 void lhi_walk_begin(lhi_walk *w)
@@ -140,9 +186,9 @@ int lhi_walk_gather(lhi_walk *w)
     uint32_t n = 0;
     while (w->at < w->count && pool[w->at].place & LHI_EXPANDED)
         w->at++;
-    if (w->at >= w->count)
+    if (w->at >= w->count || pool[w->at].score < w->bound)
         return 0;
-    for (uint32_t i = w->at; i < w->count && left > 0; i++) {
+    for (uint32_t i = w->at; i < w->count && left > 0 && pool[i].score >= w->bound; i++) {
         if (pool[i].place & LHI_EXPANDED)
             continue;
         const uint32_t *edges = x->graph + (size_t)pool[i].place * degree;

@@ -139,7 +139,8 @@ LH_WARN_UNUSED lh_rc lh_vector_index_verify(lh_ctx *cx, const lh_vector_index *i
 /* What a setting came to on the sample of the build. */
 typedef struct lh_vector_point {
     uint32_t setting;  /* ef of the graph, lists of ivf, or rows kept by the 1-bit scan */
-    float recall;      /* recall@10, the worse of rows and of points between two */
+    float recall;      /* recall@10 on rows and on points between two: the mean for the graph, else
+                        * the worse */
     float evaluations; /* scores computed per search */
 } lh_vector_point;
 
@@ -220,8 +221,10 @@ typedef struct lh_vector_query {
     const uint64_t *unlike;
     size_t unlike_count;
     float recall;        /* wanted recall@k, met from the calibration; 0 = 0.99 */
-    uint32_t ef_search;  /* effort given instead of recall, 10..4,096: candidates the
-                         * graph keeps, lists of ivf, or rows the 1-bit scan keeps; 0 = by recall */
+    uint32_t ef_search;  /* effort given instead of recall, 10..4,096: places near the query that
+                         * a walk expands where the sample's distances hold (harder queries up to
+                         * four times as many), lists of ivf, or rows the 1-bit scan keeps; 0 = by
+                         * recall */
     lh_vector_plan plan; /* AUTO, or forced (LH_E_BAD_VALUE when the segment cannot) */
     /* Answers with a score of at least score_min only (k is still the most). */
     int has_score_min;

@@ -31,6 +31,8 @@ static lhi_row_score row_score_of(const lh_vector_kernels *k, const lhi_vector_m
     }
 }
 
+#define SPREAD_MOST 1e30f
+
 static lh_rc read_meta1(lh_ctx *cx, const lh_container *c, lhi_vector_meta *ret)
 {
     lh_str bytes;
@@ -74,6 +76,9 @@ static lh_rc check_meta(lh_ctx *cx, const lhi_vector_meta *m)
     if (m->kind <= LH_VECTOR_AUTO || m->kind > LH_VECTOR_EXACT || m->metric > LH_VECTOR_EUCLIDEAN ||
         m->rows_as > LH_VECTOR_ROWS_EXTERNAL || m->preset > LH_VECTOR_FRESH || m->rotated > 1)
         return CORRUPT(cx, "a kind, metric, preset or row type of a later version");
+    for (size_t i = 0; i < LHI_EFFORTS; i++)
+        if (!(m->spread[i] >= (i > 0 ? m->spread[i - 1] : 0)) || m->spread[i] > SPREAD_MOST)
+            return CORRUPT(cx, "distances that do not rise");
     return LH_OK;
 }
 

@@ -14,9 +14,12 @@
 #define EXACT_NS_PER_DIMENSION 0.17
 #define MAP_NS                 1.6  /* a row of the filter to its place */
 #define GRAPH_NEAR_LEAST       0.06 /* share of the rows near the query that may answer */
-#define SAFETY                 0.3f /* of what may be lost: queries differ from the sample */
-#define FLAT_SURE_DEPTH        800u
-#define CONSIDERED             60u
+/* Of what may be lost, kept for queries that are harder than the sample. */
+#define SAFETY_GRAPH    0.1f
+#define SAFETY_FLAT     0.5f
+#define SAFETY_LISTS    0.7f
+#define FLAT_SURE_DEPTH 800u
+#define CONSIDERED      60u
 
 typedef struct costs {
     double b1, i4, exact;
@@ -33,10 +36,11 @@ static costs costs_of(const lh_vector_index *x, uint32_t k, uint32_t considered)
     return c;
 }
 
-/* The least setting that reached the recall at k = 10, and its evaluations; 0: none did. */
-static const lh_vector_point *point_for(const lh_vector_point *points, uint32_t count, float recall)
+/* The least setting that reached the recall at k = 10, and its evaluations; NULL: none did. */
+static const lh_vector_point *point_for(const lh_vector_point *points, uint32_t count, float recall,
+                                        float safety)
 {
-    recall += (1 - recall) * SAFETY;
+    recall += (1 - recall) * safety;
     for (uint32_t i = 0; i < LH_MIN(count, (uint32_t)LH_VECTOR_POINTS_MAX); i++)
         if (points[i].recall >= recall)
             return &points[i];
@@ -48,6 +52,16 @@ static uint32_t for_k(uint32_t setting, uint32_t k, uint32_t most)
 {
     uint64_t wanted = k <= 10 ? setting : setting + (uint64_t)(k - 10) * 3 / 2;
     return (uint32_t)LH_MIN(wanted, (uint64_t)most);
+}
+
+/* What an effort came to on the sample; 0: less than any that was tried, or not known. */
+static float recall_of(const lh_vector_point *points, uint32_t count, uint32_t setting)
+{
+    float recall = 0;
+    for (uint32_t i = 0; i < LH_MIN(count, (uint32_t)LH_VECTOR_POINTS_MAX); i++)
+        if (points[i].setting <= setting)
+            recall = points[i].recall;
+    return recall;
 }
 
 /* How many deviations of the codes' error an answer may be misjudged by. One in so many of the
@@ -66,7 +80,8 @@ static uint32_t exact_rows(const lh_vector_index *x, const lh_vector_query *q, f
     uint32_t k = q->k;
     float codes = 1 - (1 - recall) / 2;
     const lh_vector_point *p =
-        s ? point_for(s->exact_points, s->exact_points_count, LH_MIN(codes, 0.9999f)) : NULL;
+        s ? point_for(s->exact_points, s->exact_points_count, LH_MIN(codes, 0.9999f), SAFETY_FLAT)
+          : NULL;
     int known = s && s->i4_error > 0; /* then the error decides, one by one */
     if (q->ef_search && !known)
         return k + LH_MIN(LH_MAX(k, q->ef_search / 4), 40u) + k / 2;
@@ -78,6 +93,15 @@ static uint32_t exact_rows(const lh_vector_index *x, const lh_vector_query *q, f
         return for_k(LH_MAX(p->setting, CONSIDERED), k, LHI_DEPTH_MAX);
     uint32_t least = recall > 0.997f ? 50 : recall > 0.98f ? 22 : 14;
     return for_k(LH_MAX(p->setting, least), k, LHI_DEPTH_MAX);
+}
+
+/* Candidates among which the codes have the answers: twice as many, more where codes say little. */
+static uint32_t kept_rows(const lh_vector_index *x, const lh_vector_query *q, float recall)
+{
+    const lhi_sample *s = x->sample;
+    const lh_vector_point *p =
+        s ? point_for(s->exact_points, s->exact_points_count, recall, SAFETY_FLAT) : NULL;
+    return LH_MAX(2 * q->k, for_k(p ? p->setting : LHI_EF_MAX, q->k, LHI_EF_MAX));
 }
 
 static double flat_cost(const lh_vector_index *x, const costs *c, const lhi_plan_choice *p,
@@ -100,7 +124,8 @@ static uint32_t flat_depth(const lh_vector_index *x, const lh_vector_query *q, f
         return LH_MAX(q->ef_search, q->k);
     if (q->ef_search > 0) /* the effort is lists: what they hold must not be lost by the codes */
         recall = LH_MAX(recall, 0.999f);
-    const lh_vector_point *p = s ? point_for(s->flat_points, s->flat_points_count, recall) : NULL;
+    const lh_vector_point *p =
+        s ? point_for(s->flat_points, s->flat_points_count, recall, SAFETY_FLAT) : NULL;
     if (!s)
         return for_k(FLAT_SURE_DEPTH, q->k, LHI_DEPTH_MAX);
     return p ? for_k(p->setting, q->k * 4 > 40 ? q->k * 2 : q->k, LHI_DEPTH_MAX) : 0;
@@ -150,7 +175,7 @@ static double graph_option(const lh_vector_index *x, const lh_vector_query *q, f
     if (!x->graph || near < GRAPH_NEAR_LEAST)
         return 0;
     const lh_vector_point *at =
-        s ? point_for(s->graph_points, s->graph_points_count, recall) : NULL;
+        s ? point_for(s->graph_points, s->graph_points_count, recall, SAFETY_GRAPH) : NULL;
     uint32_t ef = q->ef_search ? q->ef_search : at ? at->setting : 0;
     if (ef == 0 || q->k > LHI_EF_MAX / 2)
         return 0;
@@ -170,7 +195,8 @@ static double ivf_option(const lh_vector_index *x, const lh_vector_query *q, flo
     const costs c = costs_of(x, q->k, p->exact);
     if (x->meta.kind != LH_VECTOR_IVF || !s)
         return 0;
-    const lh_vector_point *at = point_for(s->graph_points, s->graph_points_count, recall);
+    const lh_vector_point *at =
+        point_for(s->graph_points, s->graph_points_count, recall, SAFETY_LISTS);
     uint32_t lists = q->ef_search ? q->ef_search : at ? at->setting : 0;
     if (lists == 0 || selectivity <= 0)
         return 0;
@@ -187,7 +213,11 @@ lh_rc lhi_plan(lh_ctx *cx, const lh_vector_index *x, const lh_vector_query *q, u
     float recall = q->recall > 0 ? q->recall : LHI_RECALL_DEFAULT;
     double selectivity = x->meta.rows ? (double)may_answer / (double)x->meta.rows : 1;
     lhi_plan_choice p = {.exact = x->i4 ? exact_rows(x, q, recall) : 0, .near = ret->near};
+    p.kept = kept_rows(x, q, recall);
     p.deviations = deviations_for(recall);
+    if (q->ef_search > 0 && q->recall == 0 && x->graph && x->sample)
+        p.deviations = deviations_for(
+            recall_of(x->sample->graph_points, x->sample->graph_points_count, q->ef_search));
     int codes_do = p.exact > 0;
     if (!codes_do)
         p.exact = for_k(800, q->k, LHI_DEPTH_MAX); /* only when a plan is forced */

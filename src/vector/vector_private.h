@@ -20,6 +20,10 @@
 #define LHI_NO_ROW           UINT32_MAX
 #define LHI_RECALL_DEFAULT   0.99f
 
+/* Efforts of a walk (ef) that a build tries out. */
+#define LHI_EFFORTS 11u
+extern const uint32_t lhi_efforts[LHI_EFFORTS];
+
 /* Section "meta" of version 1. */
 typedef struct lhi_vector_meta1 {
     uint64_t rows;
@@ -45,7 +49,10 @@ typedef struct lhi_vector_meta {
     uint32_t lists;
     uint32_t supers;
     uint32_t ef_construction;
-    uint32_t reserved[17];
+    /* How much further off than the 10th nearest row the m-th is, as a share of the distance of the
+     * 10th (squared), for m of lhi_efforts; the mean of the sample. All 0: not known. */
+    float spread[LHI_EFFORTS];
+    uint32_t reserved[17 - LHI_EFFORTS];
 } lhi_vector_meta;
 _Static_assert(sizeof(lhi_vector_meta) == 128, "stored as it is");
 

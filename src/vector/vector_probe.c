@@ -12,6 +12,7 @@
 
 #define QUERIES_MAX    128u /* of a quality build; half for a fresh one */
 #define TRUTH          10u
+#define FOUND_WITHIN   21u /* twice as many candidates, and the query's own row */
 #define CODE_DEPTH     1600u
 #define SHIFT          0.5f /* of the way to another row: farthest from both */
 #define NEAR           64u  /* of int8 scores, given exact ones */
@@ -20,10 +21,9 @@
 static const uint32_t depths[5] = {10, 40, 100, 200, 400};
 static const uint32_t flat_settings[] = {20, 40, 60, 100, 150, 200, 300, 400, 800, 1600};
 static const uint32_t exact_settings[] = {14, 18, 22, 28, 40, 60, 100, 200, 400, 800};
-static const uint32_t graph_settings[] = {10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384};
 
 static const uint32_t list_settings[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
-#define SETTINGS LH_ARRAY_LEN(graph_settings)
+#define SETTINGS LHI_EFFORTS
 _Static_assert(LH_ARRAY_LEN(list_settings) == SETTINGS, "one place for both");
 
 typedef struct truth {
@@ -41,6 +41,7 @@ typedef struct probe {
     uint16_t *b1_rank; /* queries x TRUTH: rank of a true answer by the code */
     uint16_t *i4_rank;
     double *errors;      /* queries x 4: sum of squares and count, of i4 and of b1 */
+    float *distances;    /* queries x SETTINGS: of the m-th nearest, m of lhi_efforts; squared */
     float *graph_recall; /* queries x SETTINGS */
     float *graph_evaluations;
 } probe;
@@ -250,6 +251,24 @@ static void add_errors(const probe *p, const lhi_coded_query *q, uint32_t number
     }
 }
 
+/* Distances by rank, of sorted keys; the query's own row does not count. */
+static void note_distances(const probe *p, uint32_t q, const lhi_scratch *s)
+{
+    const lhi_coded_query *c = &s->query;
+    float reach = p->b->options->metric == LH_VECTOR_EUCLIDEAN ? -c->offset : 1 - c->offset;
+    size_t at = 0;
+    uint32_t rank = 0;
+    for (size_t i = 0; i < SETTINGS; i++) {
+        float score = reach;
+        for (; at < s->keys_count && rank < lhi_efforts[i]; at++) {
+            score = lh_vector_key_score(s->keys[at]);
+            rank += p->index.row_of[lh_vector_key_row(s->keys[at])] != p->itself[q];
+        }
+        p->distances[q * SETTINGS + i] =
+            rank == lhi_efforts[i] ? LH_MAX(reach - score, 0.0f) : 0.0f;
+    }
+}
+
 static lh_rc probe_codes(lh_ctx *cx, probe *p, uint32_t q, lhi_scratch *s)
 {
     uint32_t depth = (uint32_t)LH_MIN(p->b->rows, (uint64_t)CODE_DEPTH);
@@ -262,6 +281,8 @@ static lh_rc probe_codes(lh_ctx *cx, probe *p, uint32_t q, lhi_scratch *s)
     add_errors(p, &s->query, q, 1, s);
     count = lhi_i4_select(&p->index, s, count, count);
     lhi_sort_keys(s->keys, count);
+    s->keys_count = count;
+    note_distances(p, q, s);
     rank_truth(p, q, s->keys, count, p->i4_rank + (size_t)q * TRUTH);
     add_errors(p, &s->query, q, 0, s);
     return LH_OK;
@@ -281,19 +302,20 @@ static float found_in_pool(const probe *p, uint32_t q, const lhi_near *pool, uin
     return there ? (float)found / (float)there : 1.0f;
 }
 
-static void probe_walks(probe *p, uint32_t q, lhi_scratch *s)
+static lh_rc probe_walks(lh_ctx *cx, probe *p, uint32_t q, lhi_scratch *s)
 {
     for (size_t i = 0; i < SETTINGS; i++) {
         lhi_walk w = {.index = &p->index, .query = &s->query, .scratch = s};
-        w.ef = graph_settings[i];
+        lhi_walk_effort(&w, lhi_efforts[i], TRUTH, FOUND_WITHIN);
         lhi_walk_begin(&w);
         while (lhi_walk_gather(&w))
             lhi_walk_score(&w);
         lhi_walk_end(&w);
         p->graph_recall[q * SETTINGS + i] =
-            found_in_pool(p, q, s->pool, LH_MIN(w.count, 2 * TRUTH + 1));
+            found_in_pool(p, q, s->pool, LH_MIN(w.count, FOUND_WITHIN));
         p->graph_evaluations[q * SETTINGS + i] = (float)w.evaluations;
     }
+    return lh_ctx_check(cx);
 }
 
 /* Which of the lists, nearest first, hold the true answers. */
@@ -324,22 +346,30 @@ static lh_rc probe_lists(lh_ctx *cx, probe *p, uint32_t q, lhi_scratch *s)
     return LH_OK;
 }
 
-static lh_rc search_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end)
+typedef lh_rc (*probe_step)(lh_ctx *cx, probe *p, uint32_t q, lhi_scratch *s);
+
+static lh_rc each_query(lhi_worker *w, probe *p, uint64_t first, uint64_t end, probe_step step)
 {
-    probe *p = arg;
     lhi_scratch *s;
     LH_TRY(lhi_scratch_get(w->cx, &p->index, &s));
     lh_rc rc = LH_OK;
     for (uint64_t q = first; rc == LH_OK && q < end; q++) {
         lhi_code_query(&p->index, p->values + q * p->b->dimensions, &s->query);
-        rc = probe_codes(w->cx, p, (uint32_t)q, s);
-        if (rc == LH_OK && p->index.graph)
-            probe_walks(p, (uint32_t)q, s);
-        if (rc == LH_OK && p->index.meta.kind == LH_VECTOR_IVF)
-            rc = probe_lists(w->cx, p, (uint32_t)q, s);
+        rc = step(w->cx, p, (uint32_t)q, s);
     }
     lhi_scratch_put(&p->index, s);
     return rc;
+}
+
+static lh_rc codes_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end)
+{
+    return each_query(w, arg, first, end, probe_codes);
+}
+
+static lh_rc efforts_piece(lhi_worker *w, void *arg, uint64_t first, uint64_t end)
+{
+    const probe *p = arg;
+    return each_query(w, arg, first, end, p->index.graph ? probe_walks : probe_lists);
 }
 
 /* ---- sums ---- */
@@ -372,6 +402,19 @@ static float error_of(const probe *p, size_t which)
     return count > 0 ? (float)sqrt(squares / count) : 0;
 }
 
+/* How fast rows get further off around the harder half of the queries: what efforts mean to a walk.
+ * The mean distance at a rank by that at the first, so that one among duplicates does not count for
+ * all. */
+static void find_spread(const probe *p, float *spread)
+{
+    double sums[SETTINGS] = {0};
+    for (uint32_t q = 1; q < p->queries; q += 2)
+        for (size_t i = 0; i < SETTINGS; i++)
+            sums[i] += (double)p->distances[q * SETTINGS + i];
+    for (size_t i = 1; i < SETTINGS && sums[0] > 0; i++)
+        spread[i] = LH_MAX((float)(sums[i] / sums[0] - 1), spread[i - 1]);
+}
+
 static void sum_up(const probe *p, lhi_sample *sample)
 {
     sample->queries = p->queries;
@@ -398,9 +441,11 @@ static void sum_up(const probe *p, lhi_sample *sample)
             evaluations += p->graph_evaluations[q * SETTINGS + i];
         }
         float half = (float)p->queries / 2;
-        sample->graph_points[sample->graph_points_count++] =
-            (lh_vector_point){ivf ? list_settings[i] : graph_settings[i],
-                              LH_MIN(recall[0], recall[1]) / half, evaluations / (float)p->queries};
+        /* A walk goes on as long as the query is hard: its efforts are judged by both halves. */
+        sample->graph_points[sample->graph_points_count++] = (lh_vector_point){
+            ivf ? list_settings[i] : lhi_efforts[i],
+            ivf ? LH_MIN(recall[0], recall[1]) / half : (recall[0] + recall[1]) / half / 2,
+            evaluations / (float)p->queries};
     }
 }
 
@@ -416,19 +461,26 @@ lh_rc lhi_build_probe(lhi_build *b)
     p.b1_rank = LH_NEW_ARRAY(cx, uint16_t, queries * TRUTH);
     p.i4_rank = LH_NEW_ARRAY(cx, uint16_t, queries * TRUTH);
     p.errors = LH_NEW_ARRAY(cx, double, queries * 4);
+    p.distances = LH_NEW_ARRAY(cx, float, queries *SETTINGS);
     p.graph_recall = LH_NEW_ARRAY(cx, float, queries *SETTINGS);
     p.graph_evaluations = LH_NEW_ARRAY(cx, float, queries *SETTINGS);
     if (!p.values || !p.itself || !p.exact || !p.b1_rank || !p.i4_rank || !p.errors ||
-        !p.graph_recall || !p.graph_evaluations)
+        !p.distances || !p.graph_recall || !p.graph_evaluations)
         return cx->err.rc;
     lhi_build_as_index(b, &p.index);
     LH_TRY(draw_queries(&p));
     LH_TRY(find_truth(&p));
     lh_mutex_init(&p.index.scratch_lock);
     lh_rc rc = lhi_vector_shape_for_search(cx, &p.index);
-    lhi_loop loop = {search_piece, &p, queries, 2};
+    lhi_loop codes = {codes_piece, &p, queries, 2};
+    lhi_loop efforts = {efforts_piece, &p, queries, 2};
     if (rc == LH_OK)
-        rc = lhi_vector_parallel(cx, b->threads, &loop);
+        rc = lhi_vector_parallel(cx, b->threads, &codes);
+    if (rc == LH_OK && p.index.graph && b->options->metric != LH_VECTOR_DOT)
+        find_spread(&p, b->spread);
+    memcpy(p.index.meta.spread, b->spread, sizeof b->spread);
+    if (rc == LH_OK && (p.index.graph || p.index.meta.kind == LH_VECTOR_IVF))
+        rc = lhi_vector_parallel(cx, b->threads, &efforts);
     lhi_vector_free_shapes(&p.index);
     if (rc == LH_OK)
         sum_up(&p, &b->sample);

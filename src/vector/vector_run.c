@@ -40,7 +40,16 @@ LHI_PREFETCHES void prefetch_row(const lh_vector_index *x, uint64_t row)
         __builtin_prefetch(at + i);
 }
 
-#define ROWS_AHEAD 4u
+#define ROWS_AHEAD   4u
+#define ROWS_TOUCHED 16u /* most searches for 10 read no more */
+
+/* Its pages only: rows lie far from one another, and finding a page takes as long as reading. */
+LHI_PREFETCHES void touch_row(const lh_vector_index *x, uint64_t row)
+{
+    const char *at = (const char *)x->rows + row * x->row_bytes;
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + x->row_bytes - 1);
+}
 
 /* A candidate of the codes, in falling order of their score. */
 static lhi_near key_candidate(const lhi_run *r, uint32_t i)
@@ -80,6 +89,8 @@ static lh_rc rerank(lhi_run *r, uint32_t count, lhi_near (*candidate)(const lhi_
     const uint32_t *row_of = r->index->row_of;
     const float deviation =
         r->plan.deviations * r->index->sample->i4_error * r->scratch->query.norm;
+    for (uint32_t i = 0; i < LH_MIN(count, ROWS_TOUCHED); i++)
+        touch_row(r->index, row_of[candidate(r, i).place]);
     for (uint32_t i = 0; i < LH_MIN(count, ROWS_AHEAD); i++)
         prefetch_row(r->index, row_of[candidate(r, i).place]);
     for (uint32_t i = 0; i < count; i++) {
@@ -130,10 +141,15 @@ static lh_rc note_place(lhi_run *r, uint64_t row)
 }
 
 /* Examples are left out at the end: as many more candidates. */
-static uint32_t exact_most(const lhi_run *r)
+static uint32_t with_examples(const lhi_run *r, uint32_t candidates)
 {
     uint64_t more = r->allowed.never_count + r->allowed.never2_count;
-    return (uint32_t)LH_MIN(r->plan.exact + more, (uint64_t)LHI_DEPTH_MAX);
+    return (uint32_t)LH_MIN(candidates + more, (uint64_t)LHI_DEPTH_MAX);
+}
+
+static uint32_t exact_most(const lhi_run *r)
+{
+    return with_examples(r, r->plan.exact);
 }
 
 static lh_rc run_scan(lhi_run *r)
@@ -198,11 +214,10 @@ void lhi_run_walk_begin(lhi_run *r)
     r->walk = (lhi_walk){.index = r->index,
                          .query = &r->scratch->query,
                          .scratch = r->scratch,
-                         .allowed = as_bitmap(r, &r->bits),
-                         .ef = r->plan.ef,
-                         .answers_most = LH_MIN(exact_most(r), LHI_EF_MAX)};
+                         .allowed = as_bitmap(r, &r->bits)};
     r->stats->plan = "graph";
     r->stats->ef = r->plan.ef;
+    lhi_walk_effort(&r->walk, r->plan.ef, r->best.k, with_examples(r, r->plan.kept));
     lhi_walk_begin(&r->walk);
 }
 

@@ -85,6 +85,7 @@ static lh_rc begin(lh_ctx *cx, lhi_run *r, const lh_vector_query *query, float *
         r->best.hits = LH_NEW_ARRAY(cx, lh_vector_hit, r->best.k);
         r->plan.exact = LH_MAX(r->plan.exact, r->best.k);
         r->plan.ef = LH_MAX(r->plan.ef, r->best.k);
+        r->plan.kept = LH_MAX(r->plan.kept, r->best.k);
         if (!r->best.hits)
             return cx->err.rc;
     }

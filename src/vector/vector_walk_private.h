@@ -100,9 +100,16 @@ typedef struct lhi_walk {
     const lhi_coded_query *query;
     lhi_scratch *scratch;
     const lhi_vector_allowed *allowed; /* NULL: all rows may answer */
-    uint32_t ef;
-    uint32_t answers_most; /* with allowed: places kept that may answer */
-    uint32_t count;        /* in the pool */
+    /* Of lhi_walk_effort. */
+    uint32_t pool_most;
+    uint32_t kept;  /* candidates at least, though not expanded: codes err, exact scores decide */
+    uint32_t known; /* so many best must be found before the walk may end; 0: it ends when all of
+                     * the pool are expanded */
+    float margin;   /* times the distance of the last known one: what stands further is not
+                     * expanded */
+    float reach;    /* the score at no distance */
+    float bound;    /* scores below it are not expanded */
+    uint32_t count; /* in the pool */
     uint32_t answers;
     uint32_t at; /* first place of the pool that may not be expanded */
     uint32_t ids_count;
@@ -111,6 +118,10 @@ typedef struct lhi_walk {
     uint64_t evaluations;
     uint64_t hops;
 } lhi_walk;
+/* What an effort of ef means for k answers: the margin within which a query with distances like the
+ * sample's has ef places; a pool of ef when rows are filtered (how far the answers are is not known
+ * then) or distances are not known. Index, query and filter are there. */
+void lhi_walk_effort(lhi_walk *w, uint32_t ef, uint32_t k, uint32_t kept);
 void lhi_walk_begin(lhi_walk *w);
 /* Reads the neighbours of the best places not yet expanded and asks for their codes. 0: done. */
 int lhi_walk_gather(lhi_walk *w);
@@ -147,6 +158,7 @@ typedef struct lhi_plan_choice {
     uint32_t depth;   /* of the 1-bit scan */
     uint32_t lists;   /* of ivf */
     uint32_t exact;   /* candidates that may be given exact scores */
+    uint32_t kept;    /* of them, what a walk must bring */
     float deviations; /* of the codes' error: how far below the last answer one may stand */
     char why[96];
 } lhi_plan_choice;

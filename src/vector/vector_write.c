@@ -21,6 +21,7 @@ void lhi_build_meta(const lhi_build *b, lhi_vector_meta *ret_meta)
                                   .lists = b->lists,
                                   .supers = b->supers,
                                   .ef_construction = o->ef_construction};
+    memcpy(ret_meta->spread, b->spread, sizeof b->spread);
 }
 
 static lh_rc write_items(lhi_build *b, lh_container_writer *out, const char *name, uint64_t items,
