@@ -247,6 +247,54 @@ def test_an_index_survives_a_restart(make_server, hard):
     assert code == 0 and summary["clean"], findings
 
 
+@pytest.mark.parametrize("point", ["INDEX_BEFORE_META", "INDEX_AFTER_META"])
+def test_a_refresh_that_is_killed_is_made_up_for(make_server, point):
+    """kill -9 while it publishes: the change is in the set, the index says it is at the old or at the new version."""
+    server = make_server()
+    client = server.client()
+    client.ingest(as_csv(ANIMALS), "words")
+    build(client, "words")
+    server.restart(faults=f"{point}=delay:600000")
+    client = server.client()
+    client.ingest(as_csv(ANIMALS[1:5] + [("b1", "A cat again.", "home", 1)]), "words")
+    started = client.call("POST", "/text/refresh/words", json_body={}, query={"wait_ms": 0}).json()
+    wait_until(lambda: client.get(f"/jobs/{started['job_id']}")["phase"] == "publishing", 60, "the end of the refresh")
+    server.kill()
+    server.faults = None
+    client = server.start().client()
+    assert "a1" not in ids(find(client, "cat")), "a row that is gone was shown"
+    assert "a3" in ids(find(client, "cat"))
+    refresh(client, "words")
+    found = find(client, "cat", count=True)
+    assert sorted(ids(found)) == ["a3", "b1"] and found["total"] == 2
+    assert {hit["id"]: hit["text"] for hit in found["hits"]} == {"a3": ANIMALS[2][1], "b1": "A cat again."}
+    shown = client.get("/text/indexes/words_text")
+    assert shown["documents"] == 5 and client.get("/vectors/stale")["items"] == []
+    server.stop_clean()
+
+
+def test_texts_of_hits_are_those_of_the_dataset(server, name):
+    """Kept beside the index while it is current, read from the dataset when it is not: a reader cannot tell."""
+    client = server.client()
+    index = f"{name}_text"
+    rows = [(f"r{i}", f"Apples of year {i}.", "t", i) for i in range(50)] + [("none", "", "apples", 1)]
+    client.ingest(as_csv(rows), name)
+    build(client, name)
+    texts = {row[0]: row[1] for row in rows}
+    found = find(client, "apples", index_name=index, k=60)
+    assert len(found["hits"]) == 50 and all(hit["text"] == texts[hit["id"]] for hit in found["hits"])
+    assert all(hit["columns"] == {} for hit in found["hits"])
+    asked = find(client, "apples", index_name=index, k=60, columns=["id", "topic"])
+    assert all(hit["columns"] == {"id": hit["id"], "topic": "t"} for hit in asked["hits"])
+    rows[7] = ("r7", "Apples of another year.", "t", 7)
+    client.ingest(as_csv(rows), name)
+    behind = {hit["id"]: hit["text"] for hit in find(client, "apples", index_name=index, k=60)["hits"]}
+    assert behind["r7"] == "Apples of another year." and behind["r8"] == texts["r8"]
+    refresh(client, name)
+    after = {hit["id"]: hit["text"] for hit in find(client, "apples", index_name=index, k=60)["hits"]}
+    assert after == behind
+
+
 def test_fsck_knows_the_objects_of_text_indexes(make_server):
     server = make_server()
     client = server.client()
