@@ -627,11 +627,13 @@ def part_others(state):
     """Peers that are no reference: what they cost on the same set, one round."""
     data = state.data()
     own = state.curves.get("real384", {}).get("in", {}).get("ours graph quality")
+    if not own:
+        own = Curve()
+        own_pass(own, data, "in", state.segment("quality", "graph"), ["--plan", "graph", "--ef", ef_words(GRAPH_EF)])
     for kind in ("faiss-hnsw-sq8", "usearch-f32", "usearch-bf16", "usearch-i8"):
         peer, curve = Peer(kind, data.base, data.dim, 80), Curve()
         peer_pass(curve, data, "in", peer, PEER_EF)
-        mine = own.at(0.99) if own else None
-        emit("others/%s" % kind, mine, "us", 1, peer.name, curve.at(0.99), peer_build_s=peer.built["build_s"],
+        emit("others/%s" % kind, own.at(0.99), "us", 1, peer.name, curve.at(0.99), peer_build_s=peer.built["build_s"],
              peer_points=curve.points())
         peer.close()
 
