@@ -25,7 +25,7 @@ KILLS = int(os.environ.get("LH_KILLS", "10"))
 SCENARIO_S = 60
 # Points that live in a worker: one request fails, the server goes on.
 OF_WORKERS = {"INGEST_PART_BEFORE_SYNC"}
-# Points that no server passes: the library's own matrix (vector_set.crash) has them.
+# Points that no server passes: the libraries' own tests have them (vector_set.crash, vector_keep_test.c).
 OF_LIBRARIES = ("SEGSET_", "VECTOR_")
 # Points that are passed at every step are hit early and late.
 HITS_OF_FILES = (2, 9, 23, 41, 67)

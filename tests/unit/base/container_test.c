@@ -114,6 +114,19 @@ LH_TEST(an_empty_file_is_refused_wherever_it_lies)
     }
 }
 
+LH_TEST(the_length_of_one_that_others_follow_is_in_its_header)
+{
+    WITH_CX;
+    ck_assert_int_eq(write_sample(cx), LH_OK);
+    lh_str whole = file_bytes();
+    lh_str followed = lh_str_n(file.words, file.bytes + 4096);
+    ck_assert_uint_eq(lh_container_length(whole), whole.len);
+    ck_assert_uint_eq(lh_container_length(followed), whole.len);
+    ck_assert_uint_eq(lh_container_length(lh_str_sub(whole, 0, whole.len - 1)), 0);
+    ck_assert_uint_eq(lh_container_length(lh_str_sub(whole, 0, 10)), 0);
+    ck_assert_uint_eq(lh_container_length(lh_str_from_offset(followed, whole.len)), 0);
+}
+
 LH_TEST(a_cut_or_longer_file_is_refused)
 {
     WITH_CX;
