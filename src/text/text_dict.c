@@ -113,6 +113,14 @@ uint64_t lhi_text_dict_find(const lh_text_segment *s, uint32_t field, lh_str ter
     return confirm(s, field, term, hash, probe(s, hash, hash));
 }
 
+/* Is the term that a slot names one of the field? Its hash may be that of another field's. */
+static int is_of_field(const lh_text_segment *s, uint32_t field, uint64_t slot)
+{
+    const lhi_text_field_row *row = &s->fields[field];
+    return s->slots[slot] != 0 && term_in(s, slot) >= row->term_first &&
+           term_in(s, slot) - row->term_first < row->terms;
+}
+
 /* Asks for what a term's entry and the beginning of its list need. */
 static void fetch_entry(const lh_text_segment *s, uint32_t field, uint64_t term)
 {
@@ -145,7 +153,7 @@ static void find_some(lhi_text_wanted *wanted, size_t count)
         if (!can_be(s, w->text))
             continue;
         w->slot = probe(s, w->hash, w->hash);
-        if (s->slots[w->slot] == 0)
+        if (!is_of_field(s, w->field, w->slot))
             continue;
         uint64_t term = term_in(s, w->slot);
         __builtin_prefetch(&s->terms[term]);
@@ -155,8 +163,7 @@ static void find_some(lhi_text_wanted *wanted, size_t count)
     }
     for (size_t i = 0; i < count; i++) {
         const lhi_text_wanted *w = &wanted[i];
-        if (can_be(w->segment, w->text) && w->segment->slots[w->slot] != 0 &&
-            field_of(w->segment, term_in(w->segment, w->slot)) == w->field)
+        if (can_be(w->segment, w->text) && is_of_field(w->segment, w->field, w->slot))
             fetch_entry(w->segment, w->field, term_in(w->segment, w->slot));
     }
     for (size_t i = 0; i < count; i++) {
