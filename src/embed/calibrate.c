@@ -12,7 +12,7 @@ enum { PIECES = 3 };
 typedef struct sums {
     uint32_t inputs;
     size_t rows;
-    float *largest;
+    float *fourth;
     float *mean; /* the sum, until it is finished */
     float *products;
 } sums;
@@ -64,7 +64,7 @@ static void see(void *arg, uint32_t layer, lh_embed_linear_name which, const flo
     for (size_t r = 0; r < rows; r++)
         for (size_t i = 0; i < s->inputs; i++) {
             float value = in[r * s->inputs + i];
-            s->largest[i] = fmaxf(s->largest[i], fabsf(value));
+            s->fourth[i] += value * value * value * value;
             s->mean[i] += value;
         }
     s->rows += rows;
@@ -131,8 +131,8 @@ static lh_rc allocate(lh_ctx *cx, const lh_embed_model_info *info, lh_embed_cali
     for (size_t i = 0; i < (size_t)info->layers * LH_EMBED_LINEARS; i++) {
         sums *s = &c->of[i];
         s->inputs = inputs[i % LH_EMBED_LINEARS];
-        s->largest = at;
-        s->mean = s->largest + s->inputs;
+        s->fourth = at;
+        s->mean = s->fourth + s->inputs;
         s->products = s->mean + s->inputs;
         at = s->products + products_count(s->inputs);
     }
@@ -179,7 +179,7 @@ lh_embed_input_stats lh_embed_calibration_get(const lh_embed_calibration *c, uin
     const sums *s = &c->of[layer * LH_EMBED_LINEARS + (uint32_t)which];
     return (lh_embed_input_stats){.inputs = s->inputs,
                                   .rows = s->rows,
-                                  .largest = s->largest,
+                                  .fourth = s->fourth,
                                   .mean = s->mean,
                                   .products = s->products};
 }

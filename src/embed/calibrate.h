@@ -1,5 +1,5 @@
 /* embed/calibrate.h - what the matrices of a model read, measured on texts: their inputs' means,
- * largest values and covariances.
+ * large values and covariances.
  *
  * Owns:    a calibration owns its numbers.
  * Threads: one.
@@ -19,8 +19,8 @@
 typedef struct lh_embed_input_stats {
     uint32_t inputs;
     size_t rows;
-    const float *largest; /* [inputs], of absolute values */
-    const float *mean;    /* [inputs] */
+    const float *fourth; /* [inputs], sum of fourth powers: who sets the range of a row */
+    const float *mean;   /* [inputs] */
     /* One block after another: sum of the products of two inputs, [width][width]; row i of block b
      * at products + b * BLOCK * BLOCK + i * width. */
     const float *products;

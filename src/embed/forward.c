@@ -3,6 +3,7 @@
 #include "embed/forward.h"
 
 #include "base/num.h"
+#include "embed/layout.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -15,6 +16,20 @@ static void *lay(uint8_t *base, size_t *at, size_t count, size_t item_bytes)
     void *here = base == NULL ? NULL : base + *at;
     *at += (count * item_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     return here;
+}
+
+/* Of a row of what any linear layer reads: a half has up to 4 bytes, an int8 up to 2. Layers are of
+ * one shape. */
+static size_t operand_bytes(const lh_embed_image *image)
+{
+    const lh_embed_layer *layer = &image->layers[0];
+    const lh_embed_linear *linears[] = {&layer->qkv, &layer->mix, &layer->up, &layer->down};
+    size_t bytes = 0;
+    for (size_t i = 0; i < LH_ARRAY_LEN(linears); i++) {
+        const size_t item = linears[i]->precision == LH_EMBED_PRECISION_INT8 ? 2 : sizeof(float);
+        bytes = LH_MAX(bytes, lh_embed_operand_width(linears[i]) * item);
+    }
+    return bytes;
 }
 
 /* Sizes are bounded by lh_embed_model_info_record, so the sums fit size_t. */
@@ -30,9 +45,7 @@ static size_t lay_out(lh_embed_forward *e, uint8_t *base)
     e->qkv = lay(base, &at, rows * hidden * 3, sizeof(float));
     e->mixed = lay(base, &at, rows * hidden, sizeof(float));
     e->wide = lay(base, &at, rows * info->intermediate, sizeof(float));
-    /* A half has up to 4 bytes, an int8 up to 2; of those there are the peaks' more. */
-    const size_t words = LH_MAX(hidden, ((size_t)info->intermediate + 1) / 2) + LH_EMBED_PEAKS / 2;
-    e->operand.values = lay(base, &at, rows * words, sizeof(float));
+    e->operand.values = lay(base, &at, rows, operand_bytes(e->image));
     e->operand.scales = lay(base, &at, rows, sizeof(float));
     e->operand.zeros = lay(base, &at, rows, sizeof(int32_t));
     e->scratch = lay(base, &at, lh_embed_kernels_scratch_floats(&e->image->heads, info->tokens_max),
@@ -63,15 +76,11 @@ static void embed_token(const lh_embed_image *image, int32_t id, const float *po
 {
     const size_t hidden = image->info.hidden;
     const size_t at = (size_t)id * hidden;
-    if (image->info.precision == LH_EMBED_PRECISION_BF16) {
+    if (lh_embed_words_precision((lh_embed_precision)image->info.precision) ==
+        LH_EMBED_PRECISION_BF16) {
         const uint16_t *word = (const uint16_t *)image->words + at;
         for (size_t k = 0; k < hidden; k++)
             out[k] = lh_embed_half_value(word[k]) + position[k];
-    } else if (image->info.precision == LH_EMBED_PRECISION_INT8) {
-        const int8_t *word = (const int8_t *)image->words + at;
-        const float scale = image->word_scales[id];
-        for (size_t k = 0; k < hidden; k++)
-            out[k] = scale * (float)word[k] + position[k];
     } else {
         const float *word = (const float *)image->words + at;
         for (size_t k = 0; k < hidden; k++)

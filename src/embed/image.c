@@ -4,7 +4,7 @@
 #include "embed/image.h"
 
 #include "base/container.h"
-#include "embed/pack.h"
+#include "embed/layout.h"
 
 #include <stdio.h>
 
@@ -34,28 +34,27 @@ static lh_rc get_floats(lh_ctx *cx, const lh_container *file, lh_str name, size_
 
 static lh_embed_linear linear_at(const uint8_t *base, const lh_embed_linear_layout *at)
 {
-    lh_embed_linear linear = {.panels = base + at->panels,
-                              .bias = (const float *)(const void *)(base + at->bias),
-                              .inputs = at->inputs,
-                              .outputs = at->outputs,
-                              .precision = at->precision};
+    lh_embed_linear linear = lh_embed_linear_shape(at);
+    linear.panels = base + at->panels;
+    linear.bias = (const float *)(const void *)(base + at->bias);
     if (at->precision == LH_EMBED_PRECISION_INT8) {
         linear.scales = (const float *)(const void *)(base + at->scales);
         linear.sums = (const float *)(const void *)(base + at->sums);
         linear.reach = (const float *)(const void *)(base + at->reach);
-        linear.peaks = (const uint32_t *)(const void *)(base + at->peaks);
+        linear.leads = (const uint32_t *)(const void *)(base + at->leads);
     }
     return linear;
 }
 
 /* The only offsets within a layer. */
-static lh_rc check_peaks(lh_ctx *cx, const lh_embed_linear *linear, const char *section)
+static lh_rc check_leads(lh_ctx *cx, const lh_embed_linear *linear, const char *section)
 {
-    for (size_t i = 0; linear->peaks != NULL && i < LH_EMBED_PEAKS; i++)
-        if (linear->peaks[i] >= linear->inputs)
+    const size_t leads = (size_t)linear->peaks + linear->wides;
+    for (size_t i = 0; i < leads; i++)
+        if (linear->leads[i] >= linear->inputs)
             return lh_fail(cx, LH_E_CORRUPT,
-                           "packed model: section \"%s\" has peak %u of %u inputs", section,
-                           linear->peaks[i], linear->inputs);
+                           "packed model: section \"%s\" has lead %u of %u inputs", section,
+                           linear->leads[i], linear->inputs);
     return LH_OK;
 }
 
@@ -83,10 +82,10 @@ static lh_rc open_layer(lh_ctx *cx, const lh_container *file, const lh_embed_mod
                               .up = linear_at(base, &at.linears[LH_EMBED_UP]),
                               .down = linear_at(base, &at.linears[LH_EMBED_DOWN]),
                               .out_norm = norm_at(base + at.out_norm, info)};
-    LH_TRY(check_peaks(cx, &layer->qkv, name));
-    LH_TRY(check_peaks(cx, &layer->mix, name));
-    LH_TRY(check_peaks(cx, &layer->up, name));
-    return check_peaks(cx, &layer->down, name);
+    LH_TRY(check_leads(cx, &layer->qkv, name));
+    LH_TRY(check_leads(cx, &layer->mix, name));
+    LH_TRY(check_leads(cx, &layer->up, name));
+    return check_leads(cx, &layer->down, name);
 }
 
 /* Which weights are opened. */
@@ -156,14 +155,12 @@ static lh_rc open_tokenizer(lh_ctx *cx, const lh_container *file, lh_embed_image
 static lh_rc open_embeddings(lh_ctx *cx, const lh_container *file, lh_embed_image *image)
 {
     const lh_embed_model_info *info = &image->info;
-    static const size_t item_bytes[] = {sizeof(float), sizeof(uint16_t), sizeof(int8_t)};
+    const lh_embed_precision words = lh_embed_words_precision((lh_embed_precision)info->precision);
     const size_t hidden = info->hidden;
     const float *norm = NULL;
-    LH_TRY(get_items(cx, file, lh_str_from(lh_embed_model_section_words[info->precision]),
-                     info->vocabulary * hidden, item_bytes[info->precision], &image->words));
-    if (info->precision == LH_EMBED_PRECISION_INT8)
-        LH_TRY(get_floats(cx, file, LH_S(LH_EMBED_MODEL_SECTION_SCALES), info->vocabulary,
-                          &image->word_scales));
+    LH_TRY(get_items(cx, file, lh_embed_words_section(words), info->vocabulary * hidden,
+                     words == LH_EMBED_PRECISION_F32 ? sizeof(float) : sizeof(uint16_t),
+                     &image->words));
     LH_TRY(get_floats(cx, file, LH_S(LH_EMBED_MODEL_SECTION_POSITIONS), info->positions * hidden,
                       &image->positions));
     LH_TRY(get_floats(cx, file, LH_S(LH_EMBED_MODEL_SECTION_NORM), 2 * hidden, &norm));

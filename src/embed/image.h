@@ -3,7 +3,7 @@
  * Owns:    borrows the bytes; info's texts and the layer list are the arena's or the bytes'.
  * Threads: immutable after open.
  * Limits:  lh_embed_model_info_record, lh_embed_model_info_check.
- * Formats: embed/pack.h.
+ * Formats: embed/layout.h.
  * Why:     everything that could lie (sizes, offsets, trie units, checksums) is looked at here
  *          once, so that the loops behind it need no checks. Weights may still be any number:
  *          vectors are checked to be finite. */
@@ -27,9 +27,8 @@ typedef struct lh_embed_image {
     lh_embed_model_info info;
     lh_embed_heads heads;
     lh_embed_tokenizer tokenizer;
-    const void *words;        /* [vocabulary][hidden]: f32, u16 (bf16) or int8 */
-    const float *word_scales; /* int8: [vocabulary] */
-    const float *positions;   /* [positions][hidden] */
+    const void *words;      /* [vocabulary][hidden]: f32 or u16 (bf16, int8) */
+    const float *positions; /* [positions][hidden] */
     lh_embed_norm norm;
     const lh_embed_layer *layers;
 } lh_embed_image;

@@ -40,8 +40,7 @@ const lh_embed_kernels *lh_embed_kernels_get(void)
 
 size_t lh_embed_operand_width(const lh_embed_linear *layer)
 {
-    return layer->precision == LH_EMBED_PRECISION_INT8 ? (size_t)LH_EMBED_PEAKS + layer->inputs
-                                                       : layer->inputs;
+    return lh_embed_front_width(layer) + layer->inputs;
 }
 
 size_t lh_embed_panel_lines(const lh_embed_linear *layer)

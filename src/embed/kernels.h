@@ -16,14 +16,17 @@
  *
  *          An int8 operand's row, and a panel for it, have more in front:
  *
- *            operand:         high | inputs
- *            panel:   start | line | lines
- *            sum = (start + high) * 32 + inputs
+ *            operand:         both  | peaks | wides | inputs
+ *            panel:   start | lines | lines | lines | lines
+ *            sum = (both * 32 + start + peaks + wides) * 32 + inputs
  *
- *          high are the upper parts of the peaks: the LH_EMBED_PEAKS inputs of a matrix that are
- *          far larger than the others. Those count an LH_EMBED_PEAK_REACH-th for the range of
- *          their row and have 13 bits instead of 8; the upper ones come with LH_EMBED_PEAK_ZERO
- *          added, which start (int32) takes off.
+ *          Peaks are inputs of a matrix that are far larger than the others: they count an
+ *          LH_EMBED_PEAK_REACH-th for the range of their row and have 13 bits instead of 8. Wides
+ *          are inputs with weights far larger than the others of an output: those weights have
+ *          13 bits. What lies in front: of peaks the upper parts, with LH_EMBED_PEAK_ZERO added,
+ *          which start (int32) takes off, times the lower parts of their weights; of wides the
+ *          input (its lower part) times the upper parts of weights; of inputs that are both, the
+ *          upper parts of the two. leads lists peaks, then wides, each with both at its front.
  *
  *          Operands (what a linear layer reads): the set's own form of the layer's precision,
  *          made by encode. "half" is a number rounded to bf16: 2 bytes on avx512, an f32 with a
@@ -39,17 +42,16 @@
 
 #include "os/simd.h"
 
-#include <math.h>
 #include <stdint.h>
 
 #define LH_EMBED_PANEL      16
-#define LH_EMBED_PEAKS      4 /* one word */
+#define LH_EMBED_WORD       4 /* int8 numbers */
 #define LH_EMBED_PEAK_REACH 15.0f
-#define LH_EMBED_PEAK_SHIFT 5 /* a high part's unit: 32 steps */
+#define LH_EMBED_PEAK_SHIFT 5 /* an upper part's unit: 32 steps */
 #define LH_EMBED_PEAK_ZERO  128
 #define LH_EMBED_PEAK_MOST  4095 /* of a peak's whole value; the least is -4096 */
 #define LH_EMBED_KERNELS_REVISION                                                                  \
-    2 /* raise when the bits of a result change: it is part of an index's identity */
+    3 /* raise when the bits of a result change: it is part of an index's identity */
 
 typedef enum lh_embed_precision {
     LH_EMBED_PRECISION_F32,
@@ -73,9 +75,12 @@ typedef struct lh_embed_linear {
     const float *scales;   /* int8: a column's weights are scale times the stored ones */
     const float *sums;     /* int8: of a column's weights, as stored times scale */
     const float *reach;    /* int8: 1 for each input, 1 / LH_EMBED_PEAK_REACH for peaks */
-    const uint32_t *peaks; /* int8: [LH_EMBED_PEAKS], which inputs */
+    const uint32_t *leads; /* int8: [peaks + wides], which inputs */
     uint32_t inputs;
     uint32_t outputs;
+    uint32_t both; /* int8: how many are both, peaks, wides; multiples of LH_EMBED_WORD */
+    uint32_t peaks;
+    uint32_t wides;
     lh_embed_precision precision;
 } lh_embed_linear;
 
@@ -140,12 +145,10 @@ size_t lh_embed_kernels_scratch_floats(const lh_embed_heads *heads, size_t token
 uint16_t lh_embed_half_of(float value);
 float lh_embed_half_value(uint16_t half);
 
-/* A peak's whole value: x rounded, plus the zero of its row, within what its parts can say. */
-static inline int32_t lh_embed_peak_value(float x, int32_t zero)
+/* int8: numbers of an operand's row before the inputs themselves. */
+static inline size_t lh_embed_front_width(const lh_embed_linear *layer)
 {
-    float within = fminf(fmaxf(x, -LH_EMBED_PEAK_MOST), LH_EMBED_PEAK_MOST);
-    int32_t value = (int32_t)lrintf(within) + zero;
-    return LH_MIN(LH_MAX(value, -LH_EMBED_PEAK_MOST - 1), LH_EMBED_PEAK_MOST);
+    return (size_t)layer->both + layer->peaks + layer->wides;
 }
 
 const lh_embed_kernels *lh_embed_kernels_get(void); /* of lh_simd_chosen */

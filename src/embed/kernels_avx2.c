@@ -290,12 +290,17 @@ V_INLINE void int8_tile(const int rows, const product *p, size_t row, size_t pan
     tile_cursor from = {p->a + row * p->a_stride, p->b + panel * p->panel_stride, 0};
     const v16 start = v_load_line(from.line);
     from.line += LINE_BYTES;
-    const int8_sums high = int8_words(rows, p, 1, &from);
-    const int8_sums all = int8_words(rows, p, p->depth, &from);
-    v16 sums[3] = {int8_sum(&high.r0), int8_sum(&high.r1), int8_sum(&high.r2)};
-    const v16 whole[3] = {int8_sum(&all.r0), int8_sum(&all.r1), int8_sum(&all.r2)};
-    for (int i = 0; i < rows; i++)
-        sums[i] = v_add_whole(v_raise_peaks(v_add_whole(start, sums[i])), whole[i]);
+    const size_t words[] = {p->both, p->leads, p->depth};
+    v16 sums[3] = {v_set(0), v_set(0), v_set(0)};
+    for (int part = 0; part < 3; part++) {
+        const int8_sums s = int8_words(rows, p, words[part], &from);
+        const v16 more[3] = {int8_sum(&s.r0), int8_sum(&s.r1), int8_sum(&s.r2)};
+        for (int i = 0; i < rows; i++) {
+            sums[i] = v_add_whole(v_raise_peaks(sums[i]), more[i]);
+            if (part == 1)
+                sums[i] = v_add_whole(sums[i], start);
+        }
+    }
     const tile_place at = {row, panel * LH_EMBED_PANEL, (size_t)rows, 1};
     p->finish(p, &at, sums);
 }

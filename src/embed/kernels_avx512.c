@@ -107,6 +107,10 @@ V_INLINE v16 v_raise_peaks(v16 sum)
 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(sum), LH_EMBED_PEAK_SHIFT));
 }
+V_INLINE v16 v_add_whole(v16 x, v16 y)
+{
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_castps_si512(y)));
+}
 V_INLINE v16 v_whole(v16 sum)
 {
     return _mm512_cvtepi32_ps(_mm512_castps_si512(sum));

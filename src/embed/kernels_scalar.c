@@ -27,18 +27,30 @@ static void encode_half(const lh_embed_linear *layer, size_t rows, const float *
         values[i] = half(in[i]);
 }
 
-/* The peaks of a row, in two parts (kernels.h). */
-static void encode_peaks(const lh_embed_linear *layer, const float *in, float inverse, int32_t zero,
-                         uint8_t *high)
+/* A peak's whole value: x rounded, plus the zero of its row, within what its parts can say. */
+static int32_t peak_value(float x, int32_t zero)
+{
+    float within = fminf(fmaxf(x, -LH_EMBED_PEAK_MOST), LH_EMBED_PEAK_MOST);
+    int32_t value = (int32_t)lrintf(within) + zero;
+    return LH_MIN(LH_MAX(value, -LH_EMBED_PEAK_MOST - 1), LH_EMBED_PEAK_MOST);
+}
+
+/* The peaks of a row in two parts, the wides once more (kernels.h). */
+static void encode_front(const lh_embed_linear *layer, const float *in, float inverse, int32_t zero,
+                         uint8_t *row)
 {
     const int32_t unit = 1 << LH_EMBED_PEAK_SHIFT;
-    uint8_t *values = high + LH_EMBED_PEAKS;
-    for (size_t i = 0; i < LH_EMBED_PEAKS; i++) {
-        int32_t value = lh_embed_peak_value(in[layer->peaks[i]] * inverse, zero);
+    uint8_t *peaks = row + layer->both;
+    uint8_t *values = row + lh_embed_front_width(layer);
+    for (size_t i = 0; i < layer->peaks; i++) {
+        int32_t value = peak_value(in[layer->leads[i]] * inverse, zero);
         int32_t low = (value % unit + unit) % unit;
-        high[i] = (uint8_t)((value - low) / unit + LH_EMBED_PEAK_ZERO);
-        values[layer->peaks[i]] = (uint8_t)low;
+        peaks[i] = (uint8_t)((value - low) / unit + LH_EMBED_PEAK_ZERO);
+        values[layer->leads[i]] = (uint8_t)low;
     }
+    for (size_t i = 0; i < layer->wides; i++)
+        peaks[layer->peaks + i] = values[layer->leads[layer->peaks + i]];
+    memcpy(row, peaks, layer->both);
 }
 
 /* 0 is always a value that can be said exactly: padding and dead inputs add nothing. */
@@ -67,7 +79,7 @@ static void encode_int8(const lh_embed_linear *layer, size_t rows, const float *
             int32_t q = (int32_t)lrintf(x) + out->zeros[r];
             values[k] = (uint8_t)LH_MIN(LH_MAX(q, 0), 255);
         }
-        encode_peaks(layer, in, inverse, out->zeros[r], row);
+        encode_front(layer, in, inverse, out->zeros[r], row);
     }
 }
 
@@ -123,19 +135,24 @@ static void sum_int8(const lh_embed_linear *layer, const lh_embed_operand *in, s
     const uint8_t *values = (const uint8_t *)in->values + row * lh_embed_operand_width(layer);
     const int8_t *line = (const int8_t *)layer->panels +
                          first / LH_EMBED_PANEL * lh_embed_panel_lines(layer) * LINE_BYTES;
-    uint32_t totals[LH_EMBED_PANEL];
-    memcpy(totals, line, sizeof(totals));
+    const uint32_t widths[] = {layer->both, layer->peaks + layer->wides, layer->inputs};
+    uint32_t start[LH_EMBED_PANEL];
+    memcpy(start, line, sizeof(start));
     line += LINE_BYTES;
-    add_words(values, line, 1, totals);
-    for (size_t j = 0; j < LH_EMBED_PANEL; j++)
-        totals[j] <<= LH_EMBED_PEAK_SHIFT;
-    add_words(values + LH_EMBED_PEAKS, line + LINE_BYTES, layer->inputs / 4, totals);
+    uint32_t totals[LH_EMBED_PANEL] = {0};
+    for (size_t i = 0; i < LH_ARRAY_LEN(widths); i++) {
+        for (size_t j = 0; j < LH_EMBED_PANEL; j++)
+            totals[j] = (totals[j] << LH_EMBED_PEAK_SHIFT) + (i == 1 ? start[j] : 0);
+        add_words(values, line, widths[i] / LH_EMBED_WORD, totals);
+        values += widths[i];
+        line += widths[i] / LH_EMBED_WORD * LINE_BYTES;
+    }
     /* Fused, as the vector sets have it. */
     const float row_scale = in->scales[row];
     const float zero = row_scale * -(float)in->zeros[row];
     for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
-        float start = fmaf(zero, layer->sums[first + j], layer->bias[first + j]);
-        sums[j] = fmaf((float)(int32_t)totals[j], row_scale * layer->scales[first + j], start);
+        float base = fmaf(zero, layer->sums[first + j], layer->bias[first + j]);
+        sums[j] = fmaf((float)(int32_t)totals[j], row_scale * layer->scales[first + j], base);
     }
 }
 

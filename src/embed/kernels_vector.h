@@ -45,6 +45,8 @@ typedef struct product {
     size_t line_stride;
     size_t panel_stride;
     size_t depth;
+    size_t both;                     /* int8: words of inputs that are peak and wide */
+    size_t leads;                    /* and of peaks and wides */
     const lh_embed_linear *layer;    /* bias and column scales; NULL for attention */
     const lh_embed_operand *operand; /* int8: row scales and zeros */
     const float *row_factors;        /* of attention */
@@ -211,37 +213,50 @@ LHI_INLINE void tile_add(const lh_embed_precision precision, const int rows, con
     at->line = line;
 }
 
-LHI_INLINE void tile_raise(const int panels, tile_row *row)
+LHI_INLINE void row_raise(const int panels, tile_row *row, const tile_row *more)
 {
-    row->c0 = v_raise_peaks(row->c0);
+    row->c0 = v_add_whole(v_raise_peaks(row->c0), more->c0);
     if (panels > 1)
-        row->c1 = v_raise_peaks(row->c1);
+        row->c1 = v_add_whole(v_raise_peaks(row->c1), more->c1);
     if (panels > 2) {
-        row->c2 = v_raise_peaks(row->c2);
-        row->c3 = v_raise_peaks(row->c3);
+        row->c2 = v_add_whole(v_raise_peaks(row->c2), more->c2);
+        row->c3 = v_add_whole(v_raise_peaks(row->c3), more->c3);
     }
 }
 
-/* The part of int8 sums that has the larger unit. */
-LHI_INLINE void tile_peaks(const int rows, const int panels, const product *p, tile_cursor *at,
+/* Sums to the smaller unit, and more of that. */
+LHI_INLINE void tile_raise(const int rows, const int panels, tile_sums *s, const tile_row *more)
+{
+    row_raise(panels, &s->r0, more);
+    if (rows > 1)
+        row_raise(panels, &s->r1, more);
+    if (rows > 2)
+        row_raise(panels, &s->r2, more);
+    if (rows > 3)
+        row_raise(panels, &s->r3, more);
+    if (rows > 4)
+        row_raise(panels, &s->r4, more);
+    if (rows > 5)
+        row_raise(panels, &s->r5, more);
+}
+
+/* The parts of int8 sums that have larger units. */
+LHI_INLINE void tile_front(const int rows, const int panels, const product *p, tile_cursor *at,
                            tile_sums *s)
 {
+    const tile_row none = {v_set(0), v_set(0), v_set(0), v_set(0)};
     const tile_row start = tile_lines(panels, p, at->line);
-    *s = (tile_sums){start, start, start, start, start, start};
     at->line += p->line_stride;
-    at->words = 1;
+    if (p->both > 0) {
+        at->words = p->both;
+        tile_add(LH_EMBED_PRECISION_INT8, rows, panels, p, at, s);
+        tile_raise(rows, panels, s, &start);
+    } else {
+        *s = (tile_sums){start, start, start, start, start, start};
+    }
+    at->words = p->leads;
     tile_add(LH_EMBED_PRECISION_INT8, rows, panels, p, at, s);
-    tile_raise(panels, &s->r0);
-    if (rows > 1)
-        tile_raise(panels, &s->r1);
-    if (rows > 2)
-        tile_raise(panels, &s->r2);
-    if (rows > 3)
-        tile_raise(panels, &s->r3);
-    if (rows > 4)
-        tile_raise(panels, &s->r4);
-    if (rows > 5)
-        tile_raise(panels, &s->r5);
+    tile_raise(rows, panels, s, &none);
 }
 
 LHI_INLINE void tile(const lh_embed_precision precision, const int rows, const int panels,
@@ -251,7 +266,7 @@ LHI_INLINE void tile(const lh_embed_precision precision, const int rows, const i
     tile_cursor from = {p->a + row * p->a_stride, p->b + panel * p->panel_stride, 0};
     tile_sums s = {none, none, none, none, none, none};
     if (precision == LH_EMBED_PRECISION_INT8)
-        tile_peaks(rows, panels, p, &from, &s);
+        tile_front(rows, panels, p, &from, &s);
     from.words = p->depth;
     tile_add(precision, rows, panels, p, &from, &s);
     /* A hardened build would clear it first, which takes as long as a tenth of a tile. */
@@ -335,6 +350,8 @@ static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, siz
                  .line_stride = LINE_BYTES,
                  .panel_stride = lh_embed_panel_lines(layer) * LINE_BYTES,
                  .depth = words,
+                 .both = layer->both / LH_EMBED_WORD,
+                 .leads = (layer->peaks + layer->wides) / LH_EMBED_WORD,
                  .layer = layer,
                  .operand = in,
                  .residual = residual,
@@ -369,16 +386,47 @@ LHI_INLINE float encode_range(const lh_embed_linear *layer, const float *in, flo
     return inverse;
 }
 
-/* The peaks of a row, in two parts; values were made of all inputs before. */
-LHI_INLINE void encode_peaks(const lh_embed_linear *layer, const float *in, float inverse,
-                             int32_t zero, v_byte *high, v_byte *values)
+/* Up to 16 peaks of a row from one on, in two parts; whole numbers as floats, where all of it is
+ * exact. */
+LHI_INLINE void encode_peaks(const lh_embed_linear *layer, size_t first, const float *in,
+                             float inverse, int32_t zero, v_byte *row)
 {
-    for (size_t i = 0; i < LH_EMBED_PEAKS; i++) {
-        const size_t input = layer->peaks[i];
-        int32_t value = lh_embed_peak_value(in[input] * inverse, zero);
-        high[i] = (v_byte)((value >> LH_EMBED_PEAK_SHIFT) + LH_EMBED_PEAK_ZERO);
-        values[input] = (v_byte)(value & ((1 << LH_EMBED_PEAK_SHIFT) - 1));
+    const uint32_t *peaks = layer->leads + first;
+    const size_t count = LH_MIN(layer->peaks - first, (size_t)LH_EMBED_PANEL);
+    v_byte *upper = row + layer->both + first;
+    v_byte *values = row + lh_embed_front_width(layer);
+    const v16 least = v_set(-LH_EMBED_PEAK_MOST);
+    const v16 most = v_set(LH_EMBED_PEAK_MOST);
+    const float unit = 1 << LH_EMBED_PEAK_SHIFT;
+    float gathered[LH_EMBED_PANEL] = {0};
+    v_byte low[LH_EMBED_PANEL];
+    v_byte high[LH_EMBED_PANEL];
+    for (size_t i = 0; i < count; i++)
+        gathered[i] = in[peaks[i]];
+    v16 x = v_mul(v_load(gathered), v_set(inverse));
+    x = v_add(v_round(v_min(v_max(x, least), most)), v_set((float)zero));
+    x = v_min(v_max(x, v_set(-LH_EMBED_PEAK_MOST - 1)), most);
+    /* The middle of a unit's steps is nearest to its number. */
+    const v16 whole = v_round(v_fma(x, v_set(1 / unit), v_set(-(unit - 1) / (2 * unit))));
+    v_store_bytes(high, whole, LH_EMBED_PEAK_ZERO);
+    v_store_bytes(low, v_fma(whole, v_set(-unit), x), 0);
+    for (size_t i = 0; i < count; i++) {
+        upper[i] = high[i];
+        values[peaks[i]] = low[i];
     }
+}
+
+/* The peaks of a row in two parts, the wides once more; values were made of all inputs before. */
+LHI_INLINE void encode_front(const lh_embed_linear *layer, const float *in, float inverse,
+                             int32_t zero, v_byte *row)
+{
+    v_byte *peaks = row + layer->both;
+    v_byte *values = row + lh_embed_front_width(layer);
+    for (size_t i = 0; i < layer->peaks; i += LH_EMBED_PANEL)
+        encode_peaks(layer, i, in, inverse, zero, row);
+    for (size_t i = 0; i < layer->wides; i++)
+        peaks[layer->peaks + i] = values[layer->leads[layer->peaks + i]];
+    memcpy(row, peaks, layer->both * sizeof(*row));
 }
 
 static void encode_int8(const lh_embed_linear *layer, size_t rows, const float *in,
@@ -387,11 +435,11 @@ static void encode_int8(const lh_embed_linear *layer, size_t rows, const float *
     const size_t inputs = layer->inputs;
     v_byte *row = out->values;
     for (size_t r = 0; r < rows; r++, in += inputs) {
-        v_byte *values = row + LH_EMBED_PEAKS;
+        v_byte *values = row + lh_embed_front_width(layer);
         float inverse = encode_range(layer, in, &out->scales[r], &out->zeros[r]);
         for (size_t k = 0; k < inputs; k += LH_EMBED_PANEL)
             v_store_bytes(values + k, v_mul(v_load(in + k), v_set(inverse)), out->zeros[r]);
-        encode_peaks(layer, in, inverse, out->zeros[r], row, values);
+        encode_front(layer, in, inverse, out->zeros[r], row);
         row = values + inputs;
     }
 }

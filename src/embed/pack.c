@@ -23,65 +23,8 @@ enum {
     ARENA_BYTES_MAX = 1024 * 1024 * 1024
 };
 
-const char *const lh_embed_model_section_words[] = {"embed.words", "bf16.words", "int8.words"};
-
-void lh_embed_layer_section(lh_embed_precision precision, uint32_t layer, char *ret_name)
-{
-    static const char *const prefixes[] = {"", "bf16.", "int8."};
-    LH_IGNORE(snprintf(ret_name, LH_CONTAINER_NAME_MAX, "%slayer.%u", prefixes[precision], layer));
-}
-
 /* Inputs whose weights share a word of a line. */
-static const uint32_t inputs_of_word[] = {1, 2, 4};
-
-lh_embed_precision lh_embed_linear_precision(lh_embed_precision precision,
-                                             lh_embed_linear_name which)
-{
-    return precision == LH_EMBED_PRECISION_INT8 && which == LH_EMBED_DOWN ? LH_EMBED_PRECISION_BF16
-                                                                          : precision;
-}
-
-/* The list of peaks fills a line, so that what follows begins at one. */
-enum { PEAKS_ROOM = 16 };
-
-static size_t lay_linear(size_t at, lh_embed_precision precision, lh_embed_linear_name which,
-                         uint32_t inputs, uint32_t outputs, lh_embed_linear_layout *linear)
-{
-    precision = lh_embed_linear_precision(precision, which);
-    *linear = (lh_embed_linear_layout){
-        .precision = precision, .inputs = inputs, .outputs = outputs, .panels = at};
-    const lh_embed_linear shape = {.inputs = inputs, .precision = precision};
-    at += lh_embed_panel_lines(&shape) * outputs * sizeof(float);
-    linear->bias = at;
-    at += outputs * sizeof(float);
-    if (precision == LH_EMBED_PRECISION_INT8) {
-        linear->scales = at;
-        at += outputs * sizeof(float);
-        linear->sums = at;
-        at += outputs * sizeof(float);
-        linear->reach = at;
-        at += inputs * sizeof(float);
-        linear->peaks = at;
-        at += PEAKS_ROOM * sizeof(uint32_t);
-    }
-    return at;
-}
-
-void lh_embed_layer_layout_of(const lh_embed_model_info *info, lh_embed_precision precision,
-                              lh_embed_layer_layout *ret_layout)
-{
-    const uint32_t hidden = info->hidden;
-    const uint32_t wide = info->intermediate;
-    lh_embed_linear_layout *linears = ret_layout->linears;
-    size_t at = lay_linear(0, precision, LH_EMBED_QKV, hidden, 3 * hidden, &linears[LH_EMBED_QKV]);
-    at = lay_linear(at, precision, LH_EMBED_MIX, hidden, hidden, &linears[LH_EMBED_MIX]);
-    ret_layout->mix_norm = at;
-    at += 2 * hidden * sizeof(float);
-    at = lay_linear(at, precision, LH_EMBED_UP, hidden, wide, &linears[LH_EMBED_UP]);
-    at = lay_linear(at, precision, LH_EMBED_DOWN, wide, hidden, &linears[LH_EMBED_DOWN]);
-    ret_layout->out_norm = at;
-    ret_layout->bytes = at + 2 * hidden * sizeof(float);
-}
+static const uint32_t inputs_of_word[] = {1, 2, LH_EMBED_WORD};
 
 typedef struct packer {
     lh_ctx *cx;
@@ -218,33 +161,43 @@ static lh_rc read_matrix(packer *p, const matrix *m, lh_embed_int8_matrix *q)
 /* The panel of 16 outputs (kernels.h), and the sum of each one's weights. */
 static void fill_panel(const lh_embed_int8_matrix *q, size_t first, int8_t *panel, float *sums)
 {
-    enum { PER_WORD = 4, LINE_BYTES = PER_WORD * LH_EMBED_PANEL };
-    int8_t *high = panel + LINE_BYTES;
-    int8_t *lines = high + LINE_BYTES;
+    enum { UNIT = 1 << LH_EMBED_PEAK_SHIFT, LINE_BYTES = LH_EMBED_WORD * LH_EMBED_PANEL };
+    int8_t *both = panel + LINE_BYTES;
+    int8_t *peaks = both + (size_t)q->both * LH_EMBED_PANEL;
+    int8_t *wides = peaks + (size_t)q->peaks * LH_EMBED_PANEL;
+    int8_t *lines = wides + (size_t)q->wides * LH_EMBED_PANEL;
     for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
         const int8_t *row = q->stored + (first + j) * q->inputs;
+        const int8_t *upper = q->upper + (first + j) * q->wides;
         int32_t start = 0;
         int32_t sum = 0;
-        for (size_t i = 0; i < LH_EMBED_PEAKS; i++) {
-            high[panel_place(i, j, PER_WORD)] = row[q->peaks[i]];
-            start -= LH_EMBED_PEAK_ZERO * row[q->peaks[i]];
+        for (size_t i = 0; i < q->both; i++) {
+            both[panel_place(i, j, LH_EMBED_WORD)] = upper[i];
+            start -= LH_EMBED_PEAK_ZERO * UNIT * upper[i];
         }
-        memcpy(panel + j * sizeof(start), &start, sizeof(start));
+        for (size_t i = 0; i < q->peaks; i++) {
+            peaks[panel_place(i, j, LH_EMBED_WORD)] = row[q->leads[i]];
+            start -= LH_EMBED_PEAK_ZERO * row[q->leads[i]];
+        }
+        for (size_t i = 0; i < q->wides; i++) {
+            wides[panel_place(i, j, LH_EMBED_WORD)] = upper[i];
+            sum += UNIT * upper[i];
+        }
         for (size_t k = 0; k < q->inputs; k++) {
-            lines[panel_place(k, j, PER_WORD)] = row[k];
+            lines[panel_place(k, j, LH_EMBED_WORD)] = row[k];
             sum += row[k];
         }
+        memcpy(panel + j * sizeof(start), &start, sizeof(start));
         sums[j] = (float)sum * q->scales[first + j];
     }
 }
 
-/* Panels, bias, scales, sums, reach, peaks. */
-static lh_rc write_int8(packer *p, const matrix *m, const lh_embed_int8_matrix *q, float *sums)
+/* Panels, bias, scales, sums, reach, leads. */
+static lh_rc write_int8(packer *p, const matrix *m, const lh_embed_linear_layout *layout,
+                        const lh_embed_int8_matrix *q, float *sums)
 {
-    const lh_embed_linear shape = {.inputs = m->inputs, .precision = LH_EMBED_PRECISION_INT8};
+    const lh_embed_linear shape = lh_embed_linear_shape(layout);
     const size_t panel_words = lh_embed_panel_lines(&shape) * LH_EMBED_PANEL;
-    uint32_t peaks[PEAKS_ROOM] = {0};
-    memcpy(peaks, q->peaks, LH_EMBED_PEAKS * sizeof(uint32_t));
     for (size_t first = 0; first < m->outputs; first += LH_EMBED_PANEL) {
         fill_panel(q, first, p->lines, sums + first);
         LH_TRY(write_floats(p, p->lines, panel_words));
@@ -253,7 +206,8 @@ static lh_rc write_int8(packer *p, const matrix *m, const lh_embed_int8_matrix *
     LH_TRY(write_floats(p, q->scales, m->outputs));
     LH_TRY(write_floats(p, sums, m->outputs));
     LH_TRY(write_floats(p, q->reach, m->inputs));
-    return lh_container_section_write(p->cx, p->writer, lh_str_n(peaks, sizeof(peaks)));
+    return lh_container_section_write(
+        p->cx, p->writer, lh_str_n(q->leads, lh_embed_leads_room(layout) * sizeof(uint32_t)));
 }
 
 static lh_rc write_quantized(packer *p, const matrix *m)
@@ -264,25 +218,32 @@ static lh_rc write_quantized(packer *p, const matrix *m)
         return lh_fail(p->cx, LH_E_NO_MEMORY, "no memory to pack a matrix");
     lh_ctx_init_child(&inner, arena, p->cx);
     const size_t count = (size_t)m->inputs * m->outputs;
+    lh_embed_layer_layout layer;
+    lh_embed_layer_layout_of(p->info, p->precision, &layer);
+    const lh_embed_linear_layout *layout = &layer.linears[m->which];
     lh_embed_int8_matrix q = {.inputs = m->inputs,
                               .outputs = m->outputs,
                               .weights = LH_NEW_ARRAY(&inner, float, count),
                               .bias = LH_NEW_ARRAY(&inner, float, m->outputs),
+                              .both = layout->both,
+                              .peaks = layout->peaks,
+                              .wides = layout->wides,
                               .stored = LH_NEW_ARRAY(&inner, int8_t, count),
+                              .upper = LH_NEW_ARRAY(&inner, int8_t, m->outputs * layout->wides + 1),
                               .scales = LH_NEW_ARRAY(&inner, float, m->outputs),
                               .reach = LH_NEW_ARRAY(&inner, float, m->inputs),
-                              .peaks = LH_NEW_ARRAY(&inner, uint32_t, LH_EMBED_PEAKS)};
+                              .leads = LH_NEW_ARRAY(&inner, uint32_t, lh_embed_leads_room(layout))};
     float *sums = LH_NEW_ARRAY(&inner, float, m->outputs);
     lh_rc rc = LH_E_NO_MEMORY;
-    if (q.weights != NULL && q.bias != NULL && q.stored != NULL && q.scales != NULL &&
-        q.reach != NULL && q.peaks != NULL && sums != NULL) {
+    if (q.weights != NULL && q.bias != NULL && q.stored != NULL && q.upper != NULL &&
+        q.scales != NULL && q.reach != NULL && q.leads != NULL && sums != NULL) {
         lh_embed_input_stats stats = lh_embed_calibration_get(p->calibration, m->layer, m->which);
         rc = read_matrix(p, m, &q);
         if (rc != LH_OK)
             return rc;
         rc = lh_embed_quantize(&inner, &stats, &q);
         if (rc == LH_OK)
-            return write_int8(p, m, &q, sums);
+            return write_int8(p, m, layout, &q, sums);
     }
     p->cx->err = inner.err;
     return rc;
@@ -290,11 +251,7 @@ static lh_rc write_quantized(packer *p, const matrix *m)
 
 static lh_rc write_matrix(packer *p, const matrix *m)
 {
-    const lh_embed_precision of_layer = p->precision;
-    p->precision = lh_embed_linear_precision(of_layer, m->which);
-    lh_rc rc = p->precision == LH_EMBED_PRECISION_INT8 ? write_quantized(p, m) : write_plain(p, m);
-    p->precision = of_layer;
-    return rc;
+    return p->precision == LH_EMBED_PRECISION_INT8 ? write_quantized(p, m) : write_plain(p, m);
 }
 
 static lh_rc write_norm(packer *p, const char *group, const char *leaf)
@@ -340,42 +297,30 @@ static lh_rc write_layer(packer *p, uint32_t layer)
     return lh_container_section_end(p->cx, p->writer);
 }
 
-/* A row of the word table in the precision that is being written; returns its bytes. */
-static lh_str word_row(packer *p, const lh_embed_tensor *tensor, size_t row, float *ret_scale)
+/* A row of the word table; returns its bytes. */
+static lh_str word_row(packer *p, const lh_embed_tensor *tensor, lh_embed_precision words,
+                       size_t row)
 {
     const size_t hidden = p->info->hidden;
     lh_embed_tensor_read(tensor, row * hidden, hidden, p->rows);
-    if (p->precision == LH_EMBED_PRECISION_F32)
+    if (words == LH_EMBED_PRECISION_F32)
         return lh_str_n(p->rows, hidden * sizeof(float));
-    if (p->precision == LH_EMBED_PRECISION_INT8) {
-        *ret_scale = lh_embed_quantize_row(p->rows, hidden, p->lines);
-        return lh_str_n(p->lines, hidden);
-    }
     for (size_t i = 0; i < hidden; i++)
         ((uint16_t *)p->lines)[i] = lh_embed_half_of(p->rows[i]);
     return lh_str_n(p->lines, hidden * sizeof(uint16_t));
 }
 
-static lh_rc write_words(packer *p)
+static lh_rc write_words(packer *p, lh_embed_precision words)
 {
-    static const uint32_t item_bytes[] = {sizeof(float), sizeof(uint16_t), sizeof(int8_t)};
-    const size_t words = p->info->vocabulary;
     const lh_embed_tensor *tensor = NULL;
-    float *scales = LH_NEW_ARRAY(p->cx, float, words);
-    if (scales == NULL)
-        return LH_E_NO_MEMORY;
-    LH_TRY(get(p, "embeddings.", "word_embeddings.weight", words, p->info->hidden, &tensor));
-    LH_TRY(lh_container_section_begin(p->cx, p->writer,
-                                      lh_str_from(lh_embed_model_section_words[p->precision]),
-                                      item_bytes[p->precision]));
-    for (size_t row = 0; row < words; row++)
-        LH_TRY(
-            lh_container_section_write(p->cx, p->writer, word_row(p, tensor, row, &scales[row])));
-    LH_TRY(lh_container_section_end(p->cx, p->writer));
-    if (p->precision != LH_EMBED_PRECISION_INT8)
-        return LH_OK;
-    return lh_container_add(p->cx, p->writer, LH_S(LH_EMBED_MODEL_SECTION_SCALES), sizeof(float),
-                            lh_str_n(scales, words * sizeof(float)));
+    const size_t count = p->info->vocabulary;
+    LH_TRY(get(p, "embeddings.", "word_embeddings.weight", count, p->info->hidden, &tensor));
+    LH_TRY(lh_container_section_begin(p->cx, p->writer, lh_embed_words_section(words),
+                                      words == LH_EMBED_PRECISION_F32 ? sizeof(float)
+                                                                      : sizeof(uint16_t)));
+    for (size_t row = 0; row < count; row++)
+        LH_TRY(lh_container_section_write(p->cx, p->writer, word_row(p, tensor, words, row)));
+    return lh_container_section_end(p->cx, p->writer);
 }
 
 /* The token type's row is added to every position: it is always type 0. */
@@ -467,11 +412,15 @@ static lh_rc write_sections(packer *p, lh_str vocab_text)
     LH_TRY(write_vocab(p, vocab_text));
     LH_TRY(write_positions(p));
     LH_TRY(write_first_norm(p));
+    bool written[LH_EMBED_PRECISIONS] = {false}; /* word tables */
     for (int precision = 0; precision < LH_EMBED_PRECISIONS; precision++) {
         p->precision = (lh_embed_precision)precision;
         if (!lh_embed_model_info_has(p->info, p->precision))
             continue;
-        LH_TRY(write_words(p));
+        const lh_embed_precision words = lh_embed_words_precision(p->precision);
+        if (!written[words])
+            LH_TRY(write_words(p, words));
+        written[words] = true;
         for (uint32_t layer = 0; layer < p->info->layers; layer++)
             LH_TRY(write_layer(p, layer));
     }

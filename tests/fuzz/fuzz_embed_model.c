@@ -21,7 +21,7 @@ enum {
     POSITIONS = 8,
     LAYERS = 1,
     FILE_BYTES_MAX = 1 << 20,
-    SECTIONS = 11
+    SECTIONS = 9
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -110,9 +110,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     parts[6] = (part){LH_S("bf16.words"), sizeof(uint16_t), halves(TOKENS * HIDDEN)};
     parts[7] = (part){LH_S("bf16.layer.0"), sizeof(float), halves(layout.bytes / sizeof(uint16_t))};
     lh_embed_layer_layout_of(&info, LH_EMBED_PRECISION_INT8, &layout);
-    parts[8] = (part){LH_S("int8.words"), 1, bytes_of(TOKENS * HIDDEN)};
-    parts[9] = (part){LH_S(LH_EMBED_MODEL_SECTION_SCALES), sizeof(float), floats(TOKENS)};
-    parts[10] = (part){LH_S("int8.layer.0"), sizeof(float), bytes_of(layout.bytes)};
+    parts[8] = (part){LH_S("int8.layer.0"), sizeof(float), bytes_of(layout.bytes)};
     return 0;
 }
 

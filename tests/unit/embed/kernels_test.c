@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-enum { FLOATS = 1 << 20 };
+enum { FLOATS = 1 << 20, PEAKS = 8, WIDES = 12 };
 
 static float in[FLOATS], weights[FLOATS], bias[4096], extra[FLOATS], want[FLOATS], got[FLOATS],
     scratch[FLOATS], encoded[FLOATS], packed[FLOATS];
@@ -34,7 +34,7 @@ static const lh_embed_precision precisions[] = {LH_EMBED_PRECISION_F32, LH_EMBED
 static lh_embed_linear make_layer(lh_embed_precision precision, uint32_t inputs, uint32_t outputs)
 {
     static float scales[4096], sums[4096], reach[4096];
-    static uint32_t peaks[LH_EMBED_PEAKS];
+    static uint32_t leads[PEAKS + WIDES];
     const size_t count = (size_t)inputs * outputs;
     lh_embed_linear layer = {.panels = precision == LH_EMBED_PRECISION_F32 ? weights : packed,
                              .bias = bias,
@@ -47,13 +47,16 @@ static lh_embed_linear make_layer(lh_embed_precision precision, uint32_t inputs,
         ((uint16_t *)packed)[i] = lh_embed_half_of(weights[i]);
     if (precision != LH_EMBED_PRECISION_INT8)
         return layer;
-    for (uint32_t i = 0; i < LH_EMBED_PEAKS; i++)
-        peaks[i] = (i * 29 + 3) % inputs;
+    layer.both = LH_EMBED_WORD;
+    layer.peaks = PEAKS;
+    layer.wides = WIDES;
+    for (uint32_t i = 0; i < PEAKS + WIDES; i++)
+        leads[i] = ((i < PEAKS + layer.both ? i % PEAKS : i) * 29 + 3) % inputs;
     for (size_t i = 0; i < inputs; i++)
         reach[i] = 1.0f;
-    for (size_t i = 0; i < LH_EMBED_PEAKS; i++)
-        reach[peaks[i]] = 1.0f / LH_EMBED_PEAK_REACH;
-    layer.peaks = peaks;
+    for (size_t i = 0; i < PEAKS; i++)
+        reach[leads[i]] = 1.0f / LH_EMBED_PEAK_REACH;
+    layer.leads = leads;
     layer.reach = reach;
     layer.scales = scales;
     layer.sums = sums;
@@ -133,16 +136,21 @@ LH_TEST(sums_of_half_and_int8_are_the_same_bits_everywhere)
     }
 }
 
+static double steps_of(float input)
+{
+    return 255.0 * (double)input;
+}
+
 /* The largest products there are, of both signs: nothing saturates on the way. Inputs are 255 or 0
- * steps, the peaks 3825. */
+ * steps, the peaks 3825; weights 127, those of wides 32 times as much more. */
 LH_TEST(int8_is_exact_at_its_extremes)
 {
-    enum { INPUTS = 4096, STEPS = 255 * 15 };
+    enum { INPUTS = 4096 };
     for (int sign = -1; sign <= 1; sign += 2) {
         lh_embed_linear layer =
             make_layer(LH_EMBED_PRECISION_INT8, INPUTS, (uint32_t)2 * LH_EMBED_PANEL);
         const size_t lines = lh_embed_panel_lines(&layer);
-        int32_t start = -sign * LH_EMBED_PEAKS * LH_EMBED_PEAK_ZERO * 127;
+        int32_t start = -sign * LH_EMBED_PEAK_ZERO * 127 * (int32_t)(PEAKS + 32 * layer.both);
         memset(packed, sign * 127, lines * layer.outputs * 4);
         for (size_t i = 0; i < layer.outputs; i++) {
             memcpy((int8_t *)packed + i / LH_EMBED_PANEL * lines * 64 + i % LH_EMBED_PANEL * 4,
@@ -151,11 +159,13 @@ LH_TEST(int8_is_exact_at_its_extremes)
         }
         for (size_t i = 0; i < INPUTS; i++)
             in[i] = i % 5 == 4 ? 0.0f : 1.0f;
-        for (size_t i = 0; i < LH_EMBED_PEAKS; i++)
-            in[layer.peaks[i]] = LH_EMBED_PEAK_REACH;
+        for (size_t i = 0; i < PEAKS; i++)
+            in[layer.leads[i]] = LH_EMBED_PEAK_REACH;
         double steps = 0;
         for (size_t i = 0; i < INPUTS; i++)
-            steps += in[i] == 0.0f ? 0 : in[i] == 1.0f ? 255 : STEPS;
+            steps += steps_of(in[i]);
+        for (size_t i = 0; i < WIDES; i++)
+            steps += 32.0 * steps_of(in[layer.leads[PEAKS + i]]);
         EMBED_FOR_KERNELS(kernels)
         {
             run_linear(kernels, &layer, LH_EMBED_EPILOGUE_STORE, 1, got);
@@ -174,7 +184,8 @@ LH_TEST(a_peak_is_said_in_two_parts)
 {
     lh_embed_linear layer = make_layer(LH_EMBED_PRECISION_INT8, 64, LH_EMBED_PANEL);
     const size_t width = lh_embed_operand_width(&layer);
-    ck_assert_uint_eq(width, 64 + LH_EMBED_PEAKS);
+    const size_t front = LH_EMBED_WORD + PEAKS + WIDES;
+    ck_assert_uint_eq(width, 64 + front);
     EMBED_FOR_KERNELS(kernels)
     for (int step = -60; step <= 60; step++) {
         float scale = 0;
@@ -182,11 +193,11 @@ LH_TEST(a_peak_is_said_in_two_parts)
         lh_embed_operand operand = {encoded, &scale, &zero};
         for (size_t i = 0; i < 64; i++)
             in[i] = i % 2 == 0 ? 0.5f : -0.5f;
-        in[layer.peaks[1]] = (float)step / 8;
+        in[layer.leads[1]] = (float)step / 8;
         kernels->encode(&layer, 1, in, &operand);
         const bool wide = strcmp(kernels->name, "avx2") == 0;
         int parts[2];
-        const size_t places[2] = {1, LH_EMBED_PEAKS + layer.peaks[1]};
+        const size_t places[2] = {1, front + layer.leads[1]};
         for (int i = 0; i < 2; i++)
             parts[i] = wide ? ((int16_t *)encoded)[places[i]] : ((uint8_t *)encoded)[places[i]];
         float value = scale * (float)((parts[0] - LH_EMBED_PEAK_ZERO) * 32 + parts[1] - zero);

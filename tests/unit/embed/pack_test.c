@@ -225,18 +225,18 @@ static lh_rc write_file(lh_ctx *cx, void *arg, uint64_t offset, lh_str bytes)
     return LH_OK;
 }
 
-/* The content of a section with the first peak of its first matrix set to what is not there. */
-static lh_str with_peak_outside(lh_scratch *s, lh_str content, const lh_embed_model_info *info)
+/* The content of a section with the first lead of its last matrix set to what is not there. */
+static lh_str with_lead_outside(lh_scratch *s, lh_str content, const lh_embed_model_info *info)
 {
     lh_embed_layer_layout layout;
     lh_str copy = lh_ctx_dup(&s->cx, content);
     lh_embed_layer_layout_of(info, LH_EMBED_PRECISION_INT8, &layout);
-    uint32_t outside = info->hidden;
-    memcpy((char *)(uintptr_t)copy.ptr + layout.linears[LH_EMBED_QKV].peaks, &outside, 4);
+    uint32_t outside = info->intermediate;
+    memcpy((char *)(uintptr_t)copy.ptr + layout.linears[LH_EMBED_DOWN].leads, &outside, 4);
     return copy;
 }
 
-/* A packed file again: as version 1 only its f32 sections; with info, a peak that lies. */
+/* A packed file again: as version 1 only its f32 sections; with info, a lead that lies. */
 static lh_str as_version(lh_scratch *s, lh_str whole, uint32_t version,
                          const lh_embed_model_info *info)
 {
@@ -256,7 +256,7 @@ static lh_str as_version(lh_scratch *s, lh_str whole, uint32_t version,
             (lh_str_starts(name, LH_S("bf16.")) || lh_str_starts(name, LH_S("int8."))))
             continue;
         if (info != NULL && lh_str_eq(name, LH_S("int8.layer.0")))
-            content = with_peak_outside(s, content, info);
+            content = with_lead_outside(s, content, info);
         if (i == 0 && version == 1) { /* "precisions":[...] becomes "precision":"f32" */
             const char *list = strstr(lh_ctx_dup(&s->cx, content).ptr, "\"precisions\"");
             const char *end = strchr(list, ']') + 1;
@@ -291,7 +291,7 @@ LH_TEST(version_1_opens_as_f32_and_a_later_one_is_refused)
     lh_scratch_close(&s);
 }
 
-LH_TEST(int8_of_an_older_version_or_with_a_peak_outside_is_refused)
+LH_TEST(int8_of_an_older_version_or_with_a_lead_outside_is_refused)
 {
     lh_scratch s;
     lh_scratch_open(&s);
@@ -299,7 +299,7 @@ LH_TEST(int8_of_an_older_version_or_with_a_peak_outside_is_refused)
     lh_str whole = read_packed(&s, embed_pack_tiny(&s));
     lh_embed_options int8 = {.precision = LH_S("int8")};
     lh_embed_options bf16 = {.precision = LH_S("bf16")};
-    lh_str older = as_version(&s, whole, 2, NULL);
+    lh_str older = as_version(&s, whole, LH_EMBED_MODEL_KIND_VERSION_INT8 - 1, NULL);
     ck_lh_ok(&s, lh_embed_open(&s.cx, older, &bf16, &model));
     lh_embed_model_info info = *lh_embed_info(model);
     model = lh_embed_close(model);
