@@ -210,7 +210,7 @@ static void put_level(const lh_embed_int8_matrix *m, size_t output, size_t input
 {
     int32_t low = (int32_t)level;
     if (number != 0) {
-        const int32_t upper = (int32_t)floor((level + WIDE_UNIT / 2) / WIDE_UNIT);
+        const int32_t upper = (int32_t)floor(level / WIDE_UNIT + 0.5);
         m->upper[output * m->wides + number - 1] = (int8_t)upper;
         low -= upper * WIDE_UNIT;
     }
@@ -220,7 +220,7 @@ static void put_level(const lh_embed_int8_matrix *m, size_t output, size_t input
 static double get_level(const lh_embed_int8_matrix *m, size_t output, size_t input,
                         wide_number number)
 {
-    const int32_t low = m->stored[output * m->inputs + input];
+    const double low = m->stored[output * m->inputs + input];
     return number == 0 ? low : low + WIDE_UNIT * m->upper[output * m->wides + number - 1];
 }
 

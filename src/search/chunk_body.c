@@ -158,7 +158,7 @@ lh_rc lh_chunk_store_body(lh_ctx *cx, const lh_chunk_store *store, uint64_t row,
     uint64_t end = store->body_firsts[block + 1];
     lh_str raw = LH_STR_NONE;
     LH_TRY(unpack(cx, store, block, &raw));
-    if (row < first || row >= end || raw.len / sizeof(uint32_t) < end - first)
+    if (!raw.ptr || row < first || row >= end || raw.len / sizeof(uint32_t) < end - first)
         return bad(cx, "a block of bodies of other rows");
     uint64_t at = (end - first) * sizeof(uint32_t);
     uint32_t bytes = 0;
