@@ -148,6 +148,7 @@ typedef struct lhi_allowed {
     /* out */
     lhi_filter_rows *rows; /* NULL: every row may answer; the caller's, also after a failure */
     const char *how;       /* "none", "cached", "computed" */
+    int is_current;        /* the index holds exactly the rows of the manifest */
 } lhi_allowed;
 LH_WARN_UNUSED lh_rc lhi_allowed_find(lh_ctx *cx, lhi_allowed *allowed);
 

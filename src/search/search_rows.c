@@ -48,9 +48,8 @@ lh_rc lhi_allowed_find(lh_ctx *cx, lhi_allowed *a)
     a->how = "none";
     if (a->filter.len > 0)
         LH_TRY(lh_sql_check_condition(cx, a->filter));
-    lh_str fingerprint = lhi_source_fingerprint(cx, a->manifest);
-    if (a->filter.len == 0 && a->grant->all_rows &&
-        lh_str_eq(fingerprint, about.source_fingerprint))
+    a->is_current = lh_str_eq(lhi_source_fingerprint(cx, a->manifest), about.source_fingerprint);
+    if (a->filter.len == 0 && a->grant->all_rows && a->is_current)
         return LH_OK;
     if (!lhi_filter_is_stable(a->filter))
         return compute(cx, a);

@@ -26,7 +26,6 @@ typedef struct finding {
     lh_list columns;    /* lh_str: their columns */
     size_t *numbers;    /* of those columns in the index */
     lhi_allowed allowed;
-    int is_current; /* the index holds exactly the rows of the snapshot */
     lh_text_result found;
     const lh_text_hit *page; /* of found */
     uint32_t page_count;
@@ -358,7 +357,7 @@ static lh_rc fetch(lh_ctx *cx, finding *f)
     int given = 0;
     if (f->page_count == 0)
         return LH_OK;
-    if (f->is_current)
+    if (f->allowed.is_current)
         LH_TRY(give_kept(cx, f, &given));
     if (!given || f->request->columns.count > 0)
         return fetch_rows(cx, f, given ? 0 : f->fields.count);
@@ -402,8 +401,6 @@ static lh_rc find(lh_ctx *cx, finding *f, lh_find_result *ret_result)
     LH_TRY(lhi_numbered_known(cx, &f->state->set->numbered, &f->known));
     LH_TRY(lh_catalog_get(cx, f->search->parts.catalog, meta->source, 0, 0, &f->snapshot));
     LH_TRY(lh_policy_grant(cx, f->search->parts.policy, cx->principal, f->snapshot, &f->grant));
-    f->is_current = lh_str_eq(lhi_source_fingerprint(cx, lh_snapshot_manifest(f->snapshot)),
-                              meta->source_fingerprint);
     LH_TRY(choose_fields(cx, f));
     LH_TRY(check_asked(cx, f));
     LH_TRY(parse_query(cx, f));
