@@ -265,6 +265,18 @@ lh_rc lh_pool_lease(lh_ctx *cx, lh_pool *pool, lh_worker_kind kind, lh_str domai
     return rc;
 }
 
+/* Under the lock. Enough tasks, or so much memory kept of them (caches, what its allocators do not
+ * give back) that the next one would be refused for what it did not use. */
+static int is_worn(const lh_pool *pool, const lhi_worker *worker)
+{
+    const lh_worker_limits *limits = &pool->kinds[worker->kind].limits;
+    if (limits->tasks_per_life > 0 && worker->tasks >= limits->tasks_per_life)
+        return 1;
+    return limits->memory_bytes > 0 && worker->process.pid > 0 &&
+           lh_process_rss_bytes(worker->process.pid) >
+               limits->memory_bytes / 100 * LHI_KEPT_PERCENT_MAX;
+}
+
 lh_lease *lh_lease_release(lh_lease *lease)
 {
     if (lease == NULL)
@@ -284,14 +296,13 @@ lh_lease *lh_lease_release(lh_lease *lease)
     worker->idle_since_us = lh_clock_mono_us();
     k->busy--;
     lh_metric_add_label(LH_M_WORKERS_BUSY, (size_t)worker->kind, -1);
-    int worn = k->limits.tasks_per_life > 0 && worker->tasks >= k->limits.tasks_per_life;
     if (worker->state == LHI_WORKER_BUSY)
         worker->state = LHI_WORKER_IDLE;
     if (worker->exited)
         lhi_worker_kill(pool, worker, LHI_KILL_NONE); /* leaves the count */
     else if (lease->lost)
         lhi_worker_kill(pool, worker, LHI_KILL_PROTOCOL);
-    else if (worn || pool->closing)
+    else if (pool->closing || is_worn(pool, worker))
         lhi_worker_kill(pool, worker, LHI_KILL_RETIRED);
     pool->leases--;
     lh_cond_broadcast(&pool->changed);

@@ -23,10 +23,13 @@
 #define LHI_REST_US            5000000
 #define LHI_EXIT_WAIT_US       500000 /* for the exit status of a worker whose socket closed */
 #define LHI_CHECK_US           20000  /* how often busy workers' memory is looked at */
-#define LHI_CONTROL_US_MAX     1000000
-#define LHI_ZYGOTE_RESTART_US  1000000 /* between attempts to start a zygote that does not start */
+/* Of its memory, what a worker may keep between tasks: above the engine's own share of 60, whose
+ * cache gives way to the next statement. */
+#define LHI_KEPT_PERCENT_MAX  75
+#define LHI_CONTROL_US_MAX    1000000
+#define LHI_ZYGOTE_RESTART_US 1000000 /* between attempts to start a zygote that does not start */
 
-#define LHI_READY_BYTES_MAX    1024
+#define LHI_READY_BYTES_MAX   1024
 
 typedef enum lhi_worker_state {
     LHI_WORKER_IDLE, /* nobody holds it */

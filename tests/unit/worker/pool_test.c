@@ -333,6 +333,18 @@ LH_TEST(query_over_its_memory_fails_alone)
     lh_test_pool_close(&t);
 }
 
+/* What an engine or an allocator keeps of earlier statements is not the next one's fault. */
+LH_TEST(small_queries_do_not_pay_for_what_earlier_ones_left_behind)
+{
+    lh_test_pool t;
+    lh_test_pool_open(
+        &t,
+        &(lh_worker_limits){.workers_max = 1, .queue_max = 1, .memory_bytes = UINT64_C(320) << 20});
+    for (int i = 0; i < 30; i++)
+        ck_assert_rc(&t, ask(&t, "SELECT list(range(i)) FROM range(1000) t(i)"), LH_OK);
+    lh_test_pool_close(&t);
+}
+
 LH_TEST(missing_program_is_unavailable_with_advice)
 {
     LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(0);
