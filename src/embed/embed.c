@@ -57,7 +57,7 @@ static lh_rc open_image(lh_ctx *cx, lh_embed_model *model, lh_str bytes, lh_str 
 }
 
 static lh_rc open_common(lh_ctx *cx, lh_embed_model *model, lh_str bytes,
-                         const lh_embed_options *opts)
+                         const lh_embed_options *opts, unsigned flags)
 {
     const lh_embed_kernels *kernels = opts != NULL ? opts->kernels : NULL;
     if (kernels == NULL)
@@ -68,7 +68,7 @@ static lh_rc open_common(lh_ctx *cx, lh_embed_model *model, lh_str bytes,
     if (model->arena == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory to open a model");
     LH_TRY(open_image(cx, model, bytes, opts != NULL ? opts->precision : LH_STR_NONE,
-                      kernels->fast_half ? LH_EMBED_PREFER_HALF : 0));
+                      flags | (kernels->fast_half ? LH_EMBED_PREFER_HALF : 0)));
     for (uint32_t i = 0; i < model->threads; i++) {
         LH_TRY(lh_embed_forward_init(cx, &model->passes[i], &model->image, kernels));
         model->arenas[i] = lh_arena_new(ARENA_BYTES_MAX);
@@ -86,7 +86,7 @@ lh_rc lh_embed_open_bytes(lh_ctx *cx, lh_str bytes, const lh_embed_options *opts
     LH_CLEANUP(lh_embed_close) lh_embed_model *model = lh_alloc_zero(1, sizeof(*model));
     if (model == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory to open a model");
-    LH_TRY(open_common(cx, model, bytes, opts));
+    LH_TRY(open_common(cx, model, bytes, opts, 0));
     *ret_model = LH_TAKE(model);
     return LH_OK;
 }
@@ -98,7 +98,8 @@ lh_rc lh_embed_open(lh_ctx *cx, lh_str path, const lh_embed_options *opts,
     if (model == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory to open a model");
     LH_TRY(lh_map_open(cx, path, &model->map));
-    LH_TRY(open_common(cx, model, model->map.bytes, opts));
+    LH_TRY(open_common(cx, model, model->map.bytes, opts, LH_EMBED_COPY_WEIGHTS));
+    lh_map_forget(model->map.bytes); /* of the rest, only the pages of words that are met return */
     *ret_model = LH_TAKE(model);
     return LH_OK;
 }
@@ -111,6 +112,7 @@ lh_embed_model *lh_embed_close(lh_embed_model *model)
         lh_embed_forward_done(&model->passes[i]);
         LH_IGNORE(lh_arena_free(model->arenas[i]));
     }
+    lh_embed_image_done(&model->image);
     LH_IGNORE(lh_arena_free(model->arena));
     lh_map_close(&model->map);
     return lh_free(model);

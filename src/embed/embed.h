@@ -4,9 +4,9 @@
  * Threads: a model serves one batch at a time (from any thread) and uses opts.threads threads
  *          for it, started per batch and only when there is work for them; each takes whole
  *          texts, so nobody waits for anybody.
- * Limits:  memory is fixed at open: the mapped file and, a thread, (127 + tokens_max) tokens of
- *          activations (6 MiB for MiniLM). Texts longer than tokens_max are cut and counted; any
- *          bytes are accepted.
+ * Limits:  memory is fixed at open: the mapped file, a copy of its layers in huge pages, and, a
+ *          thread, (127 + tokens_max) tokens of activations (6 MiB for MiniLM). Texts longer than
+ *          tokens_max are cut and counted; any bytes are accepted.
  * Formats: vectors: f32, dimensions of the model, length 1.
  * Why:     the product searches by meaning without a model server (contract A10). A vector
  *          depends on the text, the model and the kernel's name and revision only: not on the

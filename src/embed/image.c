@@ -7,6 +7,7 @@
 #include "embed/layout.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* A section of exactly `count` items, checksums verified. */
 static lh_rc get_items(lh_ctx *cx, const lh_container *file, lh_str name, size_t count,
@@ -64,24 +65,25 @@ static lh_embed_norm norm_at(const uint8_t *base, const lh_embed_model_info *inf
     return (lh_embed_norm){scale, scale + info->hidden, (float)info->norm_epsilon};
 }
 
-static lh_rc open_layer(lh_ctx *cx, const lh_container *file, const lh_embed_model_info *info,
-                        uint32_t number, lh_embed_layer *layer)
+/* Layers are of one shape: at. Copied to its place in weights if there are any. */
+static lh_rc open_layer(lh_ctx *cx, const lh_container *file, const lh_embed_image *image,
+                        const lh_embed_layer_layout *at, uint32_t number, lh_embed_layer *layer)
 {
     char name[LH_CONTAINER_NAME_MAX];
-    lh_embed_layer_layout at;
     const void *items = NULL;
-    const lh_embed_precision precision = (lh_embed_precision)info->precision;
-    lh_embed_layer_section(precision, number, name);
-    lh_embed_layer_layout_of(info, precision, &at);
-    LH_TRY(get_items(cx, file, lh_str_from(name), at.bytes / sizeof(float), sizeof(float), &items));
-
+    const lh_embed_model_info *info = &image->info;
+    lh_embed_layer_section((lh_embed_precision)info->precision, number, name);
+    LH_TRY(
+        get_items(cx, file, lh_str_from(name), at->bytes / sizeof(float), sizeof(float), &items));
     const uint8_t *base = items;
-    *layer = (lh_embed_layer){.qkv = linear_at(base, &at.linears[LH_EMBED_QKV]),
-                              .mix = linear_at(base, &at.linears[LH_EMBED_MIX]),
-                              .mix_norm = norm_at(base + at.mix_norm, info),
-                              .up = linear_at(base, &at.linears[LH_EMBED_UP]),
-                              .down = linear_at(base, &at.linears[LH_EMBED_DOWN]),
-                              .out_norm = norm_at(base + at.out_norm, info)};
+    if (image->weights.ptr != NULL)
+        base = memcpy((uint8_t *)image->weights.ptr + number * at->bytes, base, at->bytes);
+    *layer = (lh_embed_layer){.qkv = linear_at(base, &at->linears[LH_EMBED_QKV]),
+                              .mix = linear_at(base, &at->linears[LH_EMBED_MIX]),
+                              .mix_norm = norm_at(base + at->mix_norm, info),
+                              .up = linear_at(base, &at->linears[LH_EMBED_UP]),
+                              .down = linear_at(base, &at->linears[LH_EMBED_DOWN]),
+                              .out_norm = norm_at(base + at->out_norm, info)};
     LH_TRY(check_leads(cx, &layer->qkv, name));
     LH_TRY(check_leads(cx, &layer->mix, name));
     LH_TRY(check_leads(cx, &layer->up, name));
@@ -168,11 +170,34 @@ static lh_rc open_embeddings(lh_ctx *cx, const lh_container *file, lh_embed_imag
     return LH_OK;
 }
 
+static lh_rc open_layers(lh_ctx *cx, const lh_container *file, unsigned flags,
+                         lh_embed_image *image)
+{
+    const lh_embed_model_info *info = &image->info;
+    lh_embed_layer_layout at;
+    lh_embed_layer_layout_of(info, (lh_embed_precision)info->precision, &at);
+    const size_t bytes = info->layers * at.bytes;
+    if ((flags & LH_EMBED_COPY_WEIGHTS) != 0 && !lh_pages_alloc(&image->weights, bytes))
+        return lh_fail(cx, LH_E_NO_MEMORY, "%zu bytes of weights", bytes);
+    lh_embed_layer *layers = LH_NEW_ARRAY(cx, lh_embed_layer, info->layers);
+    if (layers == NULL)
+        return LH_E_NO_MEMORY;
+    for (uint32_t i = 0; i < info->layers; i++)
+        LH_TRY(open_layer(cx, file, image, &at, i, &layers[i]));
+    image->layers = layers;
+    return LH_OK;
+}
+
+void lh_embed_image_done(lh_embed_image *image)
+{
+    lh_pages_free(&image->weights);
+}
+
 lh_rc lh_embed_image_open(lh_ctx *cx, lh_str bytes, lh_str precision, unsigned flags,
                           lh_embed_image *ret_image)
 {
     lh_container file;
-    lh_embed_image image = {0};
+    LH_CLEANUP(lh_embed_image_done) lh_embed_image image = {0};
     LH_TRY(lh_container_open(cx, bytes, LH_S(LH_EMBED_MODEL_KIND), &file));
     if (file.kind_version == 0 || file.kind_version > LH_EMBED_MODEL_KIND_VERSION) {
         LH_IGNORE(lh_fail(cx, LH_E_UNPROCESSABLE, "packed model: version %u, supported: 1 to %d",
@@ -190,12 +215,8 @@ lh_rc lh_embed_image_open(lh_ctx *cx, lh_str bytes, lh_str precision, unsigned f
     image.heads = (lh_embed_heads){image.info.heads, image.info.hidden / image.info.heads};
     LH_TRY(open_tokenizer(cx, &file, &image));
     LH_TRY(open_embeddings(cx, &file, &image));
-    lh_embed_layer *layers = LH_NEW_ARRAY(cx, lh_embed_layer, image.info.layers);
-    if (layers == NULL)
-        return LH_E_NO_MEMORY;
-    for (uint32_t i = 0; i < image.info.layers; i++)
-        LH_TRY(open_layer(cx, &file, &image.info, i, &layers[i]));
-    image.layers = layers;
+    LH_TRY(open_layers(cx, &file, flags, &image));
     *ret_image = image;
+    image.weights = (lh_pages){0};
     return LH_OK;
 }

@@ -287,7 +287,7 @@ V_INLINE int8_sums int8_words(const int rows, const product *p, size_t words, ti
 
 V_INLINE void int8_tile(const int rows, const product *p, size_t row, size_t panel)
 {
-    tile_cursor from = {p->a + row * p->a_stride, p->b + panel * p->panel_stride, 0};
+    tile_cursor from = {.a = p->a + row * p->a_stride, .line = p->b + panel * p->panel_stride};
     const v16 start = v_load_line(from.line);
     from.line += LINE_BYTES;
     const size_t words[] = {p->both, p->leads, p->depth};

@@ -174,7 +174,20 @@ typedef struct tile_cursor {
     const uint8_t *a;
     const uint8_t *line;
     size_t words;
+    size_t ahead; /* bytes from a line to the one that is asked for beside it; 0: none */
 } tile_cursor;
+
+/* Into the second cache: the first one is the group's that is being multiplied. */
+LHI_INLINE void tile_ask(const int panels, const product *p, const uint8_t *line)
+{
+    __builtin_prefetch(line, 0, 2);
+    if (panels > 1)
+        __builtin_prefetch(line + p->panel_stride, 0, 2);
+    if (panels > 2) {
+        __builtin_prefetch(line + 2 * p->panel_stride, 0, 2);
+        __builtin_prefetch(line + 3 * p->panel_stride, 0, 2);
+    }
+}
 
 LHI_INLINE tile_row tile_lines(const int panels, const product *p, const uint8_t *line)
 {
@@ -196,6 +209,7 @@ LHI_INLINE void tile_add(const lh_embed_precision precision, const int rows, con
     const uint8_t *a = at->a;
     const uint8_t *line = at->line;
     for (size_t k = 0; k < at->words; k++, a += word_bytes(precision), line += p->line_stride) {
+        tile_ask(panels, p, line + at->ahead);
         const tile_row b = tile_lines(panels, p, line);
         tile_step(precision, panels, &s->r0, a, &b);
         if (rows > 1)
@@ -263,7 +277,9 @@ LHI_INLINE void tile(const lh_embed_precision precision, const int rows, const i
                      const product *p, size_t row, size_t panel)
 {
     const tile_row none = {v_set(0), v_set(0), v_set(0), v_set(0)};
-    tile_cursor from = {p->a + row * p->a_stride, p->b + panel * p->panel_stride, 0};
+    tile_cursor from = {.a = p->a + row * p->a_stride,
+                        .line = p->b + panel * p->panel_stride,
+                        .ahead = row == 0 ? (size_t)panels * p->panel_stride : 0};
     tile_sums s = {none, none, none, none, none, none};
     if (precision == LH_EMBED_PRECISION_INT8)
         tile_front(rows, panels, p, &from, &s);
@@ -286,20 +302,22 @@ LHI_INLINE void tile(const lh_embed_precision precision, const int rows, const i
     p->finish(p, &at, sums);
 }
 
-/* All rows of one group of panels: the group's weights stay in the cache while the rows pass. */
+/* All rows of one group of panels, in tiles as even as can be: the group's weights stay in the
+ * cache while the rows pass, and during the first tile those of the next group are asked for. */
 LHI_INLINE void tile_column(const lh_embed_precision precision, const int panels, const product *p,
                             size_t rows, size_t panel)
 {
-    size_t row = 0;
-    for (; row + TILE_ROWS <= rows; row += TILE_ROWS)
-        tile(precision, TILE_ROWS, panels, p, row, panel);
-    switch (rows - row) {
-    case 5: tile(precision, 5, panels, p, row, panel); break;
-    case 4: tile(precision, 4, panels, p, row, panel); break;
-    case 3: tile(precision, 3, panels, p, row, panel); break;
-    case 2: tile(precision, 2, panels, p, row, panel); break;
-    case 1: tile(precision, 1, panels, p, row, panel); break;
-    default: break;
+    size_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    for (size_t row = 0, count; tiles > 0; tiles--, row += count) {
+        count = (rows - row + tiles - 1) / tiles;
+        switch (count) {
+        case 6: tile(precision, 6, panels, p, row, panel); break;
+        case 5: tile(precision, 5, panels, p, row, panel); break;
+        case 4: tile(precision, 4, panels, p, row, panel); break;
+        case 3: tile(precision, 3, panels, p, row, panel); break;
+        case 2: tile(precision, 2, panels, p, row, panel); break;
+        default: tile(precision, 1, panels, p, row, panel); break;
+        }
     }
 }
 

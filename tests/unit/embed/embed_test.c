@@ -1,6 +1,7 @@
 #include "embed/embed.h"
 
 #include "base/hash.h"
+#include "os/file.h"
 #include "unit/embed/embed_fixture.h"
 
 #include <math.h>
@@ -194,6 +195,28 @@ LH_TEST(a_vector_does_not_depend_on_batch_or_threads)
             ck_assert_mem_eq(shared, all, 3 * TINY_DIMENSIONS * sizeof(float));
             lh_embed_close(model);
         }
+    }
+    lh_scratch_close(&s);
+}
+
+LH_TEST(weights_in_memory_and_those_of_a_file_give_the_same)
+{
+    lh_scratch s;
+    lh_scratch_open(&s);
+    lh_str packed = embed_pack_tiny(&s);
+    lh_str *texts = many_texts(&s, 20);
+    LH_CLEANUP(lh_map_close) lh_map map = {0};
+    ck_lh_ok(&s, lh_map_open(&s.cx, packed, &map));
+    for (size_t i = 0; i < LH_EMBED_PRECISIONS; i++) {
+        const char *precision = lh_embed_precision_names[i];
+        lh_embed_options opts = {.precision = lh_str_from(precision)};
+        lh_embed_model *file = open_precision(&s, packed, NULL, 1, precision);
+        lh_embed_model *memory = NULL;
+        ck_lh_ok(&s, lh_embed_open_bytes(&s.cx, map.bytes, &opts, &memory));
+        ck_assert_mem_eq(embed_all(&s, memory, texts, 20, 0), embed_all(&s, file, texts, 20, 0),
+                         20 * TINY_DIMENSIONS * sizeof(float));
+        lh_embed_close(memory);
+        lh_embed_close(file);
     }
     lh_scratch_close(&s);
 }
