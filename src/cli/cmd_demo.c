@@ -9,7 +9,6 @@
 
 #define DEMO_SERVE_SCALE 0.05
 #define INGEST_WAIT_MS   (600 * 1000)
-#define COPY_BYTES       (1u << 20)
 
 static void show_progress(void *arg, uint64_t done, uint64_t total)
 {
@@ -48,35 +47,6 @@ int lh_cmd_demo(lh_ctx *cx, const lh_cli_args *args)
 
 /* ---- serve --demo ---- */
 
-static lh_rc stage_file(lh_ctx *cx, serving *s, lh_str path, lh_staged **ret_staged,
-                        lh_str *ret_sha256)
-{
-    LH_CLEANUP(lh_file_close) lh_file *file = NULL;
-    LH_CLEANUP(lh_staged_free) lh_staged *staged = NULL;
-    LH_CLEANUP(lh_sha256_free) lh_sha256 *digest = NULL;
-    LH_TRY(lh_file_open(cx, path, LH_FILE_READ, &file));
-    LH_TRY(lh_store_stage(cx, s->app.store, &staged));
-    LH_TRY(lh_sha256_new(cx, &digest));
-    char *piece = lh_ctx_alloc(cx, 1, COPY_BYTES);
-    if (!piece)
-        return cx->err.rc;
-    for (size_t got = 1; got > 0;) {
-        LH_TRY(lh_ctx_check(cx));
-        LH_TRY(lh_file_read(cx, file, piece, COPY_BYTES, &got));
-        if (got == 0)
-            break;
-        lh_sha256_update(digest, lh_str_n(piece, got));
-        LH_TRY(lh_staged_write(cx, staged, lh_str_n(piece, got)));
-    }
-    uint8_t sum[LH_SHA256_BYTES];
-    char hex[LH_SHA256_HEX];
-    lh_sha256_final(digest, sum);
-    lh_hex_text(sum, sizeof sum, hex);
-    *ret_sha256 = lh_ctx_dup(cx, lh_str_n(hex, sizeof hex));
-    *ret_staged = LH_TAKE(staged);
-    return LH_OK;
-}
-
 static lh_rc load_table(lh_ctx *cx, serving *s, lh_str dir, const char *name)
 {
     LH_CLEANUP(lh_staged_free) lh_staged *staged = NULL;
@@ -86,7 +56,8 @@ static lh_rc load_table(lh_ctx *cx, serving *s, lh_str dir, const char *name)
                                  .principal = cx->principal,
                                  .actor = LH_S("demo")};
     LH_TRY(lh_record_defaults(cx, &lh_ingest_options_record, &request.options));
-    LH_TRY(stage_file(cx, s, lh_path_join(cx, dir, request.file_name), &staged, &request.sha256));
+    LH_TRY(lh_ingest_stage_file(cx, s->app.ingest, lh_path_join(cx, dir, request.file_name),
+                                &staged, &request.sha256));
     lh_str job_id;
     lh_job_view view;
     LH_TRY(lh_ingest_start(cx, s->app.ingest, staged, &request, &job_id));

@@ -11,7 +11,6 @@
 #include "os/file.h"
 #include "os/thread.h"
 
-#define INBOX_COPY_BYTES  (1u << 20)
 #define INBOX_ARENA_BYTES (64u * 1024u * 1024u)
 
 typedef struct seen_file {
@@ -55,36 +54,6 @@ static seen_file *find_seen(lh_inbox *inbox, lh_str name)
     return NULL;
 }
 
-static lh_rc copy_to_staging(lh_ctx *cx, lh_inbox *inbox, lh_str path, lh_staged **ret_staged,
-                             lh_str *ret_sha256)
-{
-    LH_CLEANUP(lh_file_close) lh_file *file = NULL;
-    LH_CLEANUP(lh_staged_free) lh_staged *staged = NULL;
-    LH_CLEANUP(lh_sha256_free) lh_sha256 *digest = NULL;
-    LH_TRY(lh_file_open(cx, path, LH_FILE_READ, &file));
-    LH_TRY(lh_store_stage(cx, lh_catalog_store(inbox->ingest->catalog), &staged));
-    LH_TRY(lh_sha256_new(cx, &digest));
-    char *piece = lh_ctx_alloc(cx, 1, INBOX_COPY_BYTES);
-    if (!piece)
-        return cx->err.rc;
-    for (;;) {
-        size_t got;
-        LH_TRY(lh_ctx_check(cx));
-        LH_TRY(lh_file_read(cx, file, piece, INBOX_COPY_BYTES, &got));
-        if (got == 0)
-            break;
-        lh_sha256_update(digest, lh_str_n(piece, got));
-        LH_TRY(lh_staged_write(cx, staged, lh_str_n(piece, got)));
-    }
-    uint8_t sum[LH_SHA256_BYTES];
-    char hex[LH_SHA256_HEX];
-    lh_sha256_final(digest, sum);
-    lh_hex_text(sum, sizeof sum, hex);
-    *ret_sha256 = lh_ctx_dup(cx, lh_str_n(hex, sizeof hex));
-    *ret_staged = LH_TAKE(staged);
-    return LH_OK;
-}
-
 static lh_rc take(lh_ctx *cx, lh_inbox *inbox, seen_file *file)
 {
     lh_ingest_request request = {.file_name = lh_str_from(file->name),
@@ -94,7 +63,7 @@ static lh_rc take(lh_ctx *cx, lh_inbox *inbox, seen_file *file)
                                  .actor = LH_S("inbox")};
     LH_CLEANUP(lh_staged_free) lh_staged *staged = NULL;
     lh_str path = lh_path_join(cx, inbox->folder, lh_str_from(file->name));
-    LH_TRY(copy_to_staging(cx, inbox, path, &staged, &request.sha256));
+    LH_TRY(lh_ingest_stage_file(cx, inbox->ingest, path, &staged, &request.sha256));
     lh_str job_id;
     LH_TRY(lh_ingest_start(cx, inbox->ingest, staged, &request, &job_id));
     LH_IGNORE(LH_TAKE(staged));

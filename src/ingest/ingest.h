@@ -66,6 +66,9 @@ typedef struct lh_ingest_result_column {
 } lh_ingest_result_column;
 extern const lh_record lh_ingest_result_record;
 
+/* Copies a file of this machine into staging; its hash (hex, arena) for the request. */
+LH_WARN_UNUSED lh_rc lh_ingest_stage_file(lh_ctx *cx, lh_ingest *ingest, lh_str path,
+                                          lh_staged **ret_staged, lh_str *ret_sha256);
 /* Starts the job and takes the staged source (on success). Texts are copied. Errors: LH_E_BAD_NAME,
  * LH_E_BAD_VALUE, LH_E_POOL_FULL. The job's errors: LH_E_UNPROCESSABLE, LH_E_TOO_LARGE,
  * LH_E_MEMORY_LIMIT, LH_E_NO_SPACE, ... */

@@ -9,23 +9,17 @@
  * an event may be missed here and so be written again; a history drops the second one. */
 enum { JUMP_US_MAX = 5 * 1000 };
 
-static lh_rc batch_holds(lh_ctx *cx, lh_journal *journal, const lh_append_log_batch *batch,
-                         lh_str needle, int *ret_found)
+typedef struct sought {
+    lh_str needle;
+    int found;
+} sought;
+
+static lh_rc look(lh_ctx *own, void *arg, const lh_str *lines, size_t count)
 {
-    LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(0);
-    if (arena == NULL)
-        return lh_fail(cx, LH_E_NO_MEMORY, "no memory to read a batch");
-    lh_ctx own;
-    lh_ctx_init_child(&own, arena, cx);
-    lh_str *lines;
-    size_t count;
-    lh_rc rc = lh_append_log_read(&own, journal->log, batch, &lines, &count);
-    if (rc != LH_OK) {
-        cx->err = own.err;
-        return rc;
-    }
-    for (size_t i = 0; i < count && !*ret_found; i++)
-        *ret_found = lh_str_starts(lines[i], needle);
+    sought *event = arg;
+    (void)own;
+    for (size_t i = 0; i < count && !event->found; i++)
+        event->found = lh_str_starts(lines[i], event->needle);
     return LH_OK;
 }
 
@@ -34,22 +28,22 @@ lh_rc lh_journal_contains(lh_ctx *cx, lh_journal *journal, lh_str event_id, int 
     int64_t us;
     uint32_t counter;
     lh_append_log_pin pin;
-    int found = 0;
+    sought event = {0};
     if (!lhi_event_id_parse(event_id, &us, &counter))
         return lh_fail(cx, LH_E_BAD_VALUE, "'%.*s' is no event id",
                        LH_STR_ARG(lh_str_sub(event_id, 0, 64)));
     /* our writer puts the id first */
-    lh_str needle = lh_ctx_fmt(cx, "{\"event_id\":\"%.*s\"", LH_STR_ARG(event_id));
-    if (needle.ptr == NULL)
+    event.needle = lh_ctx_fmt(cx, "{\"event_id\":\"%.*s\"", LH_STR_ARG(event_id));
+    if (event.needle.ptr == NULL)
         return LH_E_NO_MEMORY;
     LH_TRY(lh_append_log_flush(cx, journal->log));
     LH_TRY(lh_append_log_pin_batches(cx, journal->log, &pin));
     lh_rc rc = LH_OK;
-    for (size_t i = 0; i < pin.count && rc == LH_OK && !found; i++)
+    for (size_t i = 0; i < pin.count && rc == LH_OK && !event.found; i++)
         if (pin.batches[i].newest_us >= us - JUMP_US_MAX)
-            rc = batch_holds(cx, journal, &pin.batches[i], needle, &found);
+            rc = lhi_batch_read(cx, journal, &pin.batches[i], look, &event);
     lh_append_log_unpin(journal->log, &pin);
     LH_TRY(rc);
-    *ret_found = found;
+    *ret_found = event.found;
     return LH_OK;
 }

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 
 typedef struct gather {
+    lh_ctx *cx; /* of the caller: its arena keeps the events */
     const lh_journal_query *query;
-    lh_str needle;            /* "entity_id":"..." */
-    lh_journal_event *events; /* arena of the caller */
+    lh_str needle; /* "entity_id":"..." */
+    lh_journal_event *events;
     size_t count;
     size_t capacity;
 } gather;
@@ -51,23 +52,16 @@ static lh_rc take_line(lh_ctx *cx, gather *g, lh_str line)
     return LH_OK;
 }
 
-static lh_rc take_batch(lh_ctx *cx, lh_journal *journal, const lh_append_log_batch *batch,
-                        gather *g)
+static lh_rc take_lines(lh_ctx *own, void *arg, const lh_str *lines, size_t count)
 {
-    LH_CLEANUP(lh_arena_free) lh_arena *arena = lh_arena_new(0);
-    if (arena == NULL)
-        return lh_fail(cx, LH_E_NO_MEMORY, "no memory to read a batch");
-    lh_ctx own;
-    lh_ctx_init_child(&own, arena, cx);
-    lh_str *lines;
-    size_t count;
-    lh_rc rc = lh_append_log_read(&own, journal->log, batch, &lines, &count);
-    if (rc != LH_OK) {
-        cx->err = own.err;
-        return rc;
+    gather *g = arg;
+    for (size_t i = 0; i < count; i++) {
+        lh_rc rc = take_line(g->cx, g, lines[i]);
+        if (rc != LH_OK) {
+            own->err = g->cx->err;
+            return rc;
+        }
     }
-    for (size_t i = 0; i < count; i++)
-        LH_TRY(take_line(cx, g, lines[i]));
     return LH_OK;
 }
 
@@ -93,7 +87,7 @@ static lh_rc take_batches(lh_ctx *cx, lh_journal *journal, const lh_append_log_p
     for (size_t i = 0; i < pin->count; i++) {
         LH_TRY(lh_ctx_check(cx));
         if (hits[i])
-            LH_TRY(take_batch(cx, journal, &pin->batches[i], g));
+            LH_TRY(lhi_batch_read(cx, journal, &pin->batches[i], take_lines, g));
     }
     return LH_OK;
 }
@@ -118,7 +112,7 @@ static size_t drop_repeated(lh_journal_event *events, size_t count)
 lh_rc lh_journal_history(lh_ctx *cx, lh_journal *journal, const lh_journal_query *query,
                          lh_journal_page *ret_page)
 {
-    gather g = {.query = query};
+    gather g = {.cx = cx, .query = query};
     lh_append_log_pin pin;
     LH_TRY(make_needle(cx, query->entity_id, &g.needle));
     LH_TRY(lh_append_log_flush(cx, journal->log)); /* a buffered event is part of the history */

@@ -50,45 +50,35 @@ static int is_part(const lhi_batch_index *entry, const lh_append_log_batch *whol
     return entry->oldest_us >= whole->oldest_us && entry->newest_us <= whole->newest_us;
 }
 
-static lh_rc hashes_of_lines(lh_ctx *cx, const lh_str *lines, size_t count, uint64_t **ret_hashes)
+typedef struct batch_hashes {
+    uint64_t *items; /* heap */
+    size_t count;
+} batch_hashes;
+
+static lh_rc hash_lines(lh_ctx *own, void *arg, const lh_str *lines, size_t count)
 {
-    uint64_t *hashes = lh_alloc_zero(count + 1, sizeof(*hashes));
-    if (hashes == NULL)
-        return lh_fail(cx, LH_E_NO_MEMORY, "no memory to index %zu events", count);
-    for (size_t i = 0; i < count; i++) {
+    batch_hashes *of = arg;
+    of->items = lh_alloc_zero(count + 1, sizeof(*of->items));
+    if (of->items == NULL)
+        return lh_fail(own, LH_E_NO_MEMORY, "no memory to index %zu events", count);
+    for (; of->count < count; of->count++) {
         lh_journal_event event;
-        lh_rc rc = lhi_event_parse(cx, lines[i], &event);
-        if (rc != LH_OK) {
-            lh_free(hashes);
-            return rc;
-        }
-        hashes[i] = lh_hash64(event.entity_id, 0);
+        LH_TRY(lhi_event_parse(own, lines[of->count], &event));
+        of->items[of->count] = lh_hash64(event.entity_id, 0);
     }
-    *ret_hashes = hashes;
     return LH_OK;
 }
 
 static lh_rc build(lh_ctx *cx, lh_journal *journal, const lh_append_log_batch *batch,
                    lhi_batch_index *entry)
 {
-    LH_CLEANUP(lh_arena_free)
-    lh_arena *arena = lh_arena_new(0); /* the batch does not stay in the caller's memory */
-    if (arena == NULL)
-        return lh_fail(cx, LH_E_NO_MEMORY, "no memory to read a batch");
-    lh_ctx own;
-    lh_ctx_init_child(&own, arena, cx);
-    lh_str *lines;
-    size_t count;
-    uint64_t *hashes = NULL;
-    lh_rc rc = lh_append_log_read(&own, journal->log, batch, &lines, &count);
+    batch_hashes of = {0};
+    lh_rc rc = lhi_batch_read(cx, journal, batch, hash_lines, &of);
     if (rc == LH_OK)
-        rc = hashes_of_lines(&own, lines, count, &hashes);
-    if (rc != LH_OK) {
-        cx->err = own.err;
-        return rc;
-    }
-    settle(journal, entry, hashes, count);
-    return LH_OK;
+        settle(journal, entry, of.items, of.count);
+    else
+        lh_free(of.items);
+    return rc;
 }
 
 /* 1 when all parts of the merged batch are indexed: entry then has their union. */

@@ -50,6 +50,11 @@ LH_WARN_UNUSED lh_rc lhi_event_line(lh_ctx *cx, const lh_journal_event *event, l
 LH_WARN_UNUSED lh_rc lhi_event_parse(lh_ctx *cx, lh_str line, lh_journal_event *ret_event);
 int lhi_event_id_parse(lh_str id, int64_t *ret_us, uint32_t *ret_counter);
 
+/* journal_batch.c: reads a batch, has its lines used, forgets them: own's arena goes with them. */
+typedef lh_rc (*lhi_batch_use)(lh_ctx *own, void *arg, const lh_str *lines, size_t count);
+LH_WARN_UNUSED lh_rc lhi_batch_read(lh_ctx *cx, lh_journal *journal,
+                                    const lh_append_log_batch *batch, lhi_batch_use use, void *arg);
+
 /* journal_index.c; under index_lock */
 LH_WARN_UNUSED lh_rc lhi_index_refresh(lh_ctx *cx, lh_journal *journal,
                                        const lh_append_log_pin *pin);
