@@ -51,22 +51,59 @@ LHI_INLINE v16 gelu_of(v16 x)
     return v_sub(v_max(x, v_set(0.0f)), v_mul(size, exp2_of(p)));
 }
 
-/* The same for results that are rounded to bf16 at once (error below 1.5e-5): the tail itself is
- * the polynomial, which saves half of the work. */
-LHI_INLINE v16 gelu_of_half(v16 x)
+/* A value of each panel of a tile: 1, 2 or 4 of them, worked on side by side, because one alone
+ * would wait for itself. A struct, not an array: gcc keeps arrays in memory through inner loops. */
+typedef struct tile_row {
+    v16 c0, c1, c2, c3;
+} tile_row;
+
+/* step(c0) and so on for as many panels. */
+#define EACH_PANEL(panels, step)                                                                   \
+    do {                                                                                           \
+        step(c0);                                                                                  \
+        if ((panels) > 1)                                                                          \
+            step(c1);                                                                              \
+        if ((panels) > 2) {                                                                        \
+            step(c2);                                                                              \
+            step(c3);                                                                              \
+        }                                                                                          \
+    } while (0)
+
+/* p * u + next. */
+LHI_INLINE tile_row row_horner(const int panels, tile_row p, const tile_row *u, float next)
 {
-    v16 u = v_min(v_abs(x), v_set(4.5f));
-    v16 p = v_set(-1.2893290659121703e-05f);
-    p = v_fma(p, u, v_set(0.00030499533750116825f));
-    p = v_fma(p, u, v_set(-0.0029695138800889254f));
-    p = v_fma(p, u, v_set(0.014883912168443203f));
-    p = v_fma(p, u, v_set(-0.037505920976400375f));
-    p = v_fma(p, u, v_set(0.028163252398371696f));
-    p = v_fma(p, u, v_set(0.05220023915171623f));
-    p = v_fma(p, u, v_set(0.0016786158084869385f));
-    p = v_fma(p, u, v_set(-0.3978450894355774f));
-    p = v_fma(p, u, v_set(0.49974456429481506f));
-    return v_sub(v_max(x, v_set(0.0f)), v_mul(u, p));
+    const v16 k = v_set(next);
+#define STEP(c) p.c = v_fma(p.c, u->c, k)
+    EACH_PANEL(panels, STEP);
+#undef STEP
+    return p;
+}
+
+/* gelu for results that are rounded to bf16 at once (error below 1.5e-5): the tail itself is the
+ * polynomial, which saves half of the work. */
+LHI_INLINE tile_row gelu_of_half(const int panels, tile_row x)
+{
+    const v16 end = v_set(4.5f);
+    const v16 first = v_set(-1.2893290659121703e-05f);
+    const v16 zero = v_set(0);
+    tile_row u = x;
+    tile_row p = {first, first, first, first};
+#define STEP(c) u.c = v_min(v_abs(x.c), end)
+    EACH_PANEL(panels, STEP);
+#undef STEP
+    p = row_horner(panels, p, &u, 0.00030499533750116825f);
+    p = row_horner(panels, p, &u, -0.0029695138800889254f);
+    p = row_horner(panels, p, &u, 0.014883912168443203f);
+    p = row_horner(panels, p, &u, -0.037505920976400375f);
+    p = row_horner(panels, p, &u, 0.028163252398371696f);
+    p = row_horner(panels, p, &u, 0.05220023915171623f);
+    p = row_horner(panels, p, &u, 0.0016786158084869385f);
+    p = row_horner(panels, p, &u, -0.3978450894355774f);
+    p = row_horner(panels, p, &u, 0.49974456429481506f);
+#define STEP(c) x.c = v_sub(v_max(x.c, zero), v_mul(u.c, p.c))
+    EACH_PANEL(panels, STEP);
+#undef STEP
+    return x;
 }
 
 #endif

@@ -57,11 +57,6 @@ typedef struct product {
     void (*finish)(const struct product *p, const tile_place *at, const v16 *sums);
 } product;
 
-/* One row of a tile. A struct, not an array: gcc keeps arrays in memory through the inner loop. */
-typedef struct tile_row {
-    v16 c0, c1, c2, c3;
-} tile_row;
-
 /* Bytes of an operand that meet one line. */
 LHI_INLINE size_t word_bytes(const lh_embed_precision precision)
 {
@@ -103,49 +98,133 @@ typedef enum finish_form {
     FINISH_INT8    /* scaled, what the zeros of the inputs added taken off, bias, epilogue */
 } finish_form;
 
-LHI_INLINE v16 finish_one(const finish_form form, const lh_embed_epilogue epilogue,
-                          const product *p, size_t row, size_t column, v16 value)
+/* What a row of a tile meets at its columns. */
+typedef struct tile_columns {
+    tile_row bias;
+    tile_row scales; /* int8, as the one below */
+    tile_row sums;
+} tile_columns;
+
+LHI_INLINE tile_row row_load(const int panels, const float *from)
 {
-    if (form == FINISH_SHARES)
-        value = v_mul(value, v_set(p->row_factors[row]));
-    if (form == FINISH_INT8) {
-        const float row_scale = p->operand->scales[row];
-        v16 scale = v_mul(v_set(row_scale), v_load(p->layer->scales + column));
-        v16 zero = v_set(row_scale * -(float)p->operand->zeros[row]);
-        v16 start = v_fma(zero, v_load(p->layer->sums + column), v_load(p->layer->bias + column));
-        value = v_fma(v_whole(value), scale, start);
+    tile_row row = {v_load(from), v_set(0), v_set(0), v_set(0)};
+    if (panels > 1)
+        row.c1 = v_load(from + LH_EMBED_PANEL);
+    if (panels > 2) {
+        row.c2 = v_load(from + (size_t)2 * LH_EMBED_PANEL);
+        row.c3 = v_load(from + (size_t)3 * LH_EMBED_PANEL);
     }
-    if (form == FINISH_F32 || form == FINISH_HALF)
-        value = v_add(value, v_load(p->layer->bias + column));
-    if (epilogue == LH_EMBED_EPILOGUE_GELU || epilogue == LH_EMBED_EPILOGUE_GELU_HALF)
-        value = form == FINISH_F32 ? gelu_of(value) : gelu_of_half(value);
-    if (epilogue == LH_EMBED_EPILOGUE_RESIDUAL)
-        value = v_add(value, v_load(p->residual + row * p->out_stride + column));
-    return value;
+    return row;
+}
+
+LHI_INLINE tile_columns columns_load(const finish_form form, const int panels,
+                                     const lh_embed_linear *layer, size_t column)
+{
+    const tile_row none = {v_set(0), v_set(0), v_set(0), v_set(0)};
+    tile_columns columns = {none, none, none};
+    if (form != FINISH_BARE && form != FINISH_SHARES)
+        columns.bias = row_load(panels, layer->bias + column);
+    if (form == FINISH_INT8) {
+        columns.scales = row_load(panels, layer->scales + column);
+        columns.sums = row_load(panels, layer->sums + column);
+    }
+    return columns;
+}
+
+/* Sums to values. */
+LHI_INLINE tile_row row_values(const finish_form form, const int panels, const product *p,
+                               const tile_columns *columns, size_t row, tile_row x)
+{
+    const float factor = form == FINISH_INT8     ? p->operand->scales[row]
+                         : form == FINISH_SHARES ? p->row_factors[row]
+                                                 : 1.0f;
+    const float zero = form == FINISH_INT8 ? factor * -(float)p->operand->zeros[row] : 0.0f;
+    const v16 factors = v_set(factor);
+    const v16 zeros = v_set(zero);
+#define WHOLE(c)                                                                                   \
+    x.c = v_fma(v_whole(x.c), v_mul(factors, columns->scales.c),                                   \
+                v_fma(zeros, columns->sums.c, columns->bias.c))
+#define SHARE(c) x.c = v_mul(x.c, factors)
+#define BIAS(c)  x.c = v_add(x.c, columns->bias.c)
+    if (form == FINISH_INT8)
+        EACH_PANEL(panels, WHOLE);
+    else if (form == FINISH_SHARES)
+        EACH_PANEL(panels, SHARE);
+    else if (form != FINISH_BARE)
+        EACH_PANEL(panels, BIAS);
+#undef WHOLE
+#undef SHARE
+#undef BIAS
+    return x;
+}
+
+LHI_INLINE tile_row row_add(const int panels, tile_row x, const tile_row *more)
+{
+#define STEP(c) x.c = v_add(x.c, more->c)
+    EACH_PANEL(panels, STEP);
+#undef STEP
+    return x;
+}
+
+LHI_INLINE tile_row row_gelu(const finish_form form, const int panels, tile_row x)
+{
+#define STEP(c) x.c = gelu_of(x.c)
+    if (form != FINISH_F32)
+        return gelu_of_half(panels, x);
+    EACH_PANEL(panels, STEP);
+#undef STEP
+    return x;
+}
+
+/* at counts numbers from the start of the output. */
+LHI_INLINE void row_store(const lh_embed_epilogue epilogue, const int panels, void *out, size_t at,
+                          const tile_row *x)
+{
+    const v16 values[] = {x->c0, x->c1, x->c2, x->c3};
+    for (int i = 0; i < panels; i++, at += LH_EMBED_PANEL) {
+        if (epilogue == LH_EMBED_EPILOGUE_STORE_HALF || epilogue == LH_EMBED_EPILOGUE_GELU_HALF)
+            v_store_half((v_half *)out + at, values[i]);
+        else
+            v_store((float *)out + at, values[i]);
+    }
 }
 
 LHI_INLINE void finish_rows(const finish_form form, const lh_embed_epilogue epilogue,
+                            const int panels, const product *p, const tile_place *place,
+                            const v16 *sums)
+{
+    const tile_columns columns = columns_load(form, panels, p->layer, place->column);
+    size_t at = place->row * p->out_stride + place->column;
+    for (size_t i = 0; i < place->rows; i++, sums += panels, at += p->out_stride) {
+        tile_row x = {sums[0], sums[panels > 1 ? 1 : 0], sums[panels > 2 ? 2 : 0],
+                      sums[panels > 2 ? 3 : 0]};
+        x = row_values(form, panels, p, &columns, place->row + i, x);
+        if (epilogue == LH_EMBED_EPILOGUE_GELU || epilogue == LH_EMBED_EPILOGUE_GELU_HALF)
+            x = row_gelu(form, panels, x);
+        if (epilogue == LH_EMBED_EPILOGUE_RESIDUAL) {
+            const tile_row more = row_load(panels, p->residual + at);
+            x = row_add(panels, x, &more);
+        }
+        row_store(epilogue, panels, p->out, at, &x);
+    }
+}
+
+LHI_INLINE void finish_tile(const finish_form form, const lh_embed_epilogue epilogue,
                             const product *p, const tile_place *place, const v16 *sums)
 {
-    const bool halves =
-        epilogue == LH_EMBED_EPILOGUE_STORE_HALF || epilogue == LH_EMBED_EPILOGUE_GELU_HALF;
-    for (size_t row = place->row; row < place->row + place->rows; row++) {
-        for (size_t i = 0; i < place->panels; i++) {
-            size_t at = place->column + i * LH_EMBED_PANEL;
-            v16 value = finish_one(form, epilogue, p, row, at, *sums++);
-            if (halves)
-                v_store_half((v_half *)p->out + row * p->out_stride + at, value);
-            else
-                v_store((float *)p->out + row * p->out_stride + at, value);
-        }
-    }
+    if (TILE_PANELS == 4 && place->panels == 4)
+        finish_rows(form, epilogue, 4, p, place, sums);
+    else if (TILE_PANELS == 4 && place->panels == 2)
+        finish_rows(form, epilogue, 2, p, place, sums);
+    else
+        finish_rows(form, epilogue, 1, p, place, sums);
 }
 
 /* Functions of their own, not parts of the tiles: there are many of those, and these are long. */
 #define FINISH(name, form, epilogue)                                                               \
     static void name(const product *p, const tile_place *at, const v16 *sums)                      \
     {                                                                                              \
-        finish_rows(form, epilogue, p, at, sums);                                                  \
+        finish_tile(form, epilogue, p, at, sums);                                                  \
     }
 #define FINISH_OF_LAYER(name, form)                                                                \
     FINISH(name##_store, form, LH_EMBED_EPILOGUE_STORE)                                            \
