@@ -47,10 +47,11 @@ static lh_embed_linear linear_at(const uint8_t *base, const lh_embed_linear_layo
     return linear;
 }
 
-/* The only offsets within a layer. */
+/* The only offsets within a layer; those that fill the last line are looked up as well. */
 static lh_rc check_leads(lh_ctx *cx, const lh_embed_linear *linear, const char *section)
 {
-    const size_t leads = (size_t)linear->peaks + linear->wides;
+    const size_t leads = ((size_t)linear->peaks + linear->wides + LH_EMBED_PANEL - 1) /
+                         LH_EMBED_PANEL * LH_EMBED_PANEL;
     for (size_t i = 0; i < leads; i++)
         if (linear->leads[i] >= linear->inputs)
             return lh_fail(cx, LH_E_CORRUPT,

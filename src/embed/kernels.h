@@ -75,7 +75,7 @@ typedef struct lh_embed_linear {
     const float *scales;   /* int8: a column's weights are scale times the stored ones */
     const float *sums;     /* int8: of a column's weights, as stored times scale */
     const float *reach;    /* int8: 1 for each input, 1 / LH_EMBED_PEAK_REACH for peaks */
-    const uint32_t *leads; /* int8: [peaks + wides], which inputs */
+    const uint32_t *leads; /* int8: [peaks + wides], which inputs; then any, up to a line */
     uint32_t inputs;
     uint32_t outputs;
     uint32_t both; /* int8: how many are both, peaks, wides; multiples of LH_EMBED_WORD */

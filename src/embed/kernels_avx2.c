@@ -188,6 +188,17 @@ V_INLINE void v_store_bytes(v_byte *p, v16 x, int32_t zero)
     __m256i mixed = _mm256_packs_epi32(to_bytes(x.low, zero), to_bytes(x.high, zero));
     _mm256_storeu_si256((__m256i *)(void *)p, _mm256_permute4x64_epi64(mixed, 0xD8));
 }
+V_INLINE void v_store_line_of_bytes(v_byte *p, const v16 *x, int32_t zero)
+{
+    for (size_t i = 0; i < 4; i++)
+        v_store_bytes(p + i * LH_EMBED_PANEL, x[i], zero);
+}
+V_INLINE v16 v_gather(const float *from, const uint32_t *places)
+{
+    const __m256i *lanes = (const __m256i *)(const void *)places;
+    return (v16){_mm256_i32gather_ps(from, _mm256_loadu_si256(lanes), sizeof(float)),
+                 _mm256_i32gather_ps(from, _mm256_loadu_si256(lanes + 1), sizeof(float))};
+}
 
 V_INLINE uint32_t word_of(v_half even, v_half odd)
 {

@@ -130,6 +130,24 @@ V_INLINE void v_store_bytes(v_byte *p, v16 x, int32_t zero)
     whole = _mm512_max_epi32(whole, _mm512_setzero_si512());
     _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(whole));
 }
+V_INLINE __m512i whole_bytes(v16 x, __m512i zero)
+{
+    return _mm512_add_epi32(_mm512_cvtps_epi32(x), zero);
+}
+/* Four of those. Packing takes quarters of registers: 0, 4, 8 and 12 stand side by side then. */
+V_INLINE void v_store_line_of_bytes(v_byte *p, const v16 *x, int32_t zero)
+{
+    const __m512i zeros = _mm512_set1_epi32(zero);
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i low = _mm512_packs_epi32(whole_bytes(x[0], zeros), whole_bytes(x[1], zeros));
+    __m512i high = _mm512_packs_epi32(whole_bytes(x[2], zeros), whole_bytes(x[3], zeros));
+    __m512i mixed = _mm512_packus_epi16(low, high);
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, mixed));
+}
+V_INLINE v16 v_gather(const float *from, const uint32_t *places)
+{
+    return _mm512_i32gather_ps(_mm512_loadu_si512(places), from, sizeof(float));
+}
 
 /* 16 rows of 16 words, transposed in place: by pairs, by fours, then whole quarters. */
 V_INLINE void transpose_words(__m512i r[16])

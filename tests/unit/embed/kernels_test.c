@@ -34,7 +34,7 @@ static const lh_embed_precision precisions[] = {LH_EMBED_PRECISION_F32, LH_EMBED
 static lh_embed_linear make_layer(lh_embed_precision precision, uint32_t inputs, uint32_t outputs)
 {
     static float scales[4096], sums[4096], reach[4096];
-    static uint32_t leads[PEAKS + WIDES];
+    static uint32_t leads[PEAKS + WIDES + LH_EMBED_PANEL];
     const size_t count = (size_t)inputs * outputs;
     lh_embed_linear layer = {.panels = precision == LH_EMBED_PRECISION_F32 ? weights : packed,
                              .bias = bias,

@@ -225,14 +225,17 @@ static lh_rc write_file(lh_ctx *cx, void *arg, uint64_t offset, lh_str bytes)
     return LH_OK;
 }
 
-/* The content of a section with the first lead of its last matrix set to what is not there. */
+/* The content of a section with the last place in its last list of leads set to what is not there:
+ * a lead, or what fills the line. */
 static lh_str with_lead_outside(lh_scratch *s, lh_str content, const lh_embed_model_info *info)
 {
     lh_embed_layer_layout layout;
     lh_str copy = lh_ctx_dup(&s->cx, content);
     lh_embed_layer_layout_of(info, LH_EMBED_PRECISION_INT8, &layout);
+    const lh_embed_linear_layout *down = &layout.linears[LH_EMBED_DOWN];
+    const size_t last = down->leads + (lh_embed_leads_room(down) - 1) * sizeof(uint32_t);
     uint32_t outside = info->intermediate;
-    memcpy((char *)(uintptr_t)copy.ptr + layout.linears[LH_EMBED_DOWN].leads, &outside, 4);
+    memcpy((char *)(uintptr_t)copy.ptr + last, &outside, sizeof(outside));
     return copy;
 }
 
