@@ -39,17 +39,28 @@ static void softmax(float *scores, size_t keys, size_t padded)
         v_store(scores + j, v_mul(v_load(scores + j), share));
 }
 
-/* The same as halves, which still have to be multiplied by what is returned. */
-static float softmax_half(const float *scores, size_t keys, size_t padded, v_half *weights)
+/* The same as halves for some rows, which still have to be multiplied by their shares. One step
+ * after the other for all rows: a row alone waits for itself at every step. */
+static void softmax_half(const float *scores, size_t rows, size_t keys, v_half *weights,
+                         float *ret_shares)
 {
-    v16 top = largest_score(scores, keys, padded);
-    v16 sum = v_set(0);
-    for (size_t j = 0; j < padded; j += LH_EMBED_PANEL) {
-        v16 weight = exp_of(v_sub(score_at(scores, keys, j), top));
-        sum = v_add(sum, weight);
-        v_store_half(weights + j, weight);
+    const size_t padded = (keys + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL * LH_EMBED_PANEL;
+    __attribute__((uninitialized)) v16 tops[TILE_ROWS];
+    __attribute__((uninitialized)) v16 sums[TILE_ROWS];
+    for (size_t r = 0; r < rows; r++)
+        tops[r] = largest_score(scores + r * padded, keys, padded);
+    for (size_t r = 0; r < rows; r++) {
+        const float *row = scores + r * padded;
+        v16 sum = v_set(0);
+        for (size_t j = 0; j < padded; j += LH_EMBED_PANEL) {
+            v16 weight = exp_of(v_sub(score_at(row, keys, j), tops[r]));
+            sum = v_add(sum, weight);
+            v_store_half(weights + r * padded + j, weight);
+        }
+        sums[r] = sum;
     }
-    return 1.0f / v_sum(sum);
+    for (size_t r = 0; r < rows; r++)
+        ret_shares[r] = 1.0f / v_sum(sums[r]);
 }
 
 /* Rows of keys, stride floats apart, to panels of 16 keys; keys beyond the last are zero. */
@@ -129,9 +140,7 @@ static void attend_half(const head *h, const v_half *queries, void *out, bool ou
                          .out_stride = h->padded,
                          .finish = finish_bare};
         multiply_half(&score, rows, h->padded / LH_EMBED_PANEL);
-        for (size_t r = 0; r < rows; r++)
-            shares[r] =
-                softmax_half(scores + r * h->padded, h->tokens, h->padded, weights + r * h->padded);
+        softmax_half(scores, rows, h->tokens, weights, shares);
         size_t at = t * h->hidden;
         product mix = {.a = (const uint8_t *)weights,
                        .a_stride = h->padded * sizeof(v_half),

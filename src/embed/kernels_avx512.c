@@ -149,26 +149,31 @@ V_INLINE v16 v_gather(const float *from, const uint32_t *places)
     return _mm512_i32gather_ps(_mm512_loadu_si512(places), from, sizeof(float));
 }
 
-/* 16 rows of 16 words, transposed in place: by pairs, by fours, then whole quarters. */
+/* 16 rows of 16 words, transposed in place: by pairs, by fours, then whole quarters. Unrolled, the
+ * rows stay in registers, and there is nothing for a hardened build to clear first. */
 V_INLINE void transpose_words(__m512i r[16])
 {
-    __m512i t[16];
+    __attribute__((uninitialized)) __m512i t[16];
+#pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
         t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
         t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
     }
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
         r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
         r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
         r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
     }
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         t[i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0x88);
         t[4 + i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0xDD);
         t[8 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0x88);
         t[12 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0xDD);
     }
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         r[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88);
         r[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xDD);
@@ -177,27 +182,34 @@ V_INLINE void transpose_words(__m512i r[16])
     }
 }
 
+/* 16 keys' words from one on, or as many as there are of both; those beyond are zero. */
+V_INLINE void pack_16_keys(const v_half *keys, size_t stride, size_t count, size_t lines,
+                           uint32_t *out)
+{
+    const __mmask16 mask = (__mmask16)((1u << LH_MIN(lines, 16)) - 1);
+    __attribute__((uninitialized)) __m512i r[16];
+#pragma GCC unroll 16
+    for (size_t j = 0; j < 16; j++)
+        r[j] = _mm512_maskz_loadu_epi32(j < count ? mask : 0, keys + (j < count ? j : 0) * stride);
+    transpose_words(r);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < 16; i++)
+        if (i < lines)
+            _mm512_storeu_si512(out + i * 16, r[i]);
+}
+
 /* Rows of keys, stride halves apart, to panels of 16 keys, two columns in a word; keys beyond the
  * last are zero. */
 static void v_pack_keys(const v_half *keys, size_t stride, size_t count, size_t width,
                         uint32_t *out)
 {
     const size_t words = width / 2;
-    for (size_t first = 0; first < count; first += 16) {
+    for (size_t first = 0; first < count; first += 16)
         for (size_t word = 0; word < words; word += 16) {
             const size_t lines = LH_MIN(words - word, 16);
-            const __mmask16 mask = (__mmask16)((1u << lines) - 1);
-            __m512i r[16];
-            for (size_t j = 0; j < 16; j++)
-                r[j] = first + j < count
-                           ? _mm512_maskz_loadu_epi32(mask, keys + (first + j) * stride + 2 * word)
-                           : _mm512_setzero_si512();
-            transpose_words(r);
-            for (size_t i = 0; i < lines; i++)
-                _mm512_storeu_si512(out + i * 16, r[i]);
+            pack_16_keys(keys + first * stride + 2 * word, stride, count - first, lines, out);
             out += lines * 16;
         }
-    }
 }
 
 /* Rows of values to panels of 16 columns, two rows in a word; a row beyond the last is zero. */
