@@ -104,7 +104,7 @@ LH_TEST(a_hard_query_is_given_more_than_an_easy_one)
 /* ef bounds what is looked at: a pool of four times as many, each with its neighbours. */
 LH_TEST(an_effort_has_an_end_where_all_rows_are_alike)
 {
-    enum { ALIKE = 20000, FEW = 16 };
+    enum { ALIKE = 4000, FEW = 16 };
     lh_scratch s;
     fixture_segment segment;
     lh_vector_index *index;
