@@ -7,7 +7,7 @@
  *   _embed tokens MODEL FLAGS < lines > one line of "id:start:end" a token, for each line
  *   _embed vectors MODEL THREADS < lines > raw f32
  *   _embed serve MODEL THREADS FILE ... for each line on stdin one pass: seconds, tokens
- *   _embed single MODEL FILE ... likewise, one text at a time: p50, p99 in seconds
+ *   _embed single MODEL THREADS FILE ... likewise, one text at a time: p50, p99 in seconds
  *   _embed tokbench MODEL FILE ... likewise, tokenising only */
 #include "base/clock.h"
 #include "base/num.h"
@@ -91,7 +91,7 @@ static lh_rc open_model(lh_ctx *cx, const char *path, const char *threads, lh_em
         return lh_fail(cx, LH_E_BAD_VALUE, "threads: %s", threads);
     lh_str file = lh_str_from(path);
     size_t at = lh_str_rfind_char(file, '@');
-    lh_embed_options opts = {.threads = (uint32_t)count};
+    lh_embed_options opts = {.threads = (uint32_t)count, .flags = LH_EMBED_SOON};
     if (at != LH_STR_NPOS) {
         opts.precision = lh_str_from_offset(file, at + 1);
         file = lh_str_sub(file, 0, at);
@@ -168,8 +168,8 @@ static lh_rc serve_single(lh_ctx *cx, char **args)
 {
     LH_CLEANUP(lh_embed_close) lh_embed_model *model = NULL;
     lines in;
-    LH_TRY(open_model(cx, args[0], "1", &model));
-    LH_TRY(read_lines(cx, lh_str_from(args[1]), &in));
+    LH_TRY(open_model(cx, args[0], args[1], &model));
+    LH_TRY(read_lines(cx, lh_str_from(args[2]), &in));
     int64_t *times = lh_alloc_zero(in.count + 1, sizeof(int64_t));
     float *out = lh_alloc_zero(lh_embed_info(model)->hidden, sizeof(float));
     if (times == NULL || out == NULL)
@@ -226,7 +226,7 @@ static const struct {
     int args_count;
     lh_rc (*run)(lh_ctx *cx, char **args);
 } commands[] = {{"pack", 2, pack},   {"tokens", 2, print_tokens}, {"vectors", 2, print_vectors},
-                {"serve", 3, serve}, {"single", 2, serve_single}, {"tokbench", 2, serve_tokens}};
+                {"serve", 3, serve}, {"single", 3, serve_single}, {"tokbench", 2, serve_tokens}};
 
 int main(int argc, char **argv)
 {

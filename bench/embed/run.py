@@ -258,12 +258,12 @@ def speed(packed, folder, name, texts, threads, reference, rounds):
     return ratios
 
 
-def speed_of_one(packed, folder, texts, reference, rounds):
-    """One text at a time, one thread, the median of all."""
+def speed_of_one(packed, folder, texts, threads, reference, rounds):
+    """One text at a time, the median of all; with two threads each text is shared by them, on both sides."""
     path = write_lines(os.path.join(folder, "one"), texts)
     words = [t.decode("utf-8", "replace") for t in texts]
-    peers = both_graphs(1, reference, folder)
-    served = [Served("single", packed + "@" + p, path) for p in PRECISIONS]
+    peers = both_graphs(threads, reference, folder)
+    served = [Served("single", packed + "@" + p, str(threads), path) for p in PRECISIONS]
     own, other = [[] for _ in served], [[] for _ in peers]
     for _ in range(rounds):
         for driver, into in zip(served, own):
@@ -278,7 +278,7 @@ def speed_of_one(packed, folder, texts, reference, rounds):
     for driver, precision, times in zip(served, PRECISIONS, own):
         theirs, peer = faster(precision, peers, [statistics.median(t) for t in other])
         ours = statistics.median(times)
-        emit("embed_one_text_p50_" + precision, ours * 1e3, "ms", rounds, peer=peer.name, peer_value=theirs * 1e3,
+        emit("embed_one_text_p50_%s_%dthreads" % (precision, threads), ours * 1e3, "ms", rounds, peer=peer.name, peer_value=theirs * 1e3,
              texts=len(texts), faster=round(theirs / ours, 2))
         driver.close()
 
@@ -319,7 +319,7 @@ def start_up(packed, folder, rounds):
             subprocess.run([DRIVER, "vectors", packed + "@" + precision, "1"], input=b"hello world\n",
                            capture_output=True, check=True)
             times.append(time.perf_counter() - start)
-        driver = Served("single", packed + "@" + precision, path)
+        driver = Served("single", packed + "@" + precision, "1", path)
         driver.run()
         with open("/proc/%d/status" % driver.process.pid, encoding="ascii") as source:
             resident = int(re.search(r"VmRSS:\s*(\d+)", source.read()).group(1)) / 1024
@@ -371,7 +371,8 @@ def run(args, wanted):
             share_of_limit(packed, folder, "short", real[:args.texts // 2], reference.config, args.rounds)
             share_of_limit(packed, folder, "long", long_texts[:20], reference.config, args.rounds)
         if wanted("one"):
-            speed_of_one(packed, folder, real[:300], reference, args.rounds)
+            for threads in (1, 2):
+                speed_of_one(packed, folder, real[:300], threads, reference, args.rounds)
         if wanted("long"):
             for threads in (1, 2):
                 speed(packed, folder, "long", long_texts, threads, reference, args.rounds)

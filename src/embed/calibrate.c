@@ -51,8 +51,11 @@ static void add_products(lh_embed_calibration *c, const sums *s, uint32_t first,
                 value;
         }
     float *products = s->products + (size_t)first * LH_EMBED_CALIBRATION_BLOCK;
-    const lh_embed_linear square = {
-        .panels = c->panels, .bias = c->none, .inputs = (uint32_t)rows, .outputs = width};
+    const lh_embed_linear square = {.panels = c->panels,
+                                    .bias = c->none,
+                                    .inputs = (uint32_t)rows,
+                                    .outputs = width,
+                                    .stride = width};
     const lh_embed_operand operand = {.values = c->columns};
     c->kernels->linear(&square, LH_EMBED_EPILOGUE_RESIDUAL, width, &operand, products, products);
 }

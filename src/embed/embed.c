@@ -2,16 +2,25 @@
  *
  * A thread takes the next text until its chunk is full, tokenises it into place and runs the
  * chunk alone through all layers. There is no sorting, no padding and no barrier. A small batch
- * gets chunks so small that every thread has one. */
+ * gets chunks so small that every thread has one. What somebody waits for and fits one chunk is the
+ * exception: two threads run it step by step, which takes little more than half of the time, as
+ * each of them reads half of the weights. */
 #include "embed/embed.h"
 
+#include "base/clock.h"
 #include "embed/forward.h"
+#include "embed/helper.h"
 #include "os/file.h"
-#include "os/thread.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
-enum { ARENA_BYTES_MAX = 64 * 1024 * 1024, THREAD_STACK_BYTES = 1024 * 1024, BYTES_PER_TOKEN = 4 };
+enum {
+    ARENA_BYTES_MAX = 64 * 1024 * 1024,
+    BYTES_PER_TOKEN = 4,
+    READY_NS = 20 * 1000,
+    ALONE_MAX = 256 /* batches */
+};
 
 /* A thread of a batch, other than the caller's. */
 typedef struct helper {
@@ -19,7 +28,7 @@ typedef struct helper {
     lh_embed_forward *pass;
     lh_ctx cx;
     lh_rc rc;
-    lh_thread *thread;
+    lh_embed_helper thread;
 } helper;
 
 struct lh_embed_model {
@@ -29,9 +38,13 @@ struct lh_embed_model {
     uint32_t threads;
     char kernel[32];
     atomic_int busy; /* one batch at a time */
-    lh_embed_forward passes[LH_EMBED_THREADS_MAX];
-    lh_arena *arenas[LH_EMBED_THREADS_MAX]; /* of the helpers' contexts */
-    helper helpers[LH_EMBED_THREADS_MAX];
+    uint32_t flags;
+    uint32_t alone;       /* so many batches more are not shared */
+    uint32_t alone_next;  /* after one in which the helper was in the way */
+    lh_embed_share share; /* of passes[0] */
+    lh_embed_forward passes[LH_EMBED_THREADS_MAX]; /* the caller's, then the helpers' */
+    lh_arena *arenas[LH_EMBED_THREADS_MAX];        /* of the helpers' contexts */
+    helper helpers[LH_EMBED_THREADS_MAX];          /* one less than there are passes */
 };
 
 /* One batch in flight. */
@@ -39,6 +52,7 @@ typedef struct run {
     lh_embed_model *model;
     lh_embed_batch *batch;
     uint32_t chunk_tokens;
+    uint32_t helpers;   /* that were given the run */
     atomic_size_t next; /* text to take */
     atomic_size_t done;
     atomic_uint_fast64_t tokens;
@@ -56,18 +70,28 @@ static lh_rc open_image(lh_ctx *cx, lh_embed_model *model, lh_str bytes, lh_str 
     return rc;
 }
 
+static void init_threads(lh_embed_model *model, const lh_embed_options *opts)
+{
+    model->threads = opts->threads == 0 ? 1 : LH_MIN(opts->threads, LH_EMBED_THREADS_MAX);
+    model->flags = opts->flags;
+    model->alone_next = 1;
+    lh_embed_share_init(&model->share, lh_embed_forward_part, &model->passes[0]);
+    for (uint32_t i = 0; i + 1 < model->threads; i++)
+        lh_embed_helper_init(&model->helpers[i].thread);
+}
+
 static lh_rc open_common(lh_ctx *cx, lh_embed_model *model, lh_str bytes,
                          const lh_embed_options *opts, unsigned flags)
 {
-    const lh_embed_kernels *kernels = opts != NULL ? opts->kernels : NULL;
-    if (kernels == NULL)
-        kernels = lh_embed_kernels_get();
-    model->threads =
-        opts == NULL || opts->threads == 0 ? 1 : LH_MIN(opts->threads, LH_EMBED_THREADS_MAX);
+    static const lh_embed_options defaults = {0};
+    opts = opts != NULL ? opts : &defaults;
+    const lh_embed_kernels *kernels =
+        opts->kernels != NULL ? opts->kernels : lh_embed_kernels_get();
+    init_threads(model, opts);
     model->arena = lh_arena_new(ARENA_BYTES_MAX);
     if (model->arena == NULL)
         return lh_fail(cx, LH_E_NO_MEMORY, "no memory to open a model");
-    LH_TRY(open_image(cx, model, bytes, opts != NULL ? opts->precision : LH_STR_NONE,
+    LH_TRY(open_image(cx, model, bytes, opts->precision,
                       flags | (kernels->fast_half ? LH_EMBED_PREFER_HALF : 0)));
     for (uint32_t i = 0; i < model->threads; i++) {
         LH_TRY(lh_embed_forward_init(cx, &model->passes[i], &model->image, kernels));
@@ -108,6 +132,10 @@ lh_embed_model *lh_embed_close(lh_embed_model *model)
 {
     if (model == NULL)
         return NULL;
+    for (uint32_t i = 0; i + 1 < model->threads; i++)
+        lh_embed_helper_done(&model->helpers[i].thread);
+    if (model->threads > 0)
+        lh_embed_share_done(&model->share);
     for (uint32_t i = 0; i < model->threads; i++) {
         lh_embed_forward_done(&model->passes[i]);
         LH_IGNORE(lh_arena_free(model->arenas[i]));
@@ -176,52 +204,110 @@ static void help(void *arg)
 }
 
 /* Tokens guessed from bytes: good enough to share a small batch among the threads. */
-static uint32_t guess_tokens_per_thread(const lh_embed_model *model, const lh_embed_batch *batch)
+static uint32_t guess_tokens(const lh_embed_model *model, const lh_embed_batch *batch)
 {
     uint64_t enough = (uint64_t)LH_EMBED_CHUNK_TOKENS * model->threads;
     uint64_t tokens = 0;
     for (size_t i = 0; i < batch->count && tokens < enough; i++)
         tokens += LH_MIN(batch->texts[i].len / BYTES_PER_TOKEN + LH_EMBED_TOKENS_MIN,
                          (size_t)model->image.info.tokens_max);
-    return (uint32_t)LH_MAX(1, LH_MIN(tokens, enough) / model->threads);
+    return (uint32_t)LH_MIN(tokens, enough);
 }
 
 /* Helpers that cannot be started are done without: the caller's thread works through everything
  * that is left. */
-static uint32_t start_helpers(lh_ctx *cx, run *r, helper *helpers)
+static void start_helpers(lh_ctx *cx, run *r)
 {
     uint32_t wanted = (uint32_t)LH_MIN((size_t)r->model->threads, r->batch->count);
-    uint32_t started = 0;
-    for (uint32_t i = 1; i < wanted; i++, started++) {
-        helper *h = &helpers[started];
-        *h = (helper){.run = r, .pass = &r->model->passes[i]};
+    for (uint32_t i = 1; i < wanted; i++) {
+        helper *h = &r->model->helpers[i - 1];
+        lh_embed_helper_wait(&h->thread); /* it may be about to leave a share */
+        h->run = r;
+        h->pass = &r->model->passes[i];
+        h->rc = LH_OK;
         lh_arena_reset(r->model->arenas[i]);
         lh_ctx_init_child(&h->cx, r->model->arenas[i], cx);
-        if (lh_thread_start(cx, "embed", THREAD_STACK_BYTES, help, h, &h->thread) != LH_OK) {
-            lh_err_clear(cx);
+        if (!lh_embed_helper_ready(cx, &h->thread))
             break;
+        lh_embed_helper_give(&h->thread, help, h);
+        r->helpers++;
+    }
+}
+
+/* Each thread runs chunks of its own. */
+static lh_rc run_apart(lh_ctx *cx, run *r)
+{
+    start_helpers(cx, r);
+    lh_rc rc = work(cx, r, &r->model->passes[0], true);
+    if (rc != LH_OK)
+        atomic_store(&r->failed, 1);
+    for (uint32_t i = 0; i < r->helpers; i++) {
+        helper *h = &r->model->helpers[i];
+        lh_embed_helper_wait(&h->thread);
+        if (rc == LH_OK && h->rc != LH_OK) {
+            rc = h->rc;
+            cx->err = h->cx.err;
         }
     }
-    return started;
+    return rc;
+}
+
+static void share(void *arg)
+{
+    lh_embed_share_help(arg);
+}
+
+/* It may be about to leave what it shared last. */
+static bool is_soon_ready(lh_ctx *cx, lh_embed_helper *thread)
+{
+    const int64_t until_ns = lh_clock_mono_ns() + READY_NS;
+    bool ready = lh_embed_helper_ready(cx, thread);
+    while (!ready && lh_clock_mono_ns() < until_ns)
+        ready = lh_embed_helper_ready(cx, thread);
+    return ready;
+}
+
+/* Two threads run the caller's chunks, if the other one is there in time. A machine that has no
+ * processor to spare stays so for a while: there it is asked at longer and longer intervals. */
+static lh_rc run_shared(lh_ctx *cx, run *r)
+{
+    lh_embed_model *model = r->model;
+    lh_embed_forward *pass = &model->passes[0];
+    lh_embed_helper *thread = &model->helpers[0].thread;
+    const bool asked = model->alone == 0;
+    const bool helped = asked && is_soon_ready(cx, thread);
+    if (helped) {
+        lh_embed_share_open(&model->share);
+        lh_embed_helper_give(thread, share, &model->share);
+        pass->share = &model->share;
+        pass->helper_scratch = model->passes[1].scratch;
+    }
+    lh_rc rc = work(cx, r, pass, true);
+    pass->share = NULL;
+    if (helped && lh_embed_share_end(&model->share)) {
+        model->alone_next = 1;
+    } else if (asked) {
+        model->alone = model->alone_next;
+        model->alone_next = LH_MIN(model->alone_next * 2, (uint32_t)ALONE_MAX);
+    } else {
+        model->alone--;
+    }
+    return rc;
 }
 
 lh_rc lh_embed_texts(lh_ctx *cx, lh_embed_model *model, lh_embed_batch *batch)
 {
-    lh_assert(atomic_exchange(&model->busy, 1) == 0);
-    run r = {.model = model, .batch = batch};
-    r.chunk_tokens = guess_tokens_per_thread(model, batch);
-    helper *helpers = model->helpers;
-    uint32_t started = start_helpers(cx, &r, helpers);
-
-    lh_rc rc = work(cx, &r, &model->passes[0], true);
-    if (rc != LH_OK)
-        atomic_store(&r.failed, 1);
-    for (uint32_t i = 0; i < started; i++) {
-        LH_IGNORE(lh_thread_join(helpers[i].thread));
-        if (rc == LH_OK && helpers[i].rc != LH_OK) {
-            rc = helpers[i].rc;
-            cx->err = helpers[i].cx.err;
-        }
+    lh_assert(atomic_exchange(&model->busy, 1) == 0 && model->threads > 0);
+    run r = {.model = model, .batch = batch, .chunk_tokens = LH_EMBED_CHUNK_TOKENS};
+    const uint32_t tokens = guess_tokens(model, batch);
+    const bool one_chunk =
+        batch->count == 1 || (batch->count > 1 && tokens <= LH_EMBED_CHUNK_TOKENS);
+    lh_rc rc = LH_OK;
+    if (one_chunk && model->threads > 1 && (model->flags & LH_EMBED_SOON) != 0) {
+        rc = run_shared(cx, &r);
+    } else {
+        r.chunk_tokens = LH_MAX(1, tokens / model->threads);
+        rc = run_apart(cx, &r);
     }
     batch->tokens = atomic_load(&r.tokens);
     batch->truncated = atomic_load(&r.truncated);

@@ -2,8 +2,10 @@
  *
  * Owns:    a model owns its mapping, arena and buffers; batches are the caller's.
  * Threads: a model serves one batch at a time (from any thread) and uses opts.threads threads
- *          for it, started per batch and only when there is work for them; each takes whole
- *          texts, so nobody waits for anybody.
+ *          for it, started when there is work for them and parked between batches; each takes
+ *          whole texts, so nobody waits for anybody. A model opened to be soon done shares a batch
+ *          of one chunk between two threads, step by step (share.h): that spends some processor
+ *          time on waiting, at most a tenth of a millisecond at a time.
  * Limits:  memory is fixed at open: the mapped file, a copy of its layers in huge pages, and, a
  *          thread, (127 + tokens_max) tokens of activations (6 MiB for MiniLM). Texts longer than
  *          tokens_max are cut and counted; any bytes are accepted.
@@ -24,7 +26,10 @@ typedef struct lh_embed_options {
     uint32_t threads;                /* 0 = 1 */
     const lh_embed_kernels *kernels; /* NULL = lh_embed_kernels_get() */
     lh_str precision; /* "f32", "bf16", "int8"; empty: bf16 where the CPU multiplies it, else f32 */
+    uint32_t flags;   /* LH_EMBED_SOON */
 } lh_embed_options;
+
+enum { LH_EMBED_SOON = 1 /* somebody waits for each batch: one text is shared by two threads */ };
 
 /* Maps a packed file (embed/pack.h) and checks all of it that the precision uses. opts may be NULL.
  * Errors: LH_E_NOT_FOUND, LH_E_CORRUPT, LH_E_UNPROCESSABLE (a kind or version not known, a

@@ -2,16 +2,19 @@
  * between them.
  *
  * Owns:    a pass owns its buffers, all taken when it is made; it borrows image and kernels.
- * Threads: one pass per thread.
+ * Threads: one pass per thread; a second thread may share in it (share.h).
  * Limits:  chunks of at most rows_max tokens and LH_EMBED_CHUNK_TEXTS_MAX texts; a text at most
  *          the model's tokens_max.
  * Formats: none.
  * Why:     the linear layers see one tall matrix whatever the texts' lengths; attention runs
- *          within each text. */
+ *          within each text. A layer is nine steps; what a step does to some rows, columns or
+ *          heads does not depend on who does the others, so a pass gives the same bits however
+ *          it is shared. */
 #ifndef LH_EMBED_FORWARD_H
 #define LH_EMBED_FORWARD_H
 
 #include "embed/image.h"
+#include "embed/share.h"
 
 #define LH_EMBED_CHUNK_TOKENS    128 /* a chunk is closed when it has so many */
 #define LH_EMBED_CHUNK_TEXTS_MAX (LH_EMBED_CHUNK_TOKENS / LH_EMBED_TOKENS_MIN)
@@ -46,6 +49,8 @@ typedef struct lh_embed_forward {
     void *wide;               /* [rows][intermediate], f32 or half */
     lh_embed_operand operand; /* what a linear layer reads that is not f32 */
     float *scratch;           /* attention's */
+    lh_embed_share *share;    /* NULL: alone; else steps are run through it. Borrowed */
+    float *helper_scratch;    /* of who helps; borrowed */
 } lh_embed_forward;
 
 LH_WARN_UNUSED lh_rc lh_embed_forward_init(lh_ctx *cx, lh_embed_forward *pass,
@@ -56,5 +61,7 @@ LH_DEFINE_CLEANUP_VALUE(lh_embed_forward, lh_embed_forward_done)
 /* Runs pass->chunk; the vector of its text i goes to out + texts[i].index * hidden, length 1.
  * Errors: LH_E_CORRUPT when a vector is not finite (a model with such weights). */
 LH_WARN_UNUSED lh_rc lh_embed_forward_run(lh_ctx *cx, lh_embed_forward *pass, float *out);
+/* What a share of a pass runs; arg is the pass. */
+void lh_embed_forward_part(void *arg, const lh_embed_part *part);
 
 #endif

@@ -213,7 +213,9 @@ lh_rc lh_embed_image_open(lh_ctx *cx, lh_str bytes, lh_str precision, unsigned f
                           file.kind_version));
         return lh_err_hint(cx, "pack it again: lakehouse embed --pack FOLDER FILE");
     }
-    image.heads = (lh_embed_heads){image.info.heads, image.info.hidden / image.info.heads};
+    image.heads = (lh_embed_heads){.heads = image.info.heads,
+                                   .head_width = image.info.hidden / image.info.heads,
+                                   .hidden = image.info.hidden};
     LH_TRY(open_tokenizer(cx, &file, &image));
     LH_TRY(open_embeddings(cx, &file, &image));
     LH_TRY(open_layers(cx, &file, flags, &image));

@@ -43,6 +43,37 @@ size_t lh_embed_operand_width(const lh_embed_linear *layer)
     return lh_embed_front_width(layer) + layer->inputs;
 }
 
+lh_embed_operand lh_embed_operand_from(const lh_embed_kernels *kernels,
+                                       const lh_embed_linear *layer,
+                                       const lh_embed_operand *operand, size_t row)
+{
+    const size_t bytes[] = {sizeof(float), kernels->half_bytes, kernels->int8_bytes};
+    lh_embed_operand from = *operand;
+    from.values =
+        (uint8_t *)from.values + row * lh_embed_operand_width(layer) * bytes[layer->precision];
+    if (layer->precision == LH_EMBED_PRECISION_INT8) {
+        from.scales += row;
+        from.zeros += row;
+    }
+    return from;
+}
+
+lh_embed_linear lh_embed_linear_part(const lh_embed_linear *layer, size_t first_panel,
+                                     size_t panels)
+{
+    const size_t line = LH_EMBED_PANEL * sizeof(float);
+    const size_t column = first_panel * LH_EMBED_PANEL;
+    lh_embed_linear part = *layer;
+    part.panels = (const uint8_t *)part.panels + first_panel * lh_embed_panel_lines(layer) * line;
+    part.bias += column;
+    if (layer->precision == LH_EMBED_PRECISION_INT8) {
+        part.scales += column;
+        part.sums += column;
+    }
+    part.outputs = (uint32_t)(panels * LH_EMBED_PANEL);
+    return part;
+}
+
 size_t lh_embed_panel_lines(const lh_embed_linear *layer)
 {
     static const uint32_t inputs_of_word[] = {1, 2, 4};

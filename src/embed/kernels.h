@@ -78,7 +78,9 @@ typedef struct lh_embed_linear {
     const uint32_t *leads; /* int8: [peaks + wides], which inputs; then any, up to a line */
     uint32_t inputs;
     uint32_t outputs;
-    uint32_t both; /* int8: how many are both, peaks, wides; multiples of LH_EMBED_WORD */
+    uint32_t stride; /* numbers from one row of outputs to the next: outputs of the whole layer */
+    uint32_t backwards; /* the columns before these are computed next, not those behind */
+    uint32_t both;      /* int8: how many are both, peaks, wides; multiples of LH_EMBED_WORD */
     uint32_t peaks;
     uint32_t wides;
     lh_embed_precision precision;
@@ -99,8 +101,9 @@ typedef struct lh_embed_norm {
 /* Heads lie side by side: hidden = heads * head_width; a row of qkv is query, key, value, each
  * hidden wide. */
 typedef struct lh_embed_heads {
-    uint32_t heads;
+    uint32_t heads; /* how many are attended to */
     uint32_t head_width;
+    uint32_t hidden;
 } lh_embed_heads;
 
 enum {
@@ -112,19 +115,20 @@ typedef struct lh_embed_kernels {
     const char *name; /* "scalar", "avx2", "avx512" */
     int fast_half;    /* bf16 is faster than f32 here */
     size_t half_bytes;
+    size_t int8_bytes; /* of a number of an int8 operand */
     /* rows of f32 to what the layer reads. Not for f32 layers: those read the rows themselves. */
     void (*encode)(const lh_embed_linear *layer, size_t rows, const float *in,
                    const lh_embed_operand *out);
-    /* in [rows][inputs], residual and out [rows][outputs]; residual may be NULL unless asked
-     * for. */
+    /* in [rows][inputs], residual and out [rows][outputs], stride apart; residual may be NULL
+     * unless asked for. */
     void (*linear)(const lh_embed_linear *layer, lh_embed_epilogue epilogue, size_t rows,
                    const lh_embed_operand *in, const float *residual, void *out);
     /* in, out [rows][width]; may be the same. */
     void (*layer_norm)(const lh_embed_norm *norm, size_t width, size_t rows, const float *in,
                        float *out);
     /* One text: every token attends to every token. qkv [tokens][3 * hidden], out
-     * [tokens][hidden]; flags LH_EMBED_ATTEND_HALF, LH_EMBED_OUT_HALF. The factor
-     * 1/sqrt(head_width) is in the weights of the query already. */
+     * [tokens][hidden], both from the first head's column on; flags LH_EMBED_ATTEND_HALF,
+     * LH_EMBED_OUT_HALF. The factor 1/sqrt(head_width) is in the weights of the query already. */
     void (*attention)(const lh_embed_heads *heads, unsigned flags, size_t tokens, const void *qkv,
                       void *out, float *scratch);
     /* Sum of the rows, scaled to length 1, into out[width]. Returns the squared length before
@@ -136,6 +140,13 @@ typedef struct lh_embed_kernels {
 size_t lh_embed_panel_lines(const lh_embed_linear *layer);
 /* Numbers of a row of an operand. */
 size_t lh_embed_operand_width(const lh_embed_linear *layer);
+/* A layer with some of its columns. */
+lh_embed_linear lh_embed_linear_part(const lh_embed_linear *layer, size_t first_panel,
+                                     size_t panels);
+/* An operand from a row on. */
+lh_embed_operand lh_embed_operand_from(const lh_embed_kernels *kernels,
+                                       const lh_embed_linear *layer,
+                                       const lh_embed_operand *operand, size_t row);
 
 /* Floats of scratch that attention needs for texts of at most tokens_max tokens. */
 size_t lh_embed_kernels_scratch_floats(const lh_embed_heads *heads, size_t tokens_max);

@@ -162,7 +162,7 @@ static void attention(const lh_embed_heads *heads, unsigned flags, size_t tokens
     head h = {.tokens = tokens,
               .padded = (tokens + LH_EMBED_PANEL - 1) / LH_EMBED_PANEL * LH_EMBED_PANEL,
               .width = heads->head_width,
-              .hidden = (size_t)heads->heads * heads->head_width,
+              .hidden = heads->hidden,
               .scratch = scratch};
     const bool out_half = flags & LH_EMBED_OUT_HALF;
     for (size_t i = 0; i < heads->heads; i++) {

@@ -331,6 +331,7 @@ static void multiply_int8(const product *p, size_t rows, size_t panels)
 
 const lh_embed_kernels lh_embed_kernels_avx2 = {.name = "avx2",
                                                 .half_bytes = sizeof(v_half),
+                                                .int8_bytes = sizeof(v_byte),
                                                 .encode = encode,
                                                 .linear = linear,
                                                 .layer_norm = layer_norm,

@@ -233,6 +233,7 @@ static void v_pack_values(const v_half *values, size_t stride, size_t count, siz
 const lh_embed_kernels lh_embed_kernels_avx512 = {.name = "avx512",
                                                   .fast_half = 1,
                                                   .half_bytes = sizeof(v_half),
+                                                  .int8_bytes = sizeof(v_byte),
                                                   .encode = encode,
                                                   .linear = linear,
                                                   .layer_norm = layer_norm,

@@ -159,8 +159,7 @@ static void sum_int8(const lh_embed_linear *layer, const lh_embed_operand *in, s
 static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, size_t rows,
                    const lh_embed_operand *in, const float *residual, void *out)
 {
-    size_t outputs = layer->outputs;
-    for (size_t first = 0; first < outputs; first += LH_EMBED_PANEL) {
+    for (size_t first = 0; first < layer->outputs; first += LH_EMBED_PANEL) {
         for (size_t r = 0; r < rows; r++) {
             const float *values = (const float *)in->values + r * layer->inputs;
             float sums[LH_EMBED_PANEL] = {0};
@@ -171,7 +170,7 @@ static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, siz
             else
                 sum_f32(layer, values, first, sums);
             for (size_t j = 0; j < LH_EMBED_PANEL; j++) {
-                size_t at = r * outputs + first + j;
+                size_t at = r * layer->stride + first + j;
                 float value = sums[j];
                 if (epilogue == LH_EMBED_EPILOGUE_GELU || epilogue == LH_EMBED_EPILOGUE_GELU_HALF)
                     value = gelu(value);
@@ -244,7 +243,7 @@ static void attention(const lh_embed_heads *heads, unsigned flags, size_t tokens
                       void *out, float *scratch)
 {
     size_t width = heads->head_width;
-    size_t hidden = heads->heads * width;
+    size_t hidden = heads->hidden;
     for (size_t h = 0; h < heads->heads; h++) {
         const float *queries = (const float *)qkv + h * width;
         head_rows head = {.keys = queries + hidden,
@@ -276,6 +275,7 @@ static float pool(size_t width, size_t rows, const float *in, float *out)
 
 const lh_embed_kernels lh_embed_kernels_scalar = {.name = "scalar",
                                                   .half_bytes = sizeof(float),
+                                                  .int8_bytes = sizeof(uint8_t),
                                                   .encode = encode,
                                                   .linear = linear,
                                                   .layer_norm = layer_norm,

@@ -44,6 +44,7 @@ typedef struct product {
     const uint8_t *b;
     size_t line_stride;
     size_t panel_stride;
+    bool backwards; /* the panels before these are next */
     size_t depth;
     size_t both;                     /* int8: words of inputs that are peak and wide */
     size_t leads;                    /* and of peaks and wides */
@@ -253,7 +254,7 @@ typedef struct tile_cursor {
     const uint8_t *a;
     const uint8_t *line;
     size_t words;
-    size_t ahead; /* bytes from a line to the one that is asked for beside it; 0: none */
+    ptrdiff_t ahead; /* bytes from a line to the one that is asked for beside it; 0: none */
 } tile_cursor;
 
 /* Into the second cache: the first one is the group's that is being multiplied. */
@@ -356,9 +357,12 @@ LHI_INLINE void tile(const lh_embed_precision precision, const int rows, const i
                      const product *p, size_t row, size_t panel)
 {
     const tile_row none = {v_set(0), v_set(0), v_set(0), v_set(0)};
+    const ptrdiff_t next = panels * (ptrdiff_t)p->panel_stride;
     tile_cursor from = {.a = p->a + row * p->a_stride,
                         .line = p->b + panel * p->panel_stride,
-                        .ahead = row == 0 ? (size_t)panels * p->panel_stride : 0};
+                        .ahead = row > 0        ? 0
+                                 : p->backwards ? -next
+                                                : next};
     tile_sums s = {none, none, none, none, none, none};
     if (precision == LH_EMBED_PRECISION_INT8)
         tile_front(rows, panels, p, &from, &s);
@@ -446,6 +450,7 @@ static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, siz
                  .b = layer->panels,
                  .line_stride = LINE_BYTES,
                  .panel_stride = lh_embed_panel_lines(layer) * LINE_BYTES,
+                 .backwards = layer->backwards,
                  .depth = words,
                  .both = layer->both / LH_EMBED_WORD,
                  .leads = (layer->peaks + layer->wides) / LH_EMBED_WORD,
@@ -453,7 +458,7 @@ static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, siz
                  .operand = in,
                  .residual = residual,
                  .out = out,
-                 .out_stride = layer->outputs,
+                 .out_stride = layer->stride,
                  .finish = finishes[layer->precision][epilogue]};
     switch (layer->precision) {
     case LH_EMBED_PRECISION_BF16: multiply_half(&p, rows, panels); break;

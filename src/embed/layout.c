@@ -71,6 +71,7 @@ lh_embed_linear lh_embed_linear_shape(const lh_embed_linear_layout *layout)
 {
     return (lh_embed_linear){.inputs = layout->inputs,
                              .outputs = layout->outputs,
+                             .stride = layout->outputs,
                              .both = layout->both,
                              .peaks = layout->peaks,
                              .wides = layout->wides,

@@ -183,6 +183,11 @@ void lh_thread_lower_priority(void)
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BACKGROUND_NICENESS);
 }
 
+int lh_thread_cpu(void)
+{
+    return sched_getcpu();
+}
+
 lh_thread *lh_thread_join(lh_thread *thread)
 {
     if (thread == NULL)

@@ -62,6 +62,8 @@ LH_WARN_UNUSED lh_rc lh_thread_start(lh_ctx *cx, const char *name, size_t stack_
 /* The calling thread, and threads it starts from now on, give way to others: for work nobody waits
  * for. What the kernel refuses stays as it is. */
 void lh_thread_lower_priority(void);
+/* The processor the caller runs on, which may change at any time; negative: not known. */
+int lh_thread_cpu(void);
 lh_thread *lh_thread_join(lh_thread *thread); /* waits, frees; NULL ok; returns NULL */
 
 #endif

@@ -29,7 +29,8 @@ static lh_rc embed_setup(lh_ctx *cx, const lh_setup_message *setup, void **ret_s
         return lh_err_hint(cx, "set embed.model, or run `make run`, which installs one");
     }
     lh_embed_options opts = {.threads = setup->threads > 0 ? setup->threads : THREADS_DEFAULT,
-                             .precision = precision_of(setup->domain)};
+                             .precision = precision_of(setup->domain),
+                             .flags = setup->background ? 0 : LH_EMBED_SOON};
     lh_embed_model *model = NULL;
     LH_TRY(lh_embed_open(cx, setup->model_path, &opts, &model));
     *ret_state = model;

@@ -187,12 +187,19 @@ LH_TEST(a_vector_does_not_depend_on_batch_or_threads)
             ck_assert_mem_eq(one, all + i * TINY_DIMENSIONS, TINY_DIMENSIONS * sizeof(float));
         }
         lh_embed_close(model);
-        for (uint32_t threads = 2; threads <= 3; threads++) {
-            model = open_model(&s, packed, kernels, threads);
+        for (uint32_t way = 0; way < 4; way++) {
+            lh_embed_options opts = {.threads = 2 + way / 2,
+                                     .kernels = kernels,
+                                     .precision = LH_S("f32"),
+                                     .flags = way % 2 == 0 ? LH_EMBED_SOON : 0};
+            ck_lh_ok(&s, lh_embed_open(&s.cx, packed, &opts, &model));
             const float *shared = embed_all(&s, model, texts, count, 0);
             ck_assert_mem_eq(shared, all, count * TINY_DIMENSIONS * sizeof(float));
-            shared = embed_all(&s, model, texts, 3, 0);
-            ck_assert_mem_eq(shared, all, 3 * TINY_DIMENSIONS * sizeof(float));
+            for (size_t i = 0; i + 1 < count; i += 3) {
+                shared = embed_all(&s, model, texts + i, i % 2 + 1, 0);
+                ck_assert_mem_eq(shared, all + i * TINY_DIMENSIONS,
+                                 (i % 2 + 1) * TINY_DIMENSIONS * sizeof(float));
+            }
             lh_embed_close(model);
         }
     }

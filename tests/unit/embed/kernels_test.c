@@ -40,6 +40,7 @@ static lh_embed_linear make_layer(lh_embed_precision precision, uint32_t inputs,
                              .bias = bias,
                              .inputs = inputs,
                              .outputs = outputs,
+                             .stride = outputs,
                              .precision = precision};
     fill(weights, count, 2);
     fill(bias, outputs, 3);
@@ -247,8 +248,11 @@ LH_TEST(a_row_does_not_depend_on_the_rows_beside_it)
 
 LH_TEST(gelu_is_the_exact_one)
 {
-    lh_embed_linear layer = {
-        .panels = weights, .bias = bias, .inputs = 1, .outputs = LH_EMBED_PANEL};
+    lh_embed_linear layer = {.panels = weights,
+                             .bias = bias,
+                             .inputs = 1,
+                             .outputs = LH_EMBED_PANEL,
+                             .stride = LH_EMBED_PANEL};
     lh_embed_operand operand = {.values = in};
     for (size_t i = 0; i < LH_EMBED_PANEL; i++) {
         weights[i] = 1.0f;
@@ -296,7 +300,7 @@ LH_TEST(attention_agrees_with_scalar_for_every_length)
     fill(in, 70 * 3 * 96, 11);
     EMBED_FOR_KERNELS(kernels)
     for (uint32_t width = 16; width <= 96; width += 16) {
-        lh_embed_heads heads = {96 / width, width};
+        lh_embed_heads heads = {96 / width, width, 96 / width * width};
         size_t hidden = (size_t)heads.heads * heads.head_width;
         for (uint32_t tokens = 1; tokens <= 70; tokens += tokens < 20 ? 1 : 7) {
             ck_assert_uint_le(lh_embed_kernels_scratch_floats(&heads, tokens), FLOATS);
@@ -315,7 +319,7 @@ LH_TEST(attention_survives_scores_of_any_size)
     fill(in, 20 * 3 * 16, 12);
     for (size_t i = 0; i < (size_t)20 * 3 * 16; i++)
         in[i] *= 1000.0f;
-    lh_embed_heads heads = {1, 16};
+    lh_embed_heads heads = {1, 16, 16};
     EMBED_FOR_KERNELS(kernels)
     {
         kernels->attention(&heads, 0, 20, in, got, scratch);
@@ -348,7 +352,7 @@ LH_TEST(avx2_and_avx512_give_the_same_bits)
         return;
     }
     lh_embed_norm norm = {weights, bias, 1e-12f};
-    lh_embed_heads heads = {3, 32};
+    lh_embed_heads heads = {3, 32, 96};
     FOR_PRECISIONS(precision)
     for (int epilogue = LH_EMBED_EPILOGUE_STORE; epilogue <= LH_EMBED_EPILOGUE_RESIDUAL;
          epilogue++) {
