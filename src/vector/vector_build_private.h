@@ -27,7 +27,6 @@ LH_WARN_UNUSED void *lhi_worker_memory(lhi_worker *worker, size_t bytes);
 
 /* ---- the build ---- */
 
-#define LHI_DEGREE_MAX    64u
 #define LHI_OVERLAP_MAX   16u
 #define LHI_LEAF_MAX      1280u
 #define LHI_LEAF_BEST_MAX 16u

@@ -6,16 +6,15 @@
  * meaning.
  *
  * The pool is one sorted array (two heaps are slower below some hundred), visited places are bits.
- * Two places are expanded per step and all unvisited neighbours are scored four at a time with
- * their codes asked for in advance: the walk waits for memory, not for arithmetic. */
+ * The walk waits for memory, not for arithmetic: neighbours are scored four at a time, the codes of
+ * the next eight asked for meanwhile. So that this need not stop at the last neighbour of a place,
+ * the next place is expanded before the neighbours of this one are scored. */
 #include "vector/vector_walk_private.h"
 
-#define EXPAND     2u /* places per step */
-#define TURN_AHEAD 8u /* codes asked for before the turn goes on */
 #define ADJACENT_SOON                                                                              \
     12u /* places at most so far from the next expansion: neighbours are asked for */
 #define SUPERS_LOOKED  4u /* for lists; where a walk begins matters less: */
-#define SUPERS_TO_WALK 2u
+#define SUPERS_TO_WALK 1u
 #define POOL_TIMES     4u /* places of the pool for one of ef: hard queries end too */
 
 const uint32_t lhi_efforts[LHI_EFFORTS] = {10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384};
@@ -53,7 +52,8 @@ static uint32_t best_of(const lh_vector_index *x, const code_array *a, const lhi
         x->kernels->search.i4_four(rows, q->i8, x->meta.padded / 128, sums);
         for (uint32_t z = 0; z < 4 && i + z < range[1]; z++) {
             lhi_near one = {score_one(a, q, sums[z], i + z), i + z};
-            (void)lhi_pool_insert(best, &count, count_and_most[1], one);
+            if (count < count_and_most[1] || one.score > best[count - 1].score)
+                (void)lhi_pool_insert(best, &count, count_and_most[1], one);
         }
     }
     return count;
@@ -164,6 +164,7 @@ void lhi_walk_begin(lhi_walk *w)
 {
     lhi_near entries[LHI_ENTRIES];
     w->count = w->answers = w->at = w->ids_count = 0;
+    w->ask = lhi_i4_ask(w->index, w->query);
     uint32_t count = lhi_entries(w->index, w->query, entries, NULL, LHI_ENTRIES, &w->evaluations);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t bit = 1ull << (entries[i].place % 64);
@@ -176,63 +177,74 @@ void lhi_walk_begin(lhi_walk *w)
     }
 }
 
-int lhi_walk_gather(lhi_walk *w)
+static uint32_t padded4(uint32_t count)
+{
+    return (count + 3) / 4 * 4;
+}
+
+/* Neighbours, not seen before, of the best place not yet expanded. 0: there is no such place. */
+static int gather(lhi_walk *w, uint32_t *ids, uint32_t *ret_count)
 {
     const lh_vector_index *x = w->index;
     lhi_near *pool = w->scratch->pool;
     uint64_t *visited = w->scratch->visited;
     const uint32_t degree = x->meta.degree;
-    uint32_t left = EXPAND;
     uint32_t n = 0;
+    *ret_count = 0;
     while (w->at < w->count && pool[w->at].place & LHI_EXPANDED)
         w->at++;
     if (w->at >= w->count || pool[w->at].score < w->bound)
         return 0;
-    for (uint32_t i = w->at; i < w->count && left > 0 && pool[i].score >= w->bound; i++) {
-        if (pool[i].place & LHI_EXPANDED)
-            continue;
-        const uint32_t *edges = x->graph + (size_t)pool[i].place * degree;
-        pool[i].place |= LHI_EXPANDED;
-        left--;
-        w->hops++;
-        for (uint32_t e = 0; e < degree && edges[e] != LHI_NO_ROW; e++) {
-            uint64_t bit = 1ull << (edges[e] % 64);
-            uint64_t *word = &visited[edges[e] / 64];
-            w->ids[n] = edges[e]; /* written always, kept when new: no branch to guess */
-            n += !(*word & bit);
-            *word |= bit;
-        }
+    const uint32_t *edges = x->graph + (size_t)pool[w->at].place * degree;
+    pool[w->at].place |= LHI_EXPANDED;
+    w->hops++;
+    for (uint32_t e = 0; e < degree && edges[e] != LHI_NO_ROW; e++) {
+        uint64_t bit = 1ull << (edges[e] % 64);
+        uint64_t *word = &visited[edges[e] / 64];
+        ids[n] = edges[e]; /* written always, kept when new: no branch to guess */
+        n += !(*word & bit);
+        *word |= bit;
     }
-    if (w->taking_turns) /* the others compute meanwhile */
-        for (uint32_t i = 0; i < n && i < TURN_AHEAD; i++)
-            prefetch(x->i4 + w->ids[i] * (size_t)(x->meta.padded / 2), x->meta.padded / 2);
-    for (uint32_t i = n; n > 0 && i % 4 != 0; i++)
-        w->ids[i] = w->ids[n - 1];
-    w->ids_count = n;
+    *ret_count = n;
+    for (; n > 0 && n % 4 != 0; n++)
+        ids[n] = ids[n - 1];
     return 1;
 }
 
-void lhi_walk_score(lhi_walk *w)
+/* Neighbours found by the step before are offered to the pool. */
+static void score_found(lhi_walk *w)
 {
     const lh_vector_index *x = w->index;
-    const uint32_t n = w->ids_count;
-    const uint32_t *ids = w->ids;
     LHI_UNSET float scores[LHI_WALK_IDS];
-    uint32_t low = w->at + 1;
     float least = least_score(w);
-    lh_vector_i4_ask ask = lhi_i4_ask(x, w->query);
-    w->evaluations += n;
-    x->kernels->search.i4_scores(&ask, ids, n, scores);
-    for (uint32_t i = 0; i < n; i++) {
+    uint32_t low = w->at;
+    x->kernels->search.i4_scores(&w->ask, w->ids, w->ids_count, scores);
+    for (uint32_t i = 0; i < w->ids_count; i++) {
         if (!(scores[i] > least))
             continue;
-        uint32_t at = offer(w, scores[i], ids[i]);
+        uint32_t at = offer(w, scores[i], w->ids[i]);
         least = least_score(w);
         if (at < w->at + ADJACENT_SOON)
-            prefetch(x->graph + (size_t)ids[i] * x->meta.degree, x->meta.degree * sizeof(uint32_t));
+            prefetch(x->graph + (size_t)w->ids[i] * x->meta.degree,
+                     x->meta.degree * sizeof(uint32_t));
         low = at < low ? at : low;
     }
-    w->at = low < w->at + 1 ? low : w->at + 1;
+    w->at = low;
+    w->evaluations += w->ids_count;
+}
+
+int lhi_walk_step(lhi_walk *w)
+{
+    uint32_t *next = w->ids + padded4(w->ids_count);
+    uint32_t count;
+    const int more = gather(w, next, &count) || w->ids_count > 0;
+    w->ask.soon = padded4(count);
+    if (w->ids_count > 0)
+        score_found(w);
+    w->ask.asked = w->ids_count > 0;
+    memmove(w->ids, next, w->ask.soon * sizeof *next);
+    w->ids_count = count;
+    return more;
 }
 
 void lhi_walk_end(lhi_walk *w)

@@ -8,7 +8,7 @@
 
 #include "vector/vector_encode_private.h"
 
-#define LHI_I4_AHEAD 8u /* rows asked for in advance, a multiple of four */
+#define LHI_I4_AHEAD 12u /* rows asked for in advance, a multiple of four */
 
 LHI_INLINE void i4_ask_for(const lh_vector_i4_ask *a, const uint32_t *rows, const size_t chunks)
 {
@@ -26,13 +26,14 @@ LHI_INLINE void i4_scores_of(const lh_vector_i4_ask *a, const uint32_t *rows, si
 {
     const __m128 middle = _mm_set1_ps(a->middle);
     const __m128 unit = _mm_set1_ps(a->unit);
-    for (size_t i = 0; i < count && i < LHI_I4_AHEAD; i += 4)
+    const size_t all = (count + 3) / 4 * 4 + a->soon;
+    for (size_t i = 0; !a->asked && i < all && i < LHI_I4_AHEAD; i += 4)
         i4_ask_for(a, rows + i, chunks);
     for (size_t i = 0; i < count; i += 4, rows += 4) {
         LHI_UNSET const uint8_t *at[4];
         for (size_t z = 0; z < 4; z++)
             at[z] = a->codes + rows[z] * (chunks * 64);
-        if (i + LHI_I4_AHEAD < count)
+        if (i + LHI_I4_AHEAD < all)
             i4_ask_for(a, rows + LHI_I4_AHEAD, chunks);
         __m128 factors = _mm_setr_ps(a->factors[rows[0]], a->factors[rows[1]], a->factors[rows[2]],
                                      a->factors[rows[3]]);

@@ -98,6 +98,8 @@ typedef struct lh_vector_i4_ask {
     size_t chunks; /* of 128 dimensions: 64 bytes of a row */
     float middle;
     float unit;
+    int asked;   /* rows of the front were asked for by the call before, as soon to come */
+    size_t soon; /* rows behind the padded ones, to be scored by the next call: asked for too */
 } lh_vector_i4_ask;
 
 typedef struct lh_vector_search_kernels {
@@ -106,7 +108,7 @@ typedef struct lh_vector_search_kernels {
     void (*i4_four)(const uint8_t *const rows[4], const int8_t *query, size_t chunks,
                     int32_t ret[4]);
     /* Scores of rows by number, their codes asked for ahead. Both arrays go on to a multiple of
-     * four: the last number is repeated there. */
+     * four: the last number is repeated there. Rows soon to come follow behind that. */
     void (*i4_scores)(const lh_vector_i4_ask *ask, const uint32_t *rows, size_t count, float *ret);
     /* Stored: blocks of 32 rows, per 4 dimensions 16 bytes: nibble of row r in byte r % 16, low for
      * r < 16. A table may arrange pairs of them its own way. */

@@ -18,6 +18,7 @@
 #define LHI_VECTOR_VERSION_1 1u
 #define LHI_VECTOR_VERSION   2u
 #define LHI_NO_ROW           UINT32_MAX
+#define LHI_DEGREE_MAX       64u
 #define LHI_RECALL_DEFAULT   0.99f
 
 /* Efforts of a walk (ef) that a build tries out. */

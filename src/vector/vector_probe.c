@@ -308,8 +308,8 @@ static lh_rc probe_walks(lh_ctx *cx, probe *p, uint32_t q, lhi_scratch *s)
         lhi_walk w = {.index = &p->index, .query = &s->query, .scratch = s};
         lhi_walk_effort(&w, lhi_efforts[i], TRUTH, FOUND_WITHIN);
         lhi_walk_begin(&w);
-        while (lhi_walk_gather(&w))
-            lhi_walk_score(&w);
+        while (lhi_walk_step(&w)) {
+        }
         lhi_walk_end(&w);
         p->graph_recall[q * SETTINGS + i] =
             found_in_pool(p, q, s->pool, LH_MIN(w.count, FOUND_WITHIN));

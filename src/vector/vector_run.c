@@ -234,8 +234,7 @@ static lh_rc run_graph(lhi_run *r)
 {
     lh_rc rc = LH_OK;
     lhi_run_walk_begin(r);
-    for (uint32_t steps = 1; rc == LH_OK && lhi_walk_gather(&r->walk); steps++) {
-        lhi_walk_score(&r->walk);
+    for (uint32_t steps = 1; rc == LH_OK && lhi_walk_step(&r->walk); steps++) {
         if (steps % STEPS_BETWEEN_CHECKS == 0)
             rc = lh_ctx_check(r->cx);
     }

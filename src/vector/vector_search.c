@@ -165,25 +165,19 @@ static lh_rc take(lanes *l, lane *n)
             begin(l->cx, &n->run, &b->queries[n->at], n->values, b->hits + n->at * b->hits_stride);
         if (rc == LH_OK && n->run.plan.plan == LH_VECTOR_PLAN_GRAPH) {
             lhi_run_walk_begin(&n->run);
-            n->run.walk.taking_turns = 1;
-            n->walking = lhi_walk_gather(&n->run.walk);
-            if (n->walking)
-                return LH_OK;
-            lhi_walk_end(&n->run.walk);
-            rc = lhi_run_walk_finish(&n->run);
-        } else if (rc == LH_OK) {
-            rc = lhi_run_plan(&n->run);
+            n->walking = 1;
+            return LH_OK;
         }
+        if (rc == LH_OK)
+            rc = lhi_run_plan(&n->run);
         LH_TRY(complete(l, n, rc));
     }
     return LH_OK;
 }
 
-/* One step of a lane: score what was asked for last time, ask for the next. */
 static lh_rc advance(lanes *l, lane *n)
 {
-    lhi_walk_score(&n->run.walk);
-    if (lhi_walk_gather(&n->run.walk))
+    if (lhi_walk_step(&n->run.walk))
         return LH_OK;
     lhi_walk_end(&n->run.walk);
     LH_TRY(complete(l, n, lhi_run_walk_finish(&n->run)));

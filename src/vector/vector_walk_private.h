@@ -13,7 +13,7 @@
 #define LHI_EXPANDED   0x80000000u
 #define LHI_ENTRIES    8u
 #define LHI_NEAR_LISTS 12u
-#define LHI_WALK_IDS   160u /* neighbours of two places */
+#define LHI_WALK_IDS   (LHI_DEGREE_MAX + 4) /* neighbours of a place, and the last again */
 
 /* A query as codes see it. */
 typedef struct lhi_coded_query {
@@ -68,8 +68,13 @@ static inline float lhi_i4_score(const lhi_coded_query *q, int32_t sum, float fa
 
 static inline lh_vector_i4_ask lhi_i4_ask(const lh_vector_index *x, const lhi_coded_query *q)
 {
-    return (lh_vector_i4_ask){x->i4,        x->i4_factors, x->halves, q->i8, x->meta.padded / 128,
-                              q->i8_middle, q->i8_unit};
+    return (lh_vector_i4_ask){.codes = x->i4,
+                              .factors = x->i4_factors,
+                              .halves = x->halves,
+                              .query = q->i8,
+                              .chunks = x->meta.padded / 128,
+                              .middle = q->i8_middle,
+                              .unit = q->i8_unit};
 }
 
 /* Best first, linear: position of the new one, or count when it is not taken. Ties: the one that
@@ -94,7 +99,7 @@ static inline uint32_t lhi_pool_insert(lhi_near *pool, uint32_t *count, uint32_t
     return low;
 }
 
-/* vector_graph.c: a walk over the graph, in two halves so that several can take turns. */
+/* vector_graph.c: a walk over the graph, in steps so that several can take turns. */
 typedef struct lhi_walk {
     const lh_vector_index *index;
     const lhi_coded_query *query;
@@ -111,10 +116,10 @@ typedef struct lhi_walk {
     float bound;    /* scores below it are not expanded */
     uint32_t count; /* in the pool */
     uint32_t answers;
-    uint32_t at; /* first place of the pool that may not be expanded */
-    uint32_t ids_count;
-    int taking_turns;
-    uint32_t ids[LHI_WALK_IDS];
+    uint32_t at;                    /* first place of the pool that may not be expanded */
+    uint32_t ids_count;             /* found and asked for, not yet scored */
+    uint32_t ids[2 * LHI_WALK_IDS]; /* those, then what is found meanwhile */
+    lh_vector_i4_ask ask;
     uint64_t evaluations;
     uint64_t hops;
 } lhi_walk;
@@ -123,9 +128,9 @@ typedef struct lhi_walk {
  * then) or distances are not known. Index, query and filter are there. */
 void lhi_walk_effort(lhi_walk *w, uint32_t ef, uint32_t k, uint32_t kept);
 void lhi_walk_begin(lhi_walk *w);
-/* Reads the neighbours of the best places not yet expanded and asks for their codes. 0: done. */
-int lhi_walk_gather(lhi_walk *w);
-void lhi_walk_score(lhi_walk *w);
+/* Reads the neighbours of the best place not yet expanded, scores those of the step before and asks
+ * for the codes of the new ones meanwhile. 0: done. */
+int lhi_walk_step(lhi_walk *w);
 /* The bits of visited places are cleared; the scratch can be used again. */
 void lhi_walk_end(lhi_walk *w);
 /* Leaders near the query, best first, at most LHI_ENTRIES or most. Returns how many. */

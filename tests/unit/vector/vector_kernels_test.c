@@ -167,7 +167,7 @@ LH_TEST_LOOP(products_of_codes_equal_scalar, 2)
 
 LH_TEST_LOOP(scores_of_rows_by_number_equal_scalar, 2)
 {
-    enum { ROWS = 40, CHUNKS_MAX = 9 };
+    enum { ROWS = 40, CHUNKS_MAX = 9, SOON = 16 };
     static uint8_t codes[ROWS * CHUNKS_MAX * 64];
     static int8_t query[CHUNKS_MAX * 128];
     static float factors[ROWS], halves[ROWS];
@@ -180,12 +180,19 @@ LH_TEST_LOOP(scores_of_rows_by_number_equal_scalar, 2)
     }
     for (size_t chunks = 1; k && chunks <= CHUNKS_MAX; chunks++)
         for (size_t count = 1; count <= 36; count++) {
-            uint32_t rows[36];
+            uint32_t rows[36 + SOON];
             float found[2][36];
-            lh_vector_i4_ask ask = {codes,  factors, count % 2 ? halves : NULL, query, chunks,
-                                    123.5f, 0.0625f};
-            for (size_t i = 0; i < 36; i++)
-                rows[i] = i < count ? draw() % ROWS : rows[count - 1];
+            lh_vector_i4_ask ask = {.codes = codes,
+                                    .factors = factors,
+                                    .halves = count % 2 ? halves : NULL,
+                                    .query = query,
+                                    .chunks = chunks,
+                                    .middle = 123.5f,
+                                    .unit = 0.0625f,
+                                    .asked = count % 3 == 0,
+                                    .soon = count % 5 * 4};
+            for (size_t i = 0; i < 36 + SOON; i++)
+                rows[i] = i < count || i >= 36 ? draw() % ROWS : rows[count - 1];
             scalar->search.i4_scores(&ask, rows, count, found[0]);
             k->search.i4_scores(&ask, rows, count, found[1]);
             ck_assert(same(found[0], found[1], count * sizeof(float)));
