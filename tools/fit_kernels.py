@@ -3,7 +3,7 @@
 
 exp2: 2^f on [-1/2, 1/2]. GELU: log2 of the upper tail of the normal distribution, so that
 gelu(x) = max(x, 0) - |x| * 2^p(|x|); the tail is smooth in the logarithm, and no division is needed. The short
-form, for results that are rounded to bf16 at once: gelu(x) = max(x, 0) - |x| * p(|x|).
+forms, for results that are rounded to bf16, or to a 255th of their row, at once: gelu(x) = max(x, 0) - |x| * p(|x|).
 Both by Lawson's iteration (reweighted least squares), which ends near the minimax polynomial.
 """
 import math
@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 HALF_END = 4.5  # where the short form stops: what is left there is below its error
+BYTE_END = 4.0  # likewise
 TAIL_END = 6.0  # beyond it |x| * tail < 6e-9, less than a rounding of the sum it goes into
 
 
@@ -43,8 +44,9 @@ def main():
     tail = np.array([0.5 * math.erfc(v / math.sqrt(2)) for v in u])
     weight = u * tail * math.log(2) + 1e-12
     show("gelu tail", *lawson(u, np.log2(tail), weight, 9))
-    v = np.linspace(HALF_END / 6000, HALF_END, 6000)
-    show("gelu tail, half", *lawson(v, np.array([0.5 * math.erfc(x / math.sqrt(2)) for x in v]), v, 9))
+    for name, end, degree in (("half", HALF_END, 9), ("byte", BYTE_END, 6)):
+        v = np.linspace(end / 6000, end, 6000)
+        show("gelu tail, " + name, *lawson(v, np.array([0.5 * math.erfc(x / math.sqrt(2)) for x in v]), v, degree))
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ static uint32_t block_width(uint32_t inputs, uint32_t first)
 
 static size_t products_count(uint32_t inputs)
 {
-    size_t blocks = (inputs + LH_EMBED_CALIBRATION_BLOCK - 1) / LH_EMBED_CALIBRATION_BLOCK;
-    return blocks * LH_EMBED_CALIBRATION_BLOCK * LH_EMBED_CALIBRATION_BLOCK;
+    const size_t rest = inputs % LH_EMBED_CALIBRATION_BLOCK;
+    return (size_t)(inputs - rest) * LH_EMBED_CALIBRATION_BLOCK + rest * rest;
 }
 
 /* products += in' * in for one block of columns. */

@@ -51,7 +51,7 @@
 #define LH_EMBED_PEAK_ZERO  128
 #define LH_EMBED_PEAK_MOST  4095 /* of a peak's whole value; the least is -4096 */
 #define LH_EMBED_KERNELS_REVISION                                                                  \
-    3 /* raise when the bits of a result change: it is part of an index's identity */
+    4 /* raise when the bits of a result change: it is part of an index's identity */
 
 typedef enum lh_embed_precision {
     LH_EMBED_PRECISION_F32,

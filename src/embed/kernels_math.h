@@ -79,18 +79,32 @@ LHI_INLINE tile_row row_horner(const int panels, tile_row p, const tile_row *u, 
     return p;
 }
 
+/* max(x, 0) - u * p: what the short forms end in. */
+LHI_INLINE tile_row gelu_end(const int panels, tile_row x, const tile_row *u, const tile_row *p)
+{
+    const v16 zero = v_set(0);
+#define STEP(c) x.c = v_sub(v_max(x.c, zero), v_mul(u->c, p->c))
+    EACH_PANEL(panels, STEP);
+#undef STEP
+    return x;
+}
+
+LHI_INLINE tile_row gelu_start(const int panels, tile_row x, float end)
+{
+    const v16 most = v_set(end);
+#define STEP(c) x.c = v_min(v_abs(x.c), most)
+    EACH_PANEL(panels, STEP);
+#undef STEP
+    return x;
+}
+
 /* gelu for results that are rounded to bf16 at once (error below 1.5e-5): the tail itself is the
  * polynomial, which saves half of the work. */
 LHI_INLINE tile_row gelu_of_half(const int panels, tile_row x)
 {
-    const v16 end = v_set(4.5f);
     const v16 first = v_set(-1.2893290659121703e-05f);
-    const v16 zero = v_set(0);
-    tile_row u = x;
+    const tile_row u = gelu_start(panels, x, 4.5f);
     tile_row p = {first, first, first, first};
-#define STEP(c) u.c = v_min(v_abs(x.c), end)
-    EACH_PANEL(panels, STEP);
-#undef STEP
     p = row_horner(panels, p, &u, 0.00030499533750116825f);
     p = row_horner(panels, p, &u, -0.0029695138800889254f);
     p = row_horner(panels, p, &u, 0.014883912168443203f);
@@ -100,10 +114,22 @@ LHI_INLINE tile_row gelu_of_half(const int panels, tile_row x)
     p = row_horner(panels, p, &u, 0.0016786158084869385f);
     p = row_horner(panels, p, &u, -0.3978450894355774f);
     p = row_horner(panels, p, &u, 0.49974456429481506f);
-#define STEP(c) x.c = v_sub(v_max(x.c, zero), v_mul(u.c, p.c))
-    EACH_PANEL(panels, STEP);
-#undef STEP
-    return x;
+    return gelu_end(panels, x, &u, &p);
+}
+
+/* The same for int8 (error below 2e-4): a 255th of a row's range is some 0.015. */
+LHI_INLINE tile_row gelu_of_byte(const int panels, tile_row x)
+{
+    const v16 first = v_set(-0.0006428085616789758f);
+    const tile_row u = gelu_start(panels, x, 4.0f);
+    tile_row p = {first, first, first, first};
+    p = row_horner(panels, p, &u, 0.009920772165060043f);
+    p = row_horner(panels, p, &u, -0.057561423629522324f);
+    p = row_horner(panels, p, &u, 0.13995668292045593f);
+    p = row_horner(panels, p, &u, -0.04278849810361862f);
+    p = row_horner(panels, p, &u, -0.39083150029182434f);
+    p = row_horner(panels, p, &u, 0.5004944801330566f);
+    return gelu_end(panels, x, &u, &p);
 }
 
 #endif

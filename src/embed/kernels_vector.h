@@ -170,7 +170,9 @@ LHI_INLINE tile_row row_add(const int panels, tile_row x, const tile_row *more)
 LHI_INLINE tile_row row_gelu(const finish_form form, const int panels, tile_row x)
 {
 #define STEP(c) x.c = gelu_of(x.c)
-    if (form != FINISH_F32)
+    if (form == FINISH_INT8)
+        return gelu_of_byte(panels, x);
+    if (form == FINISH_HALF)
         return gelu_of_half(panels, x);
     EACH_PANEL(panels, STEP);
 #undef STEP

@@ -23,8 +23,16 @@ void lh_embed_layer_section(lh_embed_precision precision, uint32_t layer, char *
     LH_IGNORE(snprintf(ret_name, LH_CONTAINER_NAME_MAX, "%slayer.%u", prefixes[precision], layer));
 }
 
-/* One input in so many has more bits than the others, measured (docs/embedder.md). */
-enum { LEADS_SHARE = 24 };
+/* One input in so many has more bits than the others, or weights that have; measured
+ * (docs/embedder.md). The last matrix of a layer alone has outputs with a few weights far above the
+ * others. */
+static const struct {
+    uint32_t inputs_a_peak;
+    uint32_t inputs_a_wide;
+} shares[LH_EMBED_LINEARS] = {[LH_EMBED_QKV] = {.inputs_a_peak = 48},
+                              [LH_EMBED_MIX] = {.inputs_a_peak = 96},
+                              [LH_EMBED_UP] = {.inputs_a_peak = 48},
+                              [LH_EMBED_DOWN] = {.inputs_a_peak = 32, .inputs_a_wide = 32}};
 
 size_t lh_embed_leads_room(const lh_embed_linear_layout *linear)
 {
@@ -32,13 +40,17 @@ size_t lh_embed_leads_room(const lh_embed_linear_layout *linear)
            LH_EMBED_PANEL;
 }
 
-/* The last matrix of a layer alone has outputs with a few weights far above the others. */
+/* Whole words of them, at least one. */
+static uint32_t leads_of(uint32_t inputs, uint32_t inputs_a_lead)
+{
+    return LH_MAX(inputs / inputs_a_lead / LH_EMBED_WORD, 1u) * LH_EMBED_WORD;
+}
+
 static void count_leads(lh_embed_linear_name which, lh_embed_linear_layout *linear)
 {
-    const uint32_t words = LH_MAX(linear->inputs / LEADS_SHARE / LH_EMBED_WORD, 1u);
-    linear->peaks = words * LH_EMBED_WORD;
-    if (which == LH_EMBED_DOWN) {
-        linear->wides = words * LH_EMBED_WORD;
+    linear->peaks = leads_of(linear->inputs, shares[which].inputs_a_peak);
+    if (shares[which].inputs_a_wide != 0) {
+        linear->wides = leads_of(linear->inputs, shares[which].inputs_a_wide);
         linear->both = LH_EMBED_WORD;
     }
 }

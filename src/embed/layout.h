@@ -11,8 +11,8 @@
 #include "embed/model_info.h"
 
 #define LH_EMBED_MODEL_KIND              "embed-model"
-#define LH_EMBED_MODEL_KIND_VERSION      4 /* 1 (f32 only), 2, 3 (but for int8) are read as well */
-#define LH_EMBED_MODEL_KIND_VERSION_INT8 4 /* the first with int8 as it is read now */
+#define LH_EMBED_MODEL_KIND_VERSION      5 /* 1 (f32 only), 2 to 4 (no int8) are read as well */
+#define LH_EMBED_MODEL_KIND_VERSION_INT8 5 /* the first with int8 as it is read now */
 
 /* Sections. Those of layers come once a precision, under its own names. */
 #define LH_EMBED_MODEL_SECTION_INFO "model"      /* JSON, lh_embed_model_info_record */
