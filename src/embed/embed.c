@@ -19,7 +19,9 @@ enum {
     ARENA_BYTES_MAX = 64 * 1024 * 1024,
     BYTES_PER_TOKEN = 4,
     READY_NS = 20 * 1000,
-    ALONE_MAX = 256 /* batches */
+    CROWDED_ALONE = 4, /* batches */
+    LATE_ALONE = 64,
+    LATE_ALONE_MAX = 1024
 };
 
 /* A thread of a batch, other than the caller's. */
@@ -39,9 +41,9 @@ struct lh_embed_model {
     char kernel[32];
     atomic_int busy; /* one batch at a time */
     uint32_t flags;
-    uint32_t alone;       /* so many batches more are not shared */
-    uint32_t alone_next;  /* after one in which the helper was in the way */
-    lh_embed_share share; /* of passes[0] */
+    uint32_t alone;                                /* so many batches more are not shared */
+    uint32_t alone_late;                           /* after the last one whose helper was late */
+    lh_embed_share share;                          /* of passes[0] */
     lh_embed_forward passes[LH_EMBED_THREADS_MAX]; /* the caller's, then the helpers' */
     lh_arena *arenas[LH_EMBED_THREADS_MAX];        /* of the helpers' contexts */
     helper helpers[LH_EMBED_THREADS_MAX];          /* one less than there are passes */
@@ -74,7 +76,6 @@ static void init_threads(lh_embed_model *model, const lh_embed_options *opts)
 {
     model->threads = opts->threads == 0 ? 1 : LH_MIN(opts->threads, LH_EMBED_THREADS_MAX);
     model->flags = opts->flags;
-    model->alone_next = 1;
     lh_embed_share_init(&model->share, lh_embed_forward_part, &model->passes[0]);
     for (uint32_t i = 0; i + 1 < model->threads; i++)
         lh_embed_helper_init(&model->helpers[i].thread);
@@ -267,31 +268,38 @@ static bool is_soon_ready(lh_ctx *cx, lh_embed_helper *thread)
     return ready;
 }
 
-/* Two threads run the caller's chunks, if the other one is there in time. A machine that has no
- * processor to spare stays so for a while: there it is asked at longer and longer intervals. */
+/* How many batches more go without help. A machine whose processors are taken stays so for a while,
+ * and a helper that loses its own costs as much as three texts. */
+static uint32_t alone_after(lh_embed_model *model, lh_embed_help help)
+{
+    switch (help) {
+    case LH_EMBED_HELP_LATE:
+        model->alone_late =
+            LH_MIN(LH_MAX(2 * model->alone_late, (uint32_t)LATE_ALONE), (uint32_t)LATE_ALONE_MAX);
+        return model->alone_late;
+    case LH_EMBED_HELP_CROWDED: return CROWDED_ALONE;
+    case LH_EMBED_HELP_GOOD:
+    default: model->alone_late -= model->alone_late > 0; return 0;
+    }
+}
+
+/* Two threads run the caller's chunks, if the other one is there in time. */
 static lh_rc run_shared(lh_ctx *cx, run *r)
 {
     lh_embed_model *model = r->model;
     lh_embed_forward *pass = &model->passes[0];
     lh_embed_helper *thread = &model->helpers[0].thread;
-    const bool asked = model->alone == 0;
-    const bool helped = asked && is_soon_ready(cx, thread);
-    if (helped) {
-        lh_embed_share_open(&model->share);
-        lh_embed_helper_give(thread, share, &model->share);
-        pass->share = &model->share;
-        pass->helper_scratch = model->passes[1].scratch;
+    if (model->alone > 0 || !is_soon_ready(cx, thread)) {
+        model->alone -= model->alone > 0;
+        return work(cx, r, pass, true);
     }
+    lh_embed_share_open(&model->share);
+    lh_embed_helper_give(thread, share, &model->share);
+    pass->share = &model->share;
+    pass->helper_scratch = model->passes[1].scratch;
     lh_rc rc = work(cx, r, pass, true);
     pass->share = NULL;
-    if (helped && lh_embed_share_end(&model->share)) {
-        model->alone_next = 1;
-    } else if (asked) {
-        model->alone = model->alone_next;
-        model->alone_next = LH_MIN(model->alone_next * 2, (uint32_t)ALONE_MAX);
-    } else {
-        model->alone--;
-    }
+    model->alone = alone_after(model, lh_embed_share_end(&model->share));
     return rc;
 }
 

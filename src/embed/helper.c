@@ -33,6 +33,7 @@ static void live(void *arg)
         if (helper->work == NULL)
             return;
         lh_mutex_unlock(&helper->lock);
+        lh_thread_run_anywhere(helper->thread);
         helper->work(helper->arg);
         lh_mutex_lock(&helper->lock);
         helper->work = NULL;
@@ -51,9 +52,11 @@ bool lh_embed_helper_ready(lh_ctx *cx, lh_embed_helper *helper)
     return helper->work == NULL;
 }
 
-/* Woken when the lock is free: it need not wait twice. */
+/* Woken when the lock is free: it need not wait twice. The kernel likes to wake a thread beside the
+ * one that wakes it, where it would keep that one from working. */
 void lh_embed_helper_give(lh_embed_helper *helper, void (*work)(void *arg), void *arg)
 {
+    lh_thread_wake_elsewhere(helper->thread);
     lh_mutex_lock(&helper->lock);
     lh_assert(helper->work == NULL);
     helper->work = work;

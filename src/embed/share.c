@@ -74,10 +74,12 @@ void lh_embed_share_open(lh_embed_share *share)
     atomic_store(&share->state, state_of(0, 0));
 }
 
-bool lh_embed_share_end(lh_embed_share *share)
+lh_embed_help lh_embed_share_end(lh_embed_share *share)
 {
     atomic_store(&share->state, state_of(STEP_OVER, 0));
-    return !share->late && atomic_load(&share->crowded) == 0;
+    if (share->late)
+        return LH_EMBED_HELP_LATE;
+    return atomic_load(&share->crowded) != 0 ? LH_EMBED_HELP_CROWDED : LH_EMBED_HELP_GOOD;
 }
 
 static bool helper_has_finished(lh_embed_share *share)

@@ -7,7 +7,7 @@
  * Why:     one text is a millisecond of work in some fifty steps, each of which needs all of the
  *          one before. Parts are taken by a counter: a helper that does not run delays nobody,
  *          because the owner takes them all, and the end of a step waits only for parts that the
- *          helper has taken. Where there is no processor for it the helper is in the way: end says
+ *          helper has taken. Where there is no processor for it the helper costs time: end says
  *          so. The two come from opposite ends, so that each goes through memory
  *          in one direction:
  *
@@ -23,6 +23,12 @@
 #define LH_EMBED_SHARE_PARTS_MAX 32768u
 
 typedef enum lh_embed_side { LH_EMBED_OWNER, LH_EMBED_HELPER } lh_embed_side;
+
+typedef enum lh_embed_help {
+    LH_EMBED_HELP_GOOD,    /* or none, at no cost */
+    LH_EMBED_HELP_CROWDED, /* the helper was put on the owner's processor */
+    LH_EMBED_HELP_LATE     /* it lost its processor with a part in hand */
+} lh_embed_help;
 
 typedef struct lh_embed_part {
     uint32_t step;
@@ -57,8 +63,8 @@ void lh_embed_share_open(lh_embed_share *share);
 /* Runs all parts of a step. Steps are counted up by the owner; what a part wrote is seen by the
  * parts of later steps, whoever runs them. */
 void lh_embed_share_step(lh_embed_share *share, uint32_t step, uint32_t parts);
-/* The helper leaves soon, with nothing taken. False when it has cost more time than it gave. */
-bool lh_embed_share_end(lh_embed_share *share);
+/* The helper leaves soon, with nothing taken. */
+lh_embed_help lh_embed_share_end(lh_embed_share *share);
 
 /* The helper's part of it; returns after end, when no step came for some 100 microseconds, or when
  * it runs in the owner's place. */

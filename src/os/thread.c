@@ -35,6 +35,7 @@ struct lh_thread {
     void (*fn)(void *arg);
     void *arg;
     char name[NAME_BYTES];
+    cpu_set_t cpus; /* of whoever started it; empty: not known */
 };
 
 void lh_mutex_init(lh_mutex *mutex)
@@ -153,6 +154,8 @@ lh_rc lh_thread_start(lh_ctx *cx, const char *name, size_t stack_bytes, void (*f
     thread->fn = fn;
     thread->arg = arg;
     memcpy(thread->name, name, strlen(name));
+    if (sched_getaffinity(0, sizeof(thread->cpus), &thread->cpus) != 0)
+        CPU_ZERO(&thread->cpus);
 
     size_t wanted = stack_bytes != 0 ? stack_bytes : (size_t)STACK_BYTES_DEFAULT;
     wanted = LH_MAX(wanted, (size_t)STACK_BYTES_MIN);
@@ -186,6 +189,27 @@ void lh_thread_lower_priority(void)
 int lh_thread_cpu(void)
 {
     return sched_getcpu();
+}
+
+/* Hints: what the kernel refuses stays as it is. */
+static void place(lh_thread *thread, const cpu_set_t *cpus)
+{
+    if (CPU_COUNT(cpus) > 0)
+        (void)pthread_setaffinity_np(thread->id, sizeof(*cpus), cpus);
+}
+
+void lh_thread_wake_elsewhere(lh_thread *thread)
+{
+    cpu_set_t cpus = thread->cpus;
+    const int own = sched_getcpu();
+    if (own >= 0 && own < CPU_SETSIZE)
+        CPU_CLR((size_t)own, &cpus);
+    place(thread, &cpus);
+}
+
+void lh_thread_run_anywhere(lh_thread *thread)
+{
+    place(thread, &thread->cpus);
 }
 
 lh_thread *lh_thread_join(lh_thread *thread)

@@ -64,6 +64,10 @@ LH_WARN_UNUSED lh_rc lh_thread_start(lh_ctx *cx, const char *name, size_t stack_
 void lh_thread_lower_priority(void);
 /* The processor the caller runs on, which may change at any time; negative: not known. */
 int lh_thread_cpu(void);
+/* A thread that sleeps will wake on another processor than the caller's, if it may use one, and
+ * stays off the caller's until it says that it may run anywhere. */
+void lh_thread_wake_elsewhere(lh_thread *thread);
+void lh_thread_run_anywhere(lh_thread *thread);
 lh_thread *lh_thread_join(lh_thread *thread); /* waits, frees; NULL ok; returns NULL */
 
 #endif
