@@ -79,20 +79,19 @@ void lh_embed_forward_done(lh_embed_forward *pass)
 }
 
 /* Word and position of one token. */
-static void embed_token(const lh_embed_image *image, int32_t id, const float *position, float *out)
+static void embed_token(const lh_embed_forward *e, int32_t id, const float *position, float *out)
 {
+    const lh_embed_image *image = e->image;
     const size_t hidden = image->info.hidden;
     const size_t at = (size_t)id * hidden;
     if (lh_embed_words_precision((lh_embed_precision)image->info.precision) ==
         LH_EMBED_PRECISION_BF16) {
-        const uint16_t *word = (const uint16_t *)image->words + at;
-        for (size_t k = 0; k < hidden; k++)
-            out[k] = lh_embed_half_value(word[k]) + position[k];
-    } else {
-        const float *word = (const float *)image->words + at;
-        for (size_t k = 0; k < hidden; k++)
-            out[k] = word[k] + position[k];
+        e->kernels->add_word(hidden, (const uint16_t *)image->words + at, position, out);
+        return;
     }
+    const float *word = (const float *)image->words + at;
+    for (size_t k = 0; k < hidden; k++)
+        out[k] = word[k] + position[k];
 }
 
 /* One of the threads of a pass. */
@@ -140,7 +139,7 @@ static void embed_tokens(lh_embed_forward *e)
     const lh_embed_token *token = e->chunk.tokens;
     for (uint32_t t = 0; t < e->chunk.texts_count; t++)
         for (uint32_t i = 0; i < e->chunk.texts[t].tokens_count; i++, token++, out += hidden)
-            embed_token(image, token->id, image->positions + i * hidden, out);
+            embed_token(e, token->id, image->positions + i * hidden, out);
     norm_rows(e, &image->norm, &image->layers[0].qkv, (range){0, e->chunk.tokens_count});
 }
 

@@ -116,6 +116,8 @@ typedef struct lh_embed_kernels {
     int fast_half;    /* bf16 is faster than f32 here */
     size_t half_bytes;
     size_t int8_bytes; /* of a number of an int8 operand */
+    /* A word of the table of halves plus its position. */
+    void (*add_word)(size_t width, const uint16_t *word, const float *position, float *out);
     /* rows of f32 to what the layer reads. Not for f32 layers: those read the rows themselves. */
     void (*encode)(const lh_embed_linear *layer, size_t rows, const float *in,
                    const lh_embed_operand *out);

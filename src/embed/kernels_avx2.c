@@ -172,6 +172,15 @@ V_INLINE __m256 round_half(__m256 x)
     result = _mm256_blendv_epi8(result, _mm256_and_si256(bits, _mm256_set1_epi32(INT32_MIN)), tiny);
     return _mm256_castsi256_ps(_mm256_and_si256(result, _mm256_set1_epi32(-65536)));
 }
+V_INLINE __m256 from_halves(const uint16_t *p)
+{
+    __m256i words = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
+}
+V_INLINE v16 v_from_halves(const uint16_t *p)
+{
+    return (v16){from_halves(p), from_halves(p + 8)};
+}
 V_INLINE void v_store_half(v_half *p, v16 x)
 {
     _mm256_storeu_ps(p, round_half(x.low));
@@ -332,6 +341,7 @@ static void multiply_int8(const product *p, size_t rows, size_t panels)
 const lh_embed_kernels lh_embed_kernels_avx2 = {.name = "avx2",
                                                 .half_bytes = sizeof(v_half),
                                                 .int8_bytes = sizeof(v_byte),
+                                                .add_word = add_word,
                                                 .encode = encode,
                                                 .linear = linear,
                                                 .layer_norm = layer_norm,

@@ -120,6 +120,11 @@ V_INLINE v16 v_first(v16 x, size_t lanes, float other)
 {
     return _mm512_mask_mov_ps(_mm512_set1_ps(other), (__mmask16)((1u << lanes) - 1), x);
 }
+V_INLINE v16 v_from_halves(const uint16_t *p)
+{
+    __m512i words = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+}
 V_INLINE void v_store_half(v_half *p, v16 x)
 {
     _mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh(x));
@@ -234,6 +239,7 @@ const lh_embed_kernels lh_embed_kernels_avx512 = {.name = "avx512",
                                                   .fast_half = 1,
                                                   .half_bytes = sizeof(v_half),
                                                   .int8_bytes = sizeof(v_byte),
+                                                  .add_word = add_word,
                                                   .encode = encode,
                                                   .linear = linear,
                                                   .layer_norm = layer_norm,

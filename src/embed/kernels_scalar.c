@@ -185,6 +185,12 @@ static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, siz
     }
 }
 
+static void add_word(size_t width, const uint16_t *word, const float *position, float *out)
+{
+    for (size_t i = 0; i < width; i++)
+        out[i] = lh_embed_half_value(word[i]) + position[i];
+}
+
 static void layer_norm(const lh_embed_norm *norm, size_t width, size_t rows, const float *in,
                        float *out)
 {
@@ -276,6 +282,7 @@ static float pool(size_t width, size_t rows, const float *in, float *out)
 const lh_embed_kernels lh_embed_kernels_scalar = {.name = "scalar",
                                                   .half_bytes = sizeof(float),
                                                   .int8_bytes = sizeof(uint8_t),
+                                                  .add_word = add_word,
                                                   .encode = encode,
                                                   .linear = linear,
                                                   .layer_norm = layer_norm,

@@ -472,6 +472,12 @@ static void linear(const lh_embed_linear *layer, lh_embed_epilogue epilogue, siz
 
 #include "embed/kernels_encode.h"
 
+static void add_word(size_t width, const uint16_t *word, const float *position, float *out)
+{
+    for (size_t i = 0; i < width; i += LH_EMBED_PANEL)
+        v_store(out + i, v_add(v_from_halves(word + i), v_load(position + i)));
+}
+
 static void layer_norm(const lh_embed_norm *norm, size_t width, size_t rows, const float *in,
                        float *out)
 {

@@ -269,6 +269,23 @@ LH_TEST(gelu_is_the_exact_one)
     }
 }
 
+LH_TEST(a_word_and_its_position_are_added_to_the_bit)
+{
+    static uint16_t word[400];
+    fill(in, 400, 21);
+    fill(weights, 400, 22);
+    for (size_t i = 0; i < LH_ARRAY_LEN(word); i++)
+        word[i] = lh_embed_half_of(weights[i]);
+    EMBED_FOR_KERNELS(kernels)
+    for (size_t width = 16; width <= 400; width += 16) {
+        got[width] = 42.0f; /* nothing is written behind the end */
+        kernels->add_word(width, word, in, got);
+        for (size_t i = 0; i < width; i++)
+            ck_assert(got[i] == lh_embed_half_value(word[i]) + in[i]);
+        ck_assert(got[width] == 42.0f);
+    }
+}
+
 LH_TEST(layer_norm_agrees_with_scalar)
 {
     fill(in, 7 * 400, 8);
