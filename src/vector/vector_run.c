@@ -38,6 +38,8 @@ LHI_PREFETCHES void prefetch_row(const lh_vector_index *x, uint64_t row)
     const char *at = (const char *)x->rows + row * x->row_bytes;
     for (size_t i = 0; i < x->row_bytes; i += 64)
         __builtin_prefetch(at + i);
+    if (x->inverse_norms)
+        __builtin_prefetch(x->inverse_norms + row);
 }
 
 #define ROWS_AHEAD   4u
