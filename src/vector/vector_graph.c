@@ -7,7 +7,7 @@
  *
  * The pool is one sorted array (two heaps are slower below some hundred), visited places are bits.
  * The walk waits for memory, not for arithmetic: neighbours are scored four at a time, the codes of
- * the next eight asked for meanwhile. So that this need not stop at the last neighbour of a place,
+ * the next twelve asked for meanwhile. So that this need not stop at the last neighbour of a place,
  * the next place is expanded before the neighbours of this one are scored. */
 #include "vector/vector_walk_private.h"
 
