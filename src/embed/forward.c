@@ -14,7 +14,8 @@
 enum {
     ALIGNMENT = 64,
     PART_PANELS = 4, /* of columns that one thread takes at a time */
-    PARTS = 12       /* of the rows or heads */
+    PARTS = 12,      /* of the rows or heads */
+    NORM_ROWS = 2    /* that are normed side by side, and then encoded */
 };
 
 /* Takes `count` items from a block that is being laid out; base NULL: only counts. */
@@ -123,10 +124,11 @@ static void norm_rows(lh_embed_forward *e, const lh_embed_norm *norm, const lh_e
                       range rows)
 {
     const size_t hidden = e->image->info.hidden;
-    for (size_t r = rows.first; r < rows.end; r++) {
-        e->kernels->layer_norm(norm, hidden, 1, e->sum + r * hidden, e->state + r * hidden);
+    for (size_t r = rows.first, end; r < rows.end; r = end) {
+        end = LH_MIN(r + NORM_ROWS, rows.end);
+        e->kernels->layer_norm(norm, hidden, end - r, e->sum + r * hidden, e->state + r * hidden);
         if (next != NULL)
-            encode(e, next, e->state, (range){r, r + 1});
+            encode(e, next, e->state, (range){r, end});
     }
 }
 

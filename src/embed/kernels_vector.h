@@ -478,26 +478,53 @@ static void add_word(size_t width, const uint16_t *word, const float *position, 
         v_store(out + i, v_add(v_from_halves(word + i), v_load(position + i)));
 }
 
+/* One row or two, side by side: sums of one alone wait for themselves. */
+LHI_INLINE void norm_together(const int rows, const lh_embed_norm *norm, size_t width,
+                              const float *in, float *out)
+{
+    const float *more = in + (rows > 1 ? width : 0);
+    v16 sum = v_set(0);
+    v16 more_sum = v_set(0);
+    for (size_t i = 0; i < width; i += LH_EMBED_PANEL) {
+        sum = v_add(sum, v_load(in + i));
+        if (rows > 1)
+            more_sum = v_add(more_sum, v_load(more + i));
+    }
+    const v16 mean = v_set(v_sum(sum) / (float)width);
+    const v16 more_mean = v_set(v_sum(more_sum) / (float)width);
+    v16 squares = v_set(0);
+    v16 more_squares = v_set(0);
+    for (size_t i = 0; i < width; i += LH_EMBED_PANEL) {
+        const v16 away = v_sub(v_load(in + i), mean);
+        squares = v_fma(away, away, squares);
+        if (rows > 1) {
+            const v16 more_away = v_sub(v_load(more + i), more_mean);
+            more_squares = v_fma(more_away, more_away, more_squares);
+        }
+    }
+    const v16 inverse = v_set(1.0f / sqrtf(v_sum(squares) / (float)width + norm->epsilon));
+    const v16 more_inverse =
+        v_set(1.0f / sqrtf(v_sum(more_squares) / (float)width + norm->epsilon));
+    for (size_t i = 0; i < width; i += LH_EMBED_PANEL) {
+        const v16 scale = v_load(norm->scale + i);
+        const v16 shift = v_load(norm->shift + i);
+        const v16 unit = v_mul(v_sub(v_load(in + i), mean), inverse);
+        v_store(out + i, v_fma(unit, scale, shift));
+        if (rows > 1) {
+            const v16 more_unit = v_mul(v_sub(v_load(more + i), more_mean), more_inverse);
+            v_store(out + width + i, v_fma(more_unit, scale, shift));
+        }
+    }
+}
+
 static void layer_norm(const lh_embed_norm *norm, size_t width, size_t rows, const float *in,
                        float *out)
 {
-    for (size_t r = 0; r < rows; r++, in += width, out += width) {
-        v16 sum = v_set(0);
-        for (size_t i = 0; i < width; i += LH_EMBED_PANEL)
-            sum = v_add(sum, v_load(in + i));
-        v16 mean = v_set(v_sum(sum) / (float)width);
-        v16 squares = v_set(0);
-        for (size_t i = 0; i < width; i += LH_EMBED_PANEL) {
-            v16 away = v_sub(v_load(in + i), mean);
-            squares = v_fma(away, away, squares);
-        }
-        float variance = v_sum(squares) / (float)width;
-        v16 inverse = v_set(1.0f / sqrtf(variance + norm->epsilon));
-        for (size_t i = 0; i < width; i += LH_EMBED_PANEL) {
-            v16 unit = v_mul(v_sub(v_load(in + i), mean), inverse);
-            v_store(out + i, v_fma(unit, v_load(norm->scale + i), v_load(norm->shift + i)));
-        }
-    }
+    size_t r = 0;
+    for (; r + 2 <= rows; r += 2)
+        norm_together(2, norm, width, in + r * width, out + r * width);
+    if (r < rows)
+        norm_together(1, norm, width, in + r * width, out + r * width);
 }
 
 #include "embed/kernels_attention.h"
