@@ -9,8 +9,8 @@
 
 enum {
     HELPER_IDLE_NS = 100 * 1000, /* then it leaves: the owner is not running */
-    OWNER_SPIN_NS = 50 * 1000,   /* then it sleeps: its processor may be what the helper needs */
-    LATE_NS = 500 * 1000,        /* more than any part takes */
+    OWNER_SPIN_NS = 300 * 1000,  /* then it sleeps: its processor may be what the helper needs */
+    LATE_NS = 1000 * 1000,       /* more than any part takes */
     PAUSES = 16                  /* between looks at the clock */
 };
 #define STEP_OVER UINT32_MAX
