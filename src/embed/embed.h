@@ -5,7 +5,7 @@
  *          for it, started when there is work for them and parked between batches; each takes
  *          whole texts, so nobody waits for anybody. A model opened to be soon done shares a batch
  *          of one chunk between two threads, step by step (share.h): that spends some processor
- *          time on waiting, at most a tenth of a millisecond at a time.
+ *          time on waiting, at most 0.3 ms at a time.
  * Limits:  memory is fixed at open: the mapped file, a copy of its layers in huge pages, and, a
  *          thread, (127 + tokens_max) tokens of activations (6 MiB for MiniLM). Texts longer than
  *          tokens_max are cut and counted; any bytes are accepted.
