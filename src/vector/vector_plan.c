@@ -15,7 +15,7 @@
 #define MAP_NS                 1.6  /* a row of the filter to its place */
 #define GRAPH_NEAR_LEAST       0.06 /* share of the rows near the query that may answer */
 /* Of what may be lost, kept for queries that are harder than the sample. */
-#define SAFETY_GRAPH    0.1f
+#define SAFETY_GRAPH    0.3f
 #define SAFETY_FLAT     0.5f
 #define SAFETY_LISTS    0.7f
 #define FLAT_SURE_DEPTH 800u
