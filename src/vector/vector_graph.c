@@ -216,22 +216,21 @@ static void score_found(lhi_walk *w)
 {
     const lh_vector_index *x = w->index;
     LHI_UNSET float scores[LHI_WALK_IDS];
-    LHI_UNSET lhi_near found[LHI_WALK_IDS];
     float least = least_score(w);
     uint32_t low = w->at;
     x->kernels->search.i4_scores(&w->ask, w->ids, w->ids_count, scores);
     uint32_t good = 0;
     for (uint32_t i = 0; i < w->ids_count; i++) { /* no branch to guess */
-        found[good] = (lhi_near){scores[i], w->ids[i]};
+        w->good[good] = (lhi_near){scores[i], w->ids[i]};
         good += scores[i] > least;
     }
-    for (uint32_t i = 0; i < good; i++) {
-        if (!(found[i].score > least))
+    for (const lhi_near *one = w->good; one < w->good + good; one++) {
+        if (!(one->score > least))
             continue;
-        uint32_t at = offer(w, found[i].score, found[i].place);
+        uint32_t at = offer(w, one->score, one->place);
         least = least_score(w);
         if (at < w->at + ADJACENT_SOON)
-            prefetch(x->graph + (size_t)found[i].place * x->meta.degree,
+            prefetch(x->graph + (size_t)one->place * x->meta.degree,
                      x->meta.degree * sizeof(uint32_t));
         low = at < low ? at : low;
     }

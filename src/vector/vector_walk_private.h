@@ -119,6 +119,7 @@ typedef struct lhi_walk {
     uint32_t at;                    /* first place of the pool that may not be expanded */
     uint32_t ids_count;             /* found and asked for, not yet scored */
     uint32_t ids[2 * LHI_WALK_IDS]; /* those, then what is found meanwhile */
+    lhi_near good[LHI_WALK_IDS];    /* of those, what may enter the pool */
     lh_vector_i4_ask ask;
     uint64_t evaluations;
     uint64_t hops;
